@@ -1,0 +1,92 @@
+# Caisson's build. `make` builds the hypervisor; `make FLAVOUR=unikernel` another
+# flavour (configs/FLAVOUR_defconfig); `make unit` runs the host unit tests.
+# Newcomers use ./caisson, which also installs what this needs.
+#
+# Each folder says in its build.mk which objects it has:  obj-$(CONFIG_X) += dir/file.o
+
+FLAVOUR ?= hypervisor
+O       ?= build/$(FLAVOUR)
+CROSS   ?= riscv64-unknown-elf-
+PYTHON  ?= /usr/bin/python3
+CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/caisson
+LIBFDT  ?= $(CACHE)/src/libfdt
+
+CC      := $(CROSS)gcc
+OBJCOPY := $(CROSS)objcopy
+
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+.PHONY: all unit clean config compile_commands.json
+all: $(O)/caisson.bin
+
+unit:
+	$(MAKE) -f tests/unit/unit.mk
+
+# --- configuration -----------------------------------------------------------
+KCONFIGS := Kconfig $(wildcard */Kconfig)
+$(O)/auto.conf $(O)/include/config.h &: configs/$(FLAVOUR)_defconfig $(KCONFIGS) tools/kconfig.py
+	@mkdir -p $(O)/include
+	$(PYTHON) tools/kconfig.py configs/$(FLAVOUR)_defconfig $(O)/auto.conf $(O)/include/config.h
+
+ifeq ($(filter unit clean,$(MAKECMDGOALS)),)
+-include $(O)/auto.conf
+endif
+include $(wildcard */build.mk */*/build.mk)
+
+# --- compilation -------------------------------------------------------------
+# The kernel itself uses no floating point; FP state belongs to the guests.
+ARCHFLAGS := -march=rv64imac -mabi=lp64 -mcmodel=medany
+CPPFLAGS  := -include $(O)/include/config.h -Iinclude -Iarch/riscv64/include -Ivmm/include -I$(O)/include -isystem $(LIBFDT)
+CFLAGS    := $(ARCHFLAGS) --specs=picolibc.specs -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
+	-mno-relax -fno-omit-frame-pointer -fno-optimize-sibling-calls -fstack-usage -ffunction-sections -fdata-sections \
+	-Wa,-march=rv64imac_zicsr_zifencei_zicboz_h \
+	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wframe-larger-than=2048
+CFLAGS    += -fomit-frame-pointer -foptimize-sibling-calls
+ifeq ($(CONFIG_DEBUG),y)
+CFLAGS    += -fno-omit-frame-pointer -fno-inline-functions
+endif
+LDFLAGS   := $(ARCHFLAGS) --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -nostartfiles -static \
+	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,-Map=$(O)/caisson.map
+
+OBJS := $(addprefix $(O)/,$(sort $(obj-y))) $(addprefix $(O)/libfdt/,fdt.o fdt_ro.o fdt_wip.o fdt_sw.o fdt_rw.o fdt_strerror.o fdt_empty_tree.o fdt_addresses.o)
+
+$(OBJS): $(O)/include/config.h
+$(filter %.o,$(OBJS)): | $(O)/include/asm_offsets.h
+
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/%.o: %.S Makefile
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	@$(CC) $(CPPFLAGS) $(ARCHFLAGS) -Wa,-march=rv64imac_zicsr_zifencei_zicboz_h -D__ASSEMBLER__ -MMD -MP -c $< -o $@
+
+$(O)/libfdt/%.o: $(LIBFDT)/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      libfdt/$(<F)"
+	@$(CC) $(ARCHFLAGS) --specs=picolibc.specs -mno-relax -O2 -g -ffunction-sections -fdata-sections -I$(LIBFDT) -c $< -o $@
+
+# Offsets of the structure members that assembly touches, computed by the compiler.
+$(O)/include/asm_offsets.h: arch/riscv64/asm_offsets.c $(O)/include/config.h Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN     $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MT $@ -MF $(O)/asm_offsets.d -S $< -o $(O)/asm_offsets.s
+	@sed -n 's/^.*@OFFSET \([A-Z0-9_]*\) \([-0-9]*\).*/#define \1 \2/p' $(O)/asm_offsets.s > $@
+
+$(O)/caisson.elf: $(OBJS) arch/riscv64/caisson.ld
+	@echo "  LD      $@"
+	@$(CC) $(LDFLAGS) -T arch/riscv64/caisson.ld $(OBJS) -lgcc -o $@
+
+$(O)/caisson.bin: $(O)/caisson.elf
+	@echo "  OBJCOPY $@"
+	@$(OBJCOPY) -O binary $< $@
+
+-include $(OBJS:.o=.d) $(O)/asm_offsets.d
+
+compile_commands.json:
+	@$(MAKE) --no-print-directory -Bnk FLAVOUR=$(FLAVOUR) 2>/dev/null | $(PYTHON) tools/compile_commands.py > $@
+
+clean:
+	rm -rf build compile_commands.json

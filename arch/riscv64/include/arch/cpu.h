@@ -1,0 +1,77 @@
+/*
+ * What core code needs of the hart it runs on: interrupt state, per-hart data,
+ * time, fences. Context: any, unless said.
+ */
+#pragma once
+
+#include <caisson/types.h>
+#include <arch/csr.h>
+
+typedef unsigned long irqflags_t;
+
+static inline irqflags_t irq_save(void)
+{
+	unsigned long old;
+
+	__asm__ volatile("csrrci %0, sstatus, 2" : "=r"(old)::"memory");
+	return old & SSTATUS_SIE;
+}
+
+static inline void irq_restore(irqflags_t flags)
+{
+	CSR_SET(sstatus, flags);
+}
+
+static inline void irq_enable(void)
+{
+	CSR_SET(sstatus, SSTATUS_SIE);
+}
+
+static inline void irq_disable(void)
+{
+	CSR_CLEAR(sstatus, SSTATUS_SIE);
+}
+
+static inline bool irq_enabled(void)
+{
+	return CSR_READ(sstatus) & SSTATUS_SIE;
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile(".4byte 0x0100000f" ::: "memory"); /* pause (Zihintpause); a fence elsewhere */
+}
+
+/** Wait for an interrupt that is enabled in sie; returns also with sstatus.SIE clear. */
+static inline void cpu_wfi(void)
+{
+	__asm__ volatile("wfi" ::: "memory");
+}
+
+/** The time CSR, in ticks of the device tree's timebase-frequency. */
+static inline uint64_t cpu_time(void)
+{
+	return CSR_READ(time);
+}
+
+static inline uint64_t cpu_instret(void)
+{
+	return CSR_READ(instret);
+}
+
+/** Order all memory and I/O accesses before against all after. */
+static inline void cpu_mb(void)
+{
+	__asm__ volatile("fence iorw, iorw" ::: "memory");
+}
+
+static inline void cpu_fence_i(void)
+{
+	__asm__ volatile("fence.i" ::: "memory");
+}
+
+/* Memory-mapped I/O: volatile accesses of the exact width, ordered against other I/O by the caller. */
+static inline uint8_t mmio_read8(const volatile void *p) { return *(const volatile uint8_t *)p; }
+static inline uint32_t mmio_read32(const volatile void *p) { return *(const volatile uint32_t *)p; }
+static inline void mmio_write8(volatile void *p, uint8_t v) { *(volatile uint8_t *)p = v; }
+static inline void mmio_write32(volatile void *p, uint32_t v) { *(volatile uint32_t *)p = v; }

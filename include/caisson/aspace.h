@@ -1,0 +1,113 @@
+/*
+ * Address spaces: one mechanism for the kernel, processes and guests.
+ *
+ * An address space is a root table, a table *format* (caisson/pt.h) and a sorted
+ * set of *areas* that do not overlap. An area has a range, permissions and a
+ * backend that answers for it:
+ *
+ *   linear   existing contiguous frames, mapped at once with the largest leaves
+ *   alloc    frames of its own, zeroed, on first touch (lazy) or at once (eager)
+ *   device   never mapped: an access is handed to its read and write functions
+ *
+ * Input addresses are plain 64-bit numbers here: kernel virtual in the kernel's
+ * space, guest physical in a VM's.
+ *
+ * Locking: aspace.lock (taken with interrupts off) guards the tables and the
+ * set of areas. Areas are added and removed only while nobody translates
+ * through them (boot; a VM that does not run), so look-up takes no lock.
+ */
+#pragma once
+
+#include <caisson/pt.h>
+#include <caisson/spinlock.h>
+#include <caisson/types.h>
+
+struct aspace;
+struct area;
+
+/** Outcome of the one fault path. */
+enum fault_result {
+	FAULT_RESOLVED, /* mapped now (or already): repeat the access */
+	FAULT_NO_AREA,  /* no area there */
+	FAULT_PERM,     /* an area, but it does not allow this access */
+	FAULT_DEVICE,   /* a device area: hand the access to area->device */
+	FAULT_NOMEM,    /* a frame or a table was needed and there is none */
+};
+
+/**
+ * Functions of a device area. `off` is the offset from the area's start,
+ * `size` 1, 2, 4 or 8 bytes, aligned or not as the guest asked: the device decides.
+ * @return 0, or negative errno for an access that the device does not answer
+ *         (the guest then gets an access fault). Called with interrupts off.
+ */
+struct device_ops {
+	const char *name;
+	int (*read)(void *dev, uint64_t off, unsigned size, uint64_t *value);
+	int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
+};
+
+enum area_kind { AREA_LINEAR, AREA_ALLOC, AREA_DEVICE };
+
+/** Flags for aspace_map_alloc. */
+enum {
+	ALLOC_EAGER = 1, /* all frames now */
+	ALLOC_LARGE = 2, /* take 2 MiB blocks where range and memory allow, else 4 KiB */
+};
+
+struct area {
+	uint64_t start, size; /* page-aligned, bytes */
+	unsigned perm;        /* PERM_* */
+	enum area_kind kind;
+	unsigned flags;       /* ALLOC_* */
+	hpa_t hpa;            /* linear: physical address of start */
+	uint64_t frames;      /* alloc: frames handed out so far, in 4 KiB units */
+	const struct device_ops *device;
+	void *device_arg;
+};
+
+struct aspace {
+	const struct pt_format *format;
+	hpa_t root;           /* root table; 16 KiB, 16 KiB-aligned for guest formats */
+	uint64_t lo, hi;      /* addresses from lo up to and including hi may be used */
+	struct area *areas;   /* sorted by start */
+	unsigned n_areas, cap_areas;
+	uint64_t tables;      /* table frames in use, in 4 KiB units */
+	uint64_t flushes;     /* how often the owner's flush was asked for */
+	/** Called after a valid entry was removed or weakened (TLB shoot-down), lock held; may be NULL. */
+	void (*flush)(struct aspace *as, uint64_t start, uint64_t size);
+	spinlock_t lock;
+};
+
+/** Make an empty space for input addresses lo..hi. @return 0 or -ENOMEM. */
+int aspace_init(struct aspace *as, const struct pt_format *format, uint64_t lo, uint64_t hi) __must_check;
+/** Remove all areas and give back every frame and table that the space owns. */
+void aspace_destroy(struct aspace *as);
+
+/**
+ * Add an area. start and size are multiples of PAGE_SIZE.
+ * @return 0; -EINVAL unaligned, empty or outside lo..hi; -EEXIST overlaps an
+ *         area; -ENOMEM (then nothing is changed).
+ */
+int aspace_map_linear(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa, unsigned perm) __must_check;
+int aspace_map_alloc(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags) __must_check;
+int aspace_map_device(struct aspace *as, uint64_t start, uint64_t size,
+		      const struct device_ops *ops, void *arg) __must_check;
+/** As map_linear for memory-mapped I/O of the host: never executable, device attributes. */
+int aspace_map_io(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa) __must_check;
+/** Remove the area that starts at start. @return 0 or -ENOENT. */
+int aspace_unmap(struct aspace *as, uint64_t start) __must_check;
+/** Find `size` free bytes, aligned to `align`, from `from` up. @return 0 or -ENOSPC. */
+int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t align, uint64_t *out) __must_check;
+
+/** The area that holds addr, or NULL. */
+const struct area *aspace_find(const struct aspace *as, uint64_t addr);
+
+/** The one fault path. access: one of PERM_R, PERM_W, PERM_X. Any context. */
+enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access);
+
+/**
+ * Physical address behind addr for an access, resolving lazy areas.
+ * @param[out] hpa  the address; @param[out] len bytes that are contiguous from there (may be NULL)
+ * @return as aspace_fault.
+ */
+enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned access, hpa_t *hpa, uint64_t *len);

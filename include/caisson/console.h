@@ -1,0 +1,64 @@
+/*
+ * The console: one serial line carrying several channels.
+ *
+ * Output. With framing off (the default) every channel's bytes go to the line
+ * as they are. With framing on (`framed` in our boot arguments; docs/host.md)
+ * the line is a stream of frames that ./caisson undoes:
+ *
+ *     DLE (0x10), channel (0x40 + number)   what follows belongs to this channel
+ *     DLE DLE                               one data byte 0x10
+ *     any other byte                        one data byte of the current channel
+ *
+ * Whatever comes before the first frame was printed by the firmware.
+ *
+ * Input. Received bytes are handed, in interrupt context, to the one input
+ * handler (the monitor's console multiplexer in the hypervisor).
+ *
+ * A driver registers a struct console_driver; before that, output goes through
+ * the firmware's debug console. Output is buffered (ring) and drained by the
+ * driver's transmit interrupt when the line is slow; it is never lost.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+/** Channel numbers. A VM's console is CONSOLE_VM + its index in the VM list. */
+enum { CONSOLE_LOG = 0, CONSOLE_MONITOR = 1, CONSOLE_ERROR = 2, CONSOLE_VM = 8, CONSOLE_MAX = 63 };
+
+/** What a serial driver offers. All called with interrupts off and the console lock held. */
+struct console_driver {
+	const char *name;
+	/** Write up to n bytes without waiting. @return how many were taken. */
+	size_t (*write)(void *dev, const char *buf, size_t n);
+	/** Ask for (or stop asking for) an interrupt when write() can take more;
+	 *  the driver's handler then calls console_tx_ready(). */
+	void (*tx_interrupt)(void *dev, bool on);
+	/** Stop (or resume) taking received bytes, so that the sender is held back. */
+	void (*rx_hold)(void *dev, bool hold);
+};
+
+/** Bind the line. Called once by the serial driver's probe. */
+void console_register(const struct console_driver *driver, void *dev);
+void console_set_framed(bool framed);
+
+/** Write bytes to a channel. Any context. Never sleeps; spins only when the ring is full. */
+void console_write(unsigned channel, const char *buf, size_t n);
+
+/** Wait until every buffered byte has left. For the exit and panic paths. */
+void console_flush(void);
+
+/** The panic path: from now on write by polling, ignoring the lock. */
+void console_panic(void);
+
+/**
+ * Bytes received. Called by the serial driver's interrupt handler.
+ * @return how many were taken; if fewer than n, the driver keeps the rest and
+ *         holds the line until console_rx_resume().
+ */
+size_t console_receive(const char *buf, size_t n);
+void console_tx_ready(void);
+
+/** Set the consumer of received bytes; it returns how many it takes. Interrupt context. */
+void console_set_input(size_t (*handler)(const char *buf, size_t n));
+/** The consumer has room again: the driver may deliver what it held back. Any context. */
+void console_rx_resume(void);

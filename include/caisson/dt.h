@@ -1,0 +1,29 @@
+/*
+ * The machine's device tree: libfdt plus the few questions that are asked all
+ * over. All functions take the blob given at entry (dt_blob()).
+ */
+#pragma once
+
+#include <caisson/types.h>
+#include <libfdt.h>
+
+/** Check and adopt the blob at a physical address the firmware gave. @return 0 or -EINVAL. */
+int dt_init(const void *fdt) __must_check;
+const void *dt_blob(void);
+
+/** The n-th (address, size) pair of reg, by the parent's cells. @return 0, -ENOENT, or -EINVAL. */
+int dt_reg(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size) __must_check;
+/** One 32-bit cell (the n-th) of a property. @return 0 or -ENOENT. */
+int dt_u32(const void *fdt, int node, const char *prop, unsigned n, uint32_t *out) __must_check;
+/** True if status is absent, "okay" or "ok". */
+bool dt_enabled(const void *fdt, int node);
+/** A string of /chosen, or NULL. */
+const char *dt_chosen(const char *prop);
+/** Value of `key` or `key=value` in our boot arguments (words separated by spaces), copied to buf; false if absent. */
+bool boot_arg(const char *key, char *buf, size_t size);
+/** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by every hart's riscv,isa(-extensions)? */
+bool dt_isa_has(const char *ext);
+/** Call fn for each RAM range. */
+void dt_for_each_memory(void (*fn)(uint64_t start, uint64_t size, void *arg), void *arg);
+/** Call fn for each enabled cpu node, with its hardware id. */
+void dt_for_each_cpu(void (*fn)(uint64_t hwid, int node, void *arg), void *arg);

@@ -1,0 +1,21 @@
+/*
+ * The initrd as a read-only file system: a cpio archive ("newc" format) that
+ * the boot loader placed in memory. Files are contiguous, so a file is a
+ * pointer and a length.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+struct file {
+	const char *path;  /* NUL-terminated, without a leading slash */
+	const void *data;
+	uint64_t size;
+};
+
+/** Adopt an archive. Checked while read: a damaged one is an error, never a fault. @return number of files or -EINVAL. */
+int initrd_init(const void *archive, uint64_t size) __must_check;
+/** @return 0, -ENOENT, or -EINVAL where the archive is damaged before the file. */
+int initrd_open(const char *path, struct file *out) __must_check;
+/** Call fn for each regular file until it returns false. */
+void initrd_for_each(bool (*fn)(const struct file *f, void *arg), void *arg);

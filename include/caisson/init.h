@@ -1,0 +1,36 @@
+/*
+ * Start-up order, drivers and constructors.
+ *
+ * kernel_main goes through the steps of docs/architecture.md in order, one log
+ * line each. Drivers are bound by their device-tree compatible; constructors run
+ * once, after everything is up and before main().
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+/** A device driver. Put one const per driver in the driver table with DRIVER(). */
+struct driver {
+	const char *name;
+	const char *const *compatible; /* NULL-terminated */
+	/** Bind a node of the device tree (libfdt offset). @return 0 or negative errno (logged; boot goes on). */
+	int (*probe)(const void *fdt, int node);
+	unsigned order;                /* 0: interrupt controllers, 1: the rest */
+};
+
+#define DRIVER(name) static const struct driver name __section(".drivers") __aligned(8)
+
+/** Run fn before main(), after all components are up. */
+#define CONSTRUCTOR(fn) \
+	static void (*const fn##_constructor)(void) __section(".constructors") = fn
+
+/** Bind drivers to the enabled nodes of the device tree, interrupt controllers first. */
+void drivers_probe(void);
+
+/** The application. Its return value ends the machine with that status. */
+int main(void);
+
+/** Leave: flush the console and end the machine with a status (QEMU's test finisher, else SBI). Any context. */
+void machine_exit(int status) __noreturn;
+/** A driver that can end the machine (test finisher) registers itself. */
+void machine_register_exit(void (*fn)(int status));

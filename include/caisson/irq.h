@@ -1,0 +1,38 @@
+/*
+ * Interrupts. Hart-local causes (software, timer, external) have one handler
+ * each; an interrupt controller driver serves "external" and hands its sources
+ * to handlers registered by source number.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+typedef void (*irq_handler_t)(void *arg);
+
+/** An interrupt controller, registered by its driver's probe. */
+struct irqchip {
+	const char *name;
+	unsigned n_sources;
+	int (*enable)(void *dev, unsigned source);   /* route to the boot hart, priority 1 */
+	void (*disable)(void *dev, unsigned source);
+	unsigned (*claim)(void *dev);                /* 0: none */
+	void (*complete)(void *dev, unsigned source);
+	void (*hart_init)(void *dev);                /* on each hart as it comes up */
+};
+
+void irqchip_register(const struct irqchip *chip, void *dev);
+/** The controller's set-up for the calling hart. */
+void irq_hart_init(void);
+
+/** Handle source `irq` of the controller. @return 0, -EINVAL no such source or no controller, -EBUSY taken. */
+int irq_register(unsigned irq, irq_handler_t handler, void *arg) __must_check;
+/** Register a hart-local interrupt by its cause number (IRQ_S_SOFT, ...). */
+void irq_register_local(unsigned cause, void (*handler)(void));
+/** Number of times a source fired. */
+uint64_t irq_count(unsigned irq);
+
+/**
+ * Entry from the trap path (host or guest running) for scause with the interrupt bit off.
+ * Interrupts off. Never switches tasks: it may set this_hart()->resched.
+ */
+void irq_dispatch(unsigned cause);

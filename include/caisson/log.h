@@ -1,0 +1,50 @@
+/*
+ * The levelled log. Each line reads
+ *     [    0.123456] 0 info  mm: text
+ * (seconds since start, hart id, level, component, text) and goes to the log
+ * channel of the console (caisson/console.h). A file sets its component with
+ *     #define LOG_NAME "mm"
+ * before including this header.
+ *
+ * Callable from any context, interrupts on or off, also before the console
+ * driver is bound (lines then go through the firmware's debug console).
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
+
+/** Lines above this level are dropped. Default LOG_INFO; set by log_set_level. */
+extern enum log_level log_level;
+
+/** Name to level ("error", "warn", "info", "debug", "trace"). @return 0 or -EINVAL. */
+int log_parse_level(const char *name, enum log_level *out) __must_check;
+void log_set_level(enum log_level level);
+
+void log_write(enum log_level level, const char *component, const char *fmt, ...)
+	__printf(3, 4);
+
+/** Print all registers we have and the message, then end the machine with status 3.
+ *  Only for our own bugs: nothing a guest or a file says may reach it. */
+void panic(const char *fmt, ...) __noreturn __printf(1, 2);
+
+#define log_at(level, ...)                                            \
+	do {                                                          \
+		if ((level) <= log_level)                             \
+			log_write((level), LOG_NAME, __VA_ARGS__);    \
+	} while (0)
+
+#define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
+#define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
+#define log_trace(...) log_at(LOG_TRACE, __VA_ARGS__)
+
+/** Assertion about our own code. */
+#define ASSERT(cond)                                                  \
+	do {                                                          \
+		if (unlikely(!(cond)))                                \
+			panic("%s:%d: assertion failed: %s", __FILE__,\
+			      __LINE__, #cond);                       \
+	} while (0)

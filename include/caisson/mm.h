@@ -1,0 +1,46 @@
+/*
+ * Physical frames and the kernel heap.
+ *
+ * Frames come from a buddy allocator over the RAM that the device tree names,
+ * less what is reserved. All of RAM stands in the kernel's linear map, so a
+ * frame always has a kernel pointer.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+#define FRAME_MAX_ORDER 18 /* 1 GiB: the largest leaf a guest can get */
+
+/** Flags for frame_alloc. */
+enum { FRAME_ZERO = 1 /* contents zeroed */ };
+
+/** Give a range of RAM to the allocator. Boot only; partial frames at the ends are left out. */
+void frame_add(hpa_t start, uint64_t size);
+
+/**
+ * Allocate 2^order contiguous frames, aligned to their size.
+ * Any context. @return 0, or -ENOMEM with *out untouched.
+ */
+int frame_alloc(unsigned order, unsigned flags, hpa_t *out) __must_check;
+void frame_free(hpa_t frame, unsigned order);
+
+/** Number of free 4 KiB frames, and of all frames ever added. */
+uint64_t frame_free_count(void);
+uint64_t frame_total_count(void);
+
+/** Zero n bytes at a page-aligned address, n a multiple of PAGE_SIZE (cbo.zero where present). */
+void page_zero(void *page, uint64_t n);
+
+/** Physical address to kernel pointer and back; both directions only for RAM and our image. */
+void *hpa_to_kva(hpa_t pa);
+hpa_t kva_to_hpa(const void *kva);
+
+/**
+ * Kernel heap, any context. kalloc is 16-byte aligned, uninitialised.
+ * @return NULL when memory is out. kfree(NULL) does nothing.
+ */
+void *kalloc(size_t size) __must_check;
+void *kzalloc(size_t size) __must_check;
+void kfree(void *p);
+/** Bytes handed out and not yet freed (for leak tests). */
+size_t heap_in_use(void);

@@ -1,0 +1,74 @@
+/*
+ * Page-table formats of the RISC-V privileged architecture: Sv39, Sv48, Sv57
+ * for one-stage translation and Sv39x4, Sv48x4, Sv57x4 for guest-physical
+ * addresses (Privileged Architecture, "Supervisor-Level ISA" and "Hypervisor
+ * Extension"). Plain table arithmetic (core/mm/pt.c) without CSRs or fences:
+ * whoever changes a valid entry flushes (aspace.flush does). The caller
+ * serialises changes. Entry bits come from arch/pte.h, frames from caisson/mm.h.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+/** What an access wants. Also the permissions of areas and leaves. */
+enum { PERM_R = 1, PERM_W = 2, PERM_X = 4, PERM_U = 8 /* user pages; implied in guest formats */ };
+
+struct pt_format {
+	const char *name;      /* "sv39", "sv48x4", ... */
+	unsigned levels;       /* 3, 4 or 5 */
+	unsigned root_extra;   /* 2 for the x4 formats: the root has 2^2 times 512 entries */
+	unsigned mode;         /* value of satp.MODE or hgatp.MODE */
+	bool guest;            /* leaves carry U, as the second stage requires */
+	unsigned input_bits;   /* width of an input address; one-stage formats sign-extend it */
+};
+
+extern const struct pt_format pt_sv39, pt_sv48, pt_sv57, pt_sv39x4, pt_sv48x4, pt_sv57x4;
+
+/** Format by name, or NULL. */
+const struct pt_format *pt_format_by_name(const char *name);
+
+/** log2 of the bytes that a leaf at `level` maps (level 0: 12, 1: 21, 2: 30, ...). */
+static inline unsigned pt_level_shift(unsigned level)
+{
+	return 12 + 9 * level;
+}
+
+/** Order (frame_alloc) of the root table. */
+static inline unsigned pt_root_order(const struct pt_format *f)
+{
+	return f->root_extra;
+}
+
+/**
+ * Map [addr, addr + size) to [hpa, ...) with the largest leaves that fit, none
+ * larger than max_level. perm: PERM_*. A and D are set from the start (we keep
+ * no statistics, and hardware without Svadu would fault).
+ * @param[in,out] tables  number of table frames, counted up
+ * @return 0, -EEXIST, or -ENOMEM (what was mapped so far stays; the caller unmaps).
+ */
+int pt_map(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, hpa_t hpa,
+	   unsigned perm, unsigned max_level, uint64_t *tables) __must_check;
+
+/**
+ * Remove all leaves in the range, calling `leaf` (if not NULL) for each, and give back tables that became empty.
+ * A leaf that straddles the range's ends is -EINVAL (areas never share leaves).
+ */
+int pt_unmap(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
+	     void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void *arg,
+	     uint64_t *tables);
+
+/** A leaf found by pt_walk. */
+struct pt_leaf {
+	hpa_t hpa;       /* physical address of the looked-up byte */
+	unsigned level;  /* of the leaf */
+	unsigned perm;   /* PERM_* */
+};
+
+/** Look addr up. @return 0 with *leaf, or -ENOENT with leaf->level = level of the empty entry. */
+int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr, struct pt_leaf *leaf) __must_check;
+
+/** Change the permissions of all leaves in the range. @return 0, -ENOENT for a hole. */
+int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, unsigned perm) __must_check;
+
+/** Free every table below and including the root; leaves are not touched. */
+void pt_free_tables(const struct pt_format *f, hpa_t root, uint64_t *tables);

@@ -1,0 +1,118 @@
+/*
+ * Tasks: the only thing that is scheduled.
+ *
+ * A task has a stack with a guard page, a context, a set of harts it may run on
+ * and one extension slot: a vCPU or a process thread hangs there, with functions
+ * for the state only it has. Each hart has a run queue; one scheduling class
+ * for now (RR: a preempted task with slice left goes to the front, one that used
+ * its slice up to the back).
+ *
+ * Lock order: wait queue lock -> run queue lock. Both are taken with interrupts off.
+ */
+#pragma once
+
+#include <arch/context.h>
+#include <caisson/list.h>
+#include <caisson/spinlock.h>
+#include <caisson/time.h>
+#include <caisson/types.h>
+
+struct task;
+
+/** What a task carries besides itself (a vCPU, a process thread). */
+struct task_ext {
+	const struct task_ext_ops *ops;
+};
+
+struct task_ext_ops {
+	const char *name;
+	/** The task is about to run on this hart / has stopped running. Interrupts off. */
+	void (*switch_in)(struct task_ext *ext);
+	void (*switch_out)(struct task_ext *ext);
+};
+
+enum task_state { TASK_READY, TASK_RUNNING, TASK_BLOCKED, TASK_EXITED };
+
+struct task {
+	struct context ctx;
+	struct list rq_node;       /* in a run queue */
+	struct list wq_node;       /* in a wait queue */
+	struct list all_node;      /* in the list of all tasks */
+	struct waitq *waiting_on;
+	enum task_state state;
+	unsigned id;
+	char name[24];
+	uint64_t hart_mask;        /* bit n: may run on hart n */
+	unsigned hart;             /* where it runs, or ran last */
+	uint64_t slice_left;       /* ticks */
+	uint64_t run_time;         /* ticks on a hart so far */
+	uint64_t switched_in_at;   /* time of the last switch to it */
+	int exit_status;
+	bool wake_timeout;         /* the last wait ended by timeout */
+	struct task_ext *ext;
+	struct timer timeout;
+	void *stack;               /* lowest usable byte */
+	size_t stack_size;
+	struct list joiners;       /* struct waitq of those that join, see task.c */
+};
+
+/** Options of task_create; zero means default. */
+struct task_attr {
+	uint64_t hart_mask;        /* 0: all harts */
+	struct task_ext *ext;
+	bool suspended;            /* do not make it ready: task_wake() will */
+};
+
+/** Bring up run queues, idle and gc tasks of the boot hart and make the caller the task "main". */
+int sched_init(void) __must_check;
+/** The same for a secondary hart; becomes its idle task and does not return. */
+void sched_secondary(void) __noreturn;
+
+/** @return the new task, or NULL when memory is out. Task context. */
+struct task *task_create(const char *name, void (*entry)(void *), void *arg,
+			 const struct task_attr *attr) __must_check;
+void task_exit(int status) __noreturn;
+/** Wait for a task to exit, take its status and give up its storage. Task context. */
+int task_join(struct task *t);
+struct task *task_current(void);
+
+void task_yield(void);
+/** Sleep until an absolute time in ticks. Task context, interrupts on. */
+void task_sleep_until(uint64_t deadline);
+
+/**
+ * Make a blocked (or suspended) task ready: it leaves its wait queue and goes to a hart of its mask, which
+ * gets an IPI if it is another. Any context, also the guest's hot exit path. @return false: it was not blocked.
+ */
+bool task_wake(struct task *t);
+/** Restrict a task to the harts in mask (takes effect when it is next made ready, at the latest at the end of its slice). */
+void task_set_mask(struct task *t, uint64_t mask);
+
+/** Give up the hart if this_hart()->resched asks for it. Task context, interrupts off or on; may switch. */
+void sched_check(void);
+/** Runnable tasks on this hart besides the current one. Interrupts off. */
+unsigned sched_others_runnable(void);
+/** Call fn with each task (any context; must not block). */
+void task_for_each(void (*fn)(const struct task *t, void *arg), void *arg);
+
+/* Wait queues. */
+
+struct waitq {
+	spinlock_t lock;
+	struct list tasks;
+};
+
+#define WAITQ_INIT(name) { SPINLOCK_INIT, LIST_INIT((name).tasks) }
+void waitq_init(struct waitq *wq);
+
+/**
+ * Sleep until pred(arg) is true or the deadline (absolute ticks, UINT64_MAX: none) has passed. pred is called
+ * with the queue's lock held and interrupts off, before sleeping and after each wake-up, so that a notify between
+ * test and sleep is not lost (whoever changes what pred reads notifies afterwards).
+ * Task context. @return 0, or -ETIMEDOUT.
+ */
+int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadline);
+/** Wake the first / all / this waiter. Any context. @return how many were woken. */
+unsigned waitq_notify_one(struct waitq *wq);
+unsigned waitq_notify_all(struct waitq *wq);
+bool waitq_notify_task(struct waitq *wq, struct task *t);

@@ -1,0 +1,43 @@
+/*
+ * A VM's description as the hypervisor gets it: a small device tree per VM in
+ * the initrd (vm/0.dtb, vm/1.dtb, ... in the order of the command line), made
+ * and checked by the host tool from TOML or from options. docs/host.md lists
+ * its properties. The images it names are files of the initrd.
+ */
+#pragma once
+
+#include <caisson/fs.h>
+#include <caisson/pt.h>
+#include <caisson/types.h>
+
+#define VM_NAME_MAX 32
+#define VM_VCPUS_MAX 8
+
+/** A file of the initrd with the name under which the user knows it (for messages). */
+struct vm_image {
+	struct file file;      /* file.data == NULL: not given */
+	const char *label;     /* as typed by the user */
+};
+
+struct vm_config {
+	char name[VM_NAME_MAX];
+	unsigned cpus;                 /* 1 to 8 */
+	uint64_t memory;               /* bytes, multiple of 4 KiB, at least 2 MiB */
+	struct vm_image kernel;        /* required */
+	struct vm_image initrd, dtb;   /* optional */
+	const char *bootargs;          /* "" when not given */
+	bool has_entry, has_load;
+	uint64_t entry, load;          /* guest-physical */
+	bool eager;                    /* all RAM backed before start */
+	const struct pt_format *format;/* NULL: the hypervisor chooses */
+	uint64_t hart_mask;            /* our hart numbers; 0: all */
+};
+
+/**
+ * Read a description. Strings point into the blob, which must stay.
+ * @param fdt, size  the blob, of any content
+ * @param[out] err   on failure a message that names the property (err_size bytes, NUL-terminated)
+ * @return 0, -EINVAL (bad description), or -ENOENT (an image that the initrd does not hold)
+ */
+int vm_config_parse(const void *fdt, uint64_t size, struct vm_config *out,
+		    char *err, size_t err_size) __must_check;

@@ -1,0 +1,36 @@
+/*
+ * The device tree a guest sees: generated from its configuration, or the
+ * user's own blob with only /chosen and the memory node brought up to date.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+struct vm_config;
+struct image_layout;
+
+/** What of the host machine the guest's tree repeats. */
+struct guest_dt_machine {
+	uint32_t timebase_hz;
+	const char *isa;            /* guest's riscv,isa string, "rv64imafdc_..." without h */
+	const char *const *isa_extensions; /* NULL-terminated, for riscv,isa-extensions */
+	const char *mmu_type;       /* "riscv,sv39" ... */
+	uint32_t cbom_block, cboz_block, cbop_block; /* bytes, 0: absent */
+	uint8_t rng_seed[32], kaslr_seed[8];
+	/** Add the nodes of the VM's devices under /soc (see vmm/vdev.h); may be NULL. */
+	int (*add_devices)(void *fdt, int soc, void *arg);
+	void *arg;
+	uint32_t plic_phandle;      /* interrupt-parent for devices */
+};
+
+/** phandle of the interrupt controller in the cpu node of vCPU n is GUEST_CPU_INTC_PHANDLE + n. */
+#define GUEST_CPU_INTC_PHANDLE 1
+#define GUEST_PLIC_PHANDLE 0x10
+
+/**
+ * Build the tree in buf. @return its size in bytes, -ENOSPC (buf too small), -EINVAL (the user's dtb is not one;
+ * err says so).
+ */
+int guest_dt_build(const struct vm_config *cfg, uint64_t ram, const struct image_layout *layout,
+		   const struct guest_dt_machine *machine, void *buf, size_t size,
+		   char *err, size_t err_size) __must_check;

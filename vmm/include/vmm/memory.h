@@ -1,0 +1,28 @@
+/*
+ * Guest memory: the only way to a guest's RAM. Every function checks bounds
+ * and permissions and copies once, so a guest that changes memory meanwhile
+ * changes nothing that was checked.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+struct vm;
+
+/** Default guest-physical map: as QEMU `virt`, so that images built for it start unchanged. */
+#define GUEST_FINISHER_BASE UINT64_C(0x00100000)
+#define GUEST_RTC_BASE UINT64_C(0x00101000)
+#define GUEST_PLIC_BASE UINT64_C(0x0c000000)
+#define GUEST_UART_BASE UINT64_C(0x10000000)
+#define GUEST_VIRTIO_BASE UINT64_C(0x10001000)
+#define GUEST_RAM_BASE UINT64_C(0x80000000)
+/** The firmware's place at the start of RAM: backed, reserved in the device tree. */
+#define GUEST_FIRMWARE_SIZE (2 * MiB)
+#define GUEST_UART_IRQ 10
+#define GUEST_RTC_IRQ 11
+
+/** Copy to or from guest RAM, resolving lazy pages. @return 0; -EFAULT partly or wholly outside RAM (nothing copied); -ENOMEM. */
+int guest_read(struct vm *vm, gpa_t from, void *to, uint64_t n) __must_check;
+int guest_write(struct vm *vm, gpa_t to, const void *from, uint64_t n) __must_check;
+/** Is [start, start + n) wholly inside RAM? n may be anything. */
+bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n);

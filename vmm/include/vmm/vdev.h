@@ -1,0 +1,68 @@
+/*
+ * Virtual devices. One file per device registers one structure; creating a VM
+ * goes through the table. Registers are answered through the device areas of
+ * the VM's address space (caisson/aspace.h, struct device_ops).
+ *
+ * A device knows the VM only through struct vdev_host, so each runs in host
+ * unit tests. Register functions are called with interrupts off, from any vCPU
+ * of the VM at the same time: a device guards its state with its own lock.
+ * Lock order: device lock -> interrupt controller lock -> (vCPU set_irq, no lock).
+ */
+#pragma once
+
+#include <caisson/aspace.h>
+#include <caisson/types.h>
+
+struct vdev;
+
+/** What a device may ask of its VM. */
+struct vdev_host {
+	/** Drive an interrupt source of the VM's controller to a level. */
+	void (*irq_level)(void *vm, unsigned source, bool level);
+	/** Drive the external-interrupt line of a vCPU (the interrupt controller's output). */
+	void (*vcpu_ext_irq)(void *vm, unsigned vcpu, bool level);
+	/** Bytes out of the VM's console. */
+	void (*console_write)(void *vm, const char *buf, size_t n);
+	/** The console has room again (after vdev_console_input took less than offered). */
+	void (*console_ready)(void *vm);
+	/** End the VM: shutdown (failure false) or crash with status, or reset. */
+	void (*vm_end)(void *vm, enum vdev_end { VDEV_SHUTDOWN, VDEV_FAIL, VDEV_RESET } how, int status);
+	uint64_t (*time_ns)(void);        /* monotonic */
+	unsigned n_vcpus;
+	void *vm;
+};
+
+struct vdev_type {
+	const char *name;
+	uint64_t base, size;              /* its window, guest-physical */
+	struct device_ops ops;            /* registers; dev argument is vdev->state */
+	/** Allocate and reset the state. @return 0 or -ENOMEM. */
+	int (*create)(struct vdev *dev);
+	void (*destroy)(struct vdev *dev);
+	/** Power-on state. */
+	void (*reset)(struct vdev *dev);
+	/** Copy the whole state out / in (snapshot). save: @return bytes needed or written; restore: 0 or -EINVAL. */
+	size_t (*save)(struct vdev *dev, void *buf, size_t size);
+	int (*restore)(struct vdev *dev, const void *buf, size_t size);
+	/** Add its node under /soc; intc is the phandle of the VM's interrupt controller. @return 0 or negative libfdt error. */
+	int (*add_node)(struct vdev *dev, void *fdt, int soc, uint32_t intc);
+};
+
+struct vdev {
+	const struct vdev_type *type;
+	const struct vdev_host *host;
+	void *state;
+};
+
+/** Put a device type into the table. */
+#define VDEV_TYPE(name) const struct vdev_type name __section(".vdev_types") __aligned(8)
+
+/* The PLIC (vmm/device/vplic.c): RISC-V PLIC specification 1.0.0. */
+extern const struct vdev_type vplic_type;
+/** A device drives its source (1 to 95) up or down. Any context. */
+void vplic_set_level(struct vdev *plic, unsigned source, bool level);
+
+/* The UART (vmm/device/vuart.c): 16550A with 16-byte FIFOs. */
+extern const struct vdev_type vuart_type;
+/** Offer received bytes. Any context. @return how many it took (its queue is 4 KiB beyond the FIFO). */
+size_t vuart_input(struct vdev *uart, const char *buf, size_t n);
