@@ -36,12 +36,11 @@ include $(wildcard */build.mk */*/build.mk)
 # --- compilation -------------------------------------------------------------
 # The kernel itself uses no floating point; FP state belongs to the guests.
 ARCHFLAGS := -march=rv64imac -mabi=lp64 -mcmodel=medany
-CPPFLAGS  := -include $(O)/include/config.h -Iinclude -Iarch/riscv64/include -Ivmm/include -I$(O)/include -isystem $(LIBFDT)
+CPPFLAGS  := -include $(O)/include/config.h -Iinclude -Iarch/riscv64/include -Ivmm/include -Ishell/include -I$(O)/include -isystem $(LIBFDT)
 CFLAGS    := $(ARCHFLAGS) --specs=picolibc.specs -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
-	-mno-relax -fno-omit-frame-pointer -fno-optimize-sibling-calls -fstack-usage -ffunction-sections -fdata-sections \
+	-mno-relax -fstack-usage -ffunction-sections -fdata-sections \
 	-Wa,-march=rv64imac_zicsr_zifencei_zicboz_h \
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wframe-larger-than=2048
-CFLAGS    += -fomit-frame-pointer -foptimize-sibling-calls
 ifeq ($(CONFIG_DEBUG),y)
 CFLAGS    += -fno-omit-frame-pointer -fno-inline-functions
 endif

@@ -70,6 +70,18 @@ static inline void cpu_fence_i(void)
 	__asm__ volatile("fence.i" ::: "memory");
 }
 
+/** Zero n bytes, a multiple of 4 KiB, at a page-aligned address (cbo.zero where present). */
+void arch_page_zero(void *page, uint64_t n);
+
+/** Forget this hart's pending software interrupt (sip.SSIP). */
+static inline void arch_ipi_clear(void)
+{
+	CSR_CLEAR(sip, 1UL << IRQ_S_SOFT);
+}
+
+/** Drop this hart's translations of [start, start + size) (kernel space). */
+void arch_tlb_flush(uint64_t start, uint64_t size);
+
 /* Memory-mapped I/O: volatile accesses of the exact width, ordered against other I/O by the caller. */
 static inline uint8_t mmio_read8(const volatile void *p) { return *(const volatile uint8_t *)p; }
 static inline uint32_t mmio_read32(const volatile void *p) { return *(const volatile uint32_t *)p; }

@@ -1,0 +1,31 @@
+/*
+ * The kernel's virtual address map (Sv39, upper half). Also read by assembly
+ * and the linker script.
+ *
+ *   LINEAR_BASE   all of RAM at LINEAR_BASE + physical address, read-write
+ *   KSTACK_BASE   task stacks, each with an unmapped guard page below
+ *   IO_BASE       windows of host devices
+ *   IMAGE_BASE    our image, wherever it was loaded, with section permissions
+ */
+#pragma once
+
+#define LINEAR_BASE 0xffffffc000000000
+#define LINEAR_SIZE 0x3000000000
+#define KSTACK_BASE 0xfffffff000000000
+#define KSTACK_SIZE 0x100000000
+#define IO_BASE 0xfffffff800000000
+#define IO_SIZE 0x100000000
+#define IMAGE_BASE 0xffffffff80000000
+
+#define BOOT_STACK_SIZE 16384
+
+#ifndef __ASSEMBLER__
+#include <caisson/types.h>
+
+/** Virtual minus physical address of the image; set by _start. */
+extern uint64_t image_offset;
+
+/* Section bounds from the linker script, page-aligned. */
+extern char __image_start[], __text_start[], __text_end[], __rodata_start[], __rodata_end[],
+	__data_start[], __image_end[];
+#endif
