@@ -1,0 +1,17 @@
+/* The configuration of the unit tests; included before everything else. */
+#pragma once
+
+#define CONFIG_MAX_HARTS 8
+#define CONFIG_IMAGE_NAME "caisson"
+#define CONFIG_SMP 1
+#define CONFIG_DEBUG 1
+#define CONFIG_LOG_DEFAULT_LEVEL 2
+#define CONFIG_TASK_STACK_KIB 16
+#define CONFIG_HEAP 1
+#define CONFIG_DRIVER_NS16550 1
+#define CONFIG_DRIVER_PLIC 1
+#define CONFIG_DRIVER_SIFIVE_TEST 1
+#define CONFIG_FS_INITRD 1
+#define CONFIG_VMM 1
+#define CONFIG_SHELL 1
+#define CONFIG_APP_HYPERVISOR 1

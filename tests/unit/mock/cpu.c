@@ -1,0 +1,11 @@
+/* The state behind the mock arch/cpu.h and caisson/hart.h. */
+#include <arch/cpu.h>
+#include <caisson/hart.h>
+
+bool mock_irq_on = true;
+uint64_t mock_time;
+uint64_t mock_instret;
+unsigned mock_relaxes;
+
+struct hart mock_harts[HART_MAX];
+struct hart *mock_hart = mock_harts;

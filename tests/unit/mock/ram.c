@@ -1,0 +1,48 @@
+/* RAM banks and the linear map (hpa_to_kva, kva_to_hpa) over them. */
+#include <sys/mman.h>
+#include <caisson/mm.h>
+#include <ram.h>
+#include <test.h>
+
+static struct bank {
+	uint64_t start, size;
+	char *mem;
+} banks[8];
+static unsigned n_banks;
+
+void mock_ram_add(uint64_t start, uint64_t size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	assert_true(mem != MAP_FAILED);
+	assert_true(n_banks < ARRAY_SIZE(banks));
+	banks[n_banks++] = (struct bank){ start, size, mem };
+}
+
+void mock_ram_reset(void)
+{
+	while (n_banks > 0) {
+		n_banks--;
+		munmap(banks[n_banks].mem, banks[n_banks].size);
+	}
+}
+
+void *hpa_to_kva(hpa_t pa)
+{
+	for (unsigned i = 0; i < n_banks; i++)
+		if (pa.v - banks[i].start < banks[i].size)
+			return banks[i].mem + (pa.v - banks[i].start);
+	return (void *)(uintptr_t)pa.v;
+}
+
+hpa_t kva_to_hpa(const void *kva)
+{
+	for (unsigned i = 0; i < n_banks; i++) {
+		uint64_t off = (uint64_t)((uintptr_t)kva - (uintptr_t)banks[i].mem);
+
+		if (off < banks[i].size)
+			return HPA(banks[i].start + off);
+	}
+	return HPA((uintptr_t)kva);
+}

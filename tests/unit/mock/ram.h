@@ -1,0 +1,13 @@
+/*
+ * Host memory that plays RAM. A bank is reserved address space of the test
+ * process: only the pages that are touched cost anything, so banks can be huge.
+ * An address in no bank is its own pointer.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+/** Add a bank of RAM at physical address `start` (page-aligned). */
+void mock_ram_add(uint64_t start, uint64_t size);
+/** Forget all banks and what they held. */
+void mock_ram_reset(void);
