@@ -31,34 +31,41 @@ struct console_driver {
 	/** Write up to n bytes without waiting. @return how many were taken. */
 	size_t (*write)(void *dev, const char *buf, size_t n);
 	/** Ask for (or stop asking for) an interrupt when write() can take more;
-	 *  the driver's handler then calls console_tx_ready(). */
+	 *  the driver's handler then calls console_tx_ready(). NULL: the console polls. */
 	void (*tx_interrupt)(void *dev, bool on);
-	/** Stop (or resume) taking received bytes, so that the sender is held back. */
+	/** Stop (or resume) taking received bytes, so that the sender is held back.
+	 *  On resuming, the driver delivers what it kept from its interrupt handler,
+	 *  not from here. NULL: the driver receives nothing. */
 	void (*rx_hold)(void *dev, bool hold);
+	/** Has the last byte left the device itself? NULL: no way to tell. */
+	bool (*idle)(void *dev);
 };
 
 /** Bind the line. Called once by the serial driver's probe. */
 void console_register(const struct console_driver *driver, void *dev);
 void console_set_framed(bool framed);
+bool console_framed(void);
 
-/** Write bytes to a channel. Any context. Never sleeps; spins only when the ring is full. */
+/** Write bytes to a channel (above CONSOLE_MAX: to none). Any context. Never sleeps; spins only when the ring is full. */
 void console_write(unsigned channel, const char *buf, size_t n);
 
 /** Wait until every buffered byte has left. For the exit and panic paths. */
 void console_flush(void);
 
-/** The panic path: from now on write by polling, ignoring the lock. */
+/** The panic path: from now on this hart alone writes, by polling and ignoring the lock. */
 void console_panic(void);
 
 /**
  * Bytes received. Called by the serial driver's interrupt handler.
- * @return how many were taken; if fewer than n, the driver keeps the rest and
- *         holds the line until console_rx_resume().
+ * @return how many were taken; if fewer than n, the driver keeps the rest, and
+ *         its rx_hold has been called.
  */
 size_t console_receive(const char *buf, size_t n);
 void console_tx_ready(void);
 
-/** Set the consumer of received bytes; it returns how many it takes. Interrupt context. */
+/** Set the consumer of received bytes; it returns how many it takes. It is called in interrupt context.
+ *  Until there is one, input is held back. */
 void console_set_input(size_t (*handler)(const char *buf, size_t n));
-/** The consumer has room again: the driver may deliver what it held back. Any context. */
+/** The consumer has room again: the driver may deliver what it held back. Any context, but not from
+ *  inside the consumer. Call it after making the room. */
 void console_rx_resume(void);

@@ -32,5 +32,7 @@ int main(void);
 
 /** Leave: flush the console and end the machine with a status (QEMU's test finisher, else SBI). Any context. */
 void machine_exit(int status) __noreturn;
+/** The same without a word to the console: for a panic inside a panic. */
+void machine_stop(int status) __noreturn;
 /** A driver that can end the machine (test finisher) registers itself. */
 void machine_register_exit(void (*fn)(int status));

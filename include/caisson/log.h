@@ -21,12 +21,13 @@ extern enum log_level log_level;
 /** Name to level ("error", "warn", "info", "debug", "trace"). @return 0 or -EINVAL. */
 int log_parse_level(const char *name, enum log_level *out) __must_check;
 void log_set_level(enum log_level level);
+const char *log_level_name(enum log_level level);
 
 void log_write(enum log_level level, const char *component, const char *fmt, ...)
 	__printf(3, 4);
 
-/** Print all registers we have and the message, then end the machine with status 3.
- *  Only for our own bugs: nothing a guest or a file says may reach it. */
+/** Print the message and where it came from, then end the machine with status 3. (A trap prints its
+ *  registers with trap_dump() first.) Only for our own bugs: nothing a guest or a file says may reach it. */
 void panic(const char *fmt, ...) __noreturn __printf(1, 2);
 
 #define log_at(level, ...)                                            \
