@@ -7,30 +7,30 @@
 
 #define CSR_READ(csr)                                                  \
 	({                                                             \
-		unsigned long __v;                                     \
-		__asm__ volatile("csrr %0, " #csr : "=r"(__v)::"memory"); \
-		__v;                                                   \
+		unsigned long __rd;                                     \
+		__asm__ volatile("csrr %0, " #csr : "=r"(__rd)::"memory"); \
+		__rd;                                                   \
 	})
 #define CSR_WRITE(csr, val)                                            \
 	({                                                             \
-		unsigned long __v = (unsigned long)(val);              \
-		__asm__ volatile("csrw " #csr ", %0" ::"rK"(__v) : "memory"); \
+		unsigned long __wr = (unsigned long)(val);              \
+		__asm__ volatile("csrw " #csr ", %0" ::"rK"(__wr) : "memory"); \
 	})
 #define CSR_SET(csr, val)                                              \
 	({                                                             \
-		unsigned long __v = (unsigned long)(val);              \
-		__asm__ volatile("csrs " #csr ", %0" ::"rK"(__v) : "memory"); \
+		unsigned long __st = (unsigned long)(val);              \
+		__asm__ volatile("csrs " #csr ", %0" ::"rK"(__st) : "memory"); \
 	})
 #define CSR_CLEAR(csr, val)                                            \
 	({                                                             \
-		unsigned long __v = (unsigned long)(val);              \
-		__asm__ volatile("csrc " #csr ", %0" ::"rK"(__v) : "memory"); \
+		unsigned long __cl = (unsigned long)(val);              \
+		__asm__ volatile("csrc " #csr ", %0" ::"rK"(__cl) : "memory"); \
 	})
 #define CSR_SWAP(csr, val)                                             \
 	({                                                             \
-		unsigned long __v = (unsigned long)(val);              \
-		__asm__ volatile("csrrw %0, " #csr ", %0" : "+r"(__v)::"memory"); \
-		__v;                                                   \
+		unsigned long __sw = (unsigned long)(val);              \
+		__asm__ volatile("csrrw %0, " #csr ", %0" : "+r"(__sw)::"memory"); \
+		__sw;                                                   \
 	})
 
 /* sstatus, vsstatus */

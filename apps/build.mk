@@ -1,0 +1,1 @@
+obj-$(CONFIG_APP_HELLO) += apps/hello/main.o

@@ -1,0 +1,31 @@
+/* The hypervisor extension of this machine: what it offers, switching it on (Privileged Architecture, "H" Extension). */
+#pragma once
+
+#include <caisson/pt.h>
+#include <caisson/types.h>
+
+/** What every hart offers to guests; probed on each, the common part kept. */
+struct hext_features {
+	bool h;             /* the extension itself */
+	bool sstc;          /* vstimecmp */
+	bool stateen;       /* Smstateen's hstateen0/sstateen0 */
+	unsigned vmid_bits; /* implemented bits of hgatp.VMID */
+	bool sv39x4, sv48x4, sv57x4;
+	uint64_t henvcfg;   /* writable bits of henvcfg */
+};
+
+extern struct hext_features hext;
+
+/**
+ * Probe the calling hart, switch its hypervisor CSRs to what guests need
+ * (delegation, counters, environment), and narrow `hext` to what this hart has too.
+ * @return 0, or -ENODEV: no H extension. Interrupts off.
+ */
+int hext_enable(void) __must_check;
+
+/** Is the format usable by guests on this machine? */
+bool hext_has_format(const struct pt_format *format);
+
+/** Drop all guest translations of a VMID (hfence.gvma) or of all VMIDs; this hart. */
+void hext_flush_vmid(unsigned vmid);
+void hext_flush_all(void);

@@ -1,0 +1,110 @@
+/*
+ * The world switch: running a guest on this hart and coming back.
+ *
+ * While a guest runs, sscratch holds its struct vcpu_ctx. A trap saves what the
+ * C calling convention lets C functions change and calls one of the three
+ * handlers below on the vCPU task's stack, interrupts off, VS CSRs and hstatus,
+ * sepc and sstatus still live in the CSRs. Returning VCPU_RESUME continues the
+ * guest straight away; VCPU_LEAVE saves the rest and returns from vcpu_enter().
+ *
+ * Exceptions other than system calls save all registers first, so that their
+ * handler may read and write any x[n].
+ */
+#pragma once
+
+#include <arch/csr.h>
+#include <caisson/types.h>
+
+/** What the entry and exit code touches. x[0] stays 0. */
+struct vcpu_ctx {
+	uint64_t x[32];
+	uint64_t sepc, sstatus, hstatus; /* valid while the guest is left (after VCPU_LEAVE) */
+	uint64_t host_sp, host_tp;
+};
+
+/** VS-level and unbanked CSRs of a vCPU that is not on a hart. */
+struct vcpu_csrs {
+	uint64_t vsstatus, vsie, vstvec, vsscratch, vsepc, vscause, vstval, vsatp;
+	uint64_t vstimecmp;  /* with Sstc */
+	uint64_t hvip;
+	uint64_t scounteren, senvcfg, sstateen0;
+	uint64_t henvcfg;    /* what this guest may use */
+};
+
+/** FP state. */
+struct vcpu_fp {
+	uint64_t f[32];
+	uint64_t fcsr;
+};
+
+enum vcpu_next { VCPU_RESUME = 0, VCPU_LEAVE = 1 };
+
+/** Run the guest until a handler says VCPU_LEAVE. Interrupts off. (vcpu_switch.S) */
+void vcpu_enter(struct vcpu_ctx *ctx);
+
+/* Defined by vmm/; called by the exit code. */
+enum vcpu_next vcpu_exit_ecall(struct vcpu_ctx *ctx);
+enum vcpu_next vcpu_exit_interrupt(struct vcpu_ctx *ctx, uint64_t scause);
+enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t scause);
+
+void vcpu_csrs_load(const struct vcpu_csrs *c);
+void vcpu_csrs_save(struct vcpu_csrs *c);
+/** FP registers; sstatus.FS must not be off. (vcpu_switch.S) */
+void vcpu_fp_load(const struct vcpu_fp *fp);
+void vcpu_fp_save(struct vcpu_fp *fp);
+
+/** hgatp for the VM whose vCPU comes onto this hart. */
+static inline void vcpu_set_stage2(hpa_t root, unsigned mode, unsigned vmid)
+{
+	CSR_WRITE(hgatp, (uint64_t)mode << ATP_MODE_SHIFT | (uint64_t)vmid << HGATP_VMID_SHIFT |
+				 root.v >> PAGE_SHIFT);
+}
+
+/* The live trap record: only in the exit handlers, before anything else can trap. */
+static inline uint64_t vcpu_live_stval(void) { return CSR_READ(stval); }
+static inline uint64_t vcpu_live_htval(void) { return CSR_READ(htval); }
+static inline uint64_t vcpu_live_htinst(void) { return CSR_READ(htinst); }
+static inline uint64_t vcpu_live_pc(void) { return CSR_READ(sepc); }
+static inline void vcpu_live_set_pc(uint64_t pc) { CSR_WRITE(sepc, pc); }
+static inline uint64_t vcpu_live_sstatus(void) { return CSR_READ(sstatus); }
+static inline void vcpu_live_set_sstatus(uint64_t v) { CSR_WRITE(sstatus, v); }
+static inline uint64_t vcpu_live_hstatus(void) { return CSR_READ(hstatus); }
+static inline void vcpu_live_set_hstatus(uint64_t v) { CSR_WRITE(hstatus, v); }
+
+/* Lines of the vCPU that is loaded on this hart: bits of hvip (Privileged Architecture, hvip). */
+static inline void vcpu_live_hvip_set(uint64_t bits) { CSR_SET(hvip, bits); }
+static inline void vcpu_live_hvip_clear(uint64_t bits) { CSR_CLEAR(hvip, bits); }
+/** Pending and enabled VS interrupts of the loaded vCPU (hip & hie: hvip, vstimecmp). */
+static inline uint64_t vcpu_live_irqs(void) { return CSR_READ(hip) & CSR_READ(hie); }
+static inline void vcpu_live_set_vstimecmp(uint64_t t) { CSR_WRITE(vstimecmp, t); }
+
+/* Guest-virtual fences of the running vCPU's VM on this hart (hfence.vvma uses hgatp.VMID). */
+static inline void vcpu_hfence_vvma_all(void)
+{
+	__asm__ volatile("hfence.vvma" ::: "memory");
+}
+static inline void vcpu_hfence_vvma(uint64_t va)
+{
+	__asm__ volatile("hfence.vvma %0, zero" ::"r"(va) : "memory");
+}
+static inline void vcpu_hfence_vvma_asid(uint64_t va, uint64_t asid)
+{
+	__asm__ volatile("hfence.vvma %0, %1" ::"r"(va), "r"(asid) : "memory");
+}
+static inline void vcpu_hfence_vvma_asid_all(uint64_t asid)
+{
+	__asm__ volatile("hfence.vvma zero, %0" ::"r"(asid) : "memory");
+}
+
+/**
+ * Give the guest an exception as hardware would (Privileged Architecture, "Traps"): the VS trap CSRs take the
+ * record and execution continues at vstvec. In an exit handler, on the live state.
+ */
+void vcpu_live_inject(uint64_t cause, uint64_t tval);
+
+/**
+ * Load with the guest's translation and privilege (hlv.d, hlvx.hu); the vCPU must be loaded.
+ * hstatus, sepc and sstatus are saved around it. @return 0, or -EFAULT when the guest's own translation faults.
+ */
+int vcpu_live_read64(gva_t va, uint64_t *out) __must_check;
+int vcpu_live_fetch16(gva_t va, uint16_t *out) __must_check;

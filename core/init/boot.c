@@ -1,0 +1,171 @@
+/*
+ * Start-up in order, one log line per step: what happens between _start and
+ * main() (docs/architecture.md, "The boot path").
+ */
+#include <arch/cpu.h>
+#include <arch/features.h>
+#include <arch/hart.h>
+#include <arch/layout.h>
+#include <arch/timer.h>
+#include <arch/trap.h>
+#include <caisson/console.h>
+#include <caisson/dt.h>
+#include <caisson/fs.h>
+#include <caisson/init.h>
+#include <caisson/irq.h>
+#include <caisson/kspace.h>
+#include <caisson/log.h>
+#include <caisson/mm.h>
+#include <caisson/smp.h>
+#include <caisson/task.h>
+#include <caisson/time.h>
+
+#include "ram.h"
+
+#define LOG_NAME "boot"
+
+extern void (*const __constructors_start[])(void);
+extern void (*const __constructors_end[])(void);
+
+void boot_entry(uint64_t hwid, uint64_t dtb, const uint64_t *offset) __noreturn;
+void secondary_entry(struct hart *h) __noreturn;
+static void kernel_main(void) __noreturn;
+
+static void read_boot_args(void)
+{
+	char value[16];
+	enum log_level level;
+
+	if (boot_arg("framed", value, sizeof(value)))
+		console_set_framed(true);
+	if (!boot_arg("loglevel", value, sizeof(value)))
+		return;
+	if (log_parse_level(value, &level) == 0)
+		log_set_level(level);
+	else
+		log_warn("boot argument loglevel=%s is not a level", value);
+}
+
+/* First C function: stack, trap vector and the high addresses are in use. */
+void boot_entry(uint64_t hwid, uint64_t dtb, const uint64_t *offset)
+{
+	void *pc = __builtin_return_address(0);
+	char on_stack;
+
+	(void)pc;
+	if (dt_init((const void *)(uintptr_t)(LINEAR_BASE + dtb)) != 0)
+		panic("no device tree at %lx (a1)", (unsigned long)dtb);
+	arch_harts_discover(hwid);
+	read_boot_args();
+	log_info("entered on hart %lu (a0), device tree at %lx (a1)", (unsigned long)hwid,
+		 (unsigned long)dtb);
+	log_info("running at pc %lx, sp %lx, offset %lx", (unsigned long)(uintptr_t)boot_entry,
+		 (unsigned long)(uintptr_t)&on_stack, (unsigned long)*offset);
+	kernel_main();
+}
+
+static void add_frames(uint64_t start, uint64_t size)
+{
+	frame_add(HPA(start), size);
+}
+
+static void start_allocator(void)
+{
+	ram_discover();
+	ram_for_each_free(add_frames);
+	log_info("allocator: %lu MiB free", (unsigned long)(frame_free_count() >> 8));
+}
+
+static void start_memory_management(void)
+{
+	int error = kspace_init();
+
+	if (error)
+		panic("kernel space: error %d", error);
+	log_info("memory management: %s, %u areas", kernel_space.format->name, kernel_space.n_areas);
+}
+
+static void start_platform(void)
+{
+	const void *fdt = dt_blob();
+	const char *model = fdt_getprop(fdt, 0, "model", NULL);
+	uint32_t hz = 0;
+
+	if (dt_u32(fdt, fdt_path_offset(fdt, "/cpus"), "timebase-frequency", 0, &hz) || hz == 0)
+		panic("the device tree does not tell the timebase-frequency");
+	timebase_hz = hz;
+	arch_features_init();
+	drivers_probe();
+	log_info("platform: %s, %u harts, timebase %u Hz", model ? model : "unnamed", hart_count(), hz);
+}
+
+static void start_scheduler(void)
+{
+	int error = sched_init();
+
+	if (error)
+		panic("scheduler: error %d", error);
+	log_info("scheduler: ready");
+}
+
+static void start_interrupts(void)
+{
+	arch_hart_init();
+	irq_hart_init();
+	irq_enable();
+	log_info("interrupts and timer: on%s", arch_has_sstc ? " (Sstc)" : "");
+}
+
+static void open_initrd(void)
+{
+#ifdef CONFIG_FS_INITRD
+	uint64_t start, size;
+	int files;
+
+	if (!ram_initrd(&start, &size))
+		return;
+	files = initrd_init(hpa_to_kva(HPA(start)), size);
+	if (files < 0)
+		log_error("initrd at %lx: not a cpio archive", (unsigned long)start);
+	else
+		log_info("initrd: %d files", files);
+#endif
+}
+
+static void run_constructors(void)
+{
+	unsigned n = 0;
+
+	for (void (*const *c)(void) = __constructors_start; c < __constructors_end; c++, n++)
+		(*c)();
+	log_info("constructors: %u run", n);
+}
+
+static void kernel_main(void)
+{
+	int status;
+
+	start_allocator();
+	start_memory_management();
+	start_platform();
+	start_scheduler();
+	start_interrupts();
+	smp_start_secondaries();
+	open_initrd();
+	run_constructors();
+	log_info("main");
+	status = main();
+	log_info("exit: status %d", status);
+	machine_exit(status);
+}
+
+/* A hart that was started by another: on its own stack, at the high addresses, in the boot page table. */
+void secondary_entry(struct hart *h)
+{
+	kspace_enter();
+	arch_hart_init();
+	irq_hart_init();
+	log_info("hart %lu: secondary_main", (unsigned long)h->hwid);
+	h->online = true;
+	sched_secondary();
+}

@@ -1,0 +1,142 @@
+/* RAM: ranges of the device tree and what must be left alone in them. */
+#include "ram.h"
+
+#include <arch/layout.h>
+#include <caisson/dt.h>
+#include <caisson/log.h>
+#include <caisson/mm.h>
+
+#define LOG_NAME "ram"
+#define MAX_RANGES 64
+
+struct range {
+	uint64_t start, end;
+};
+
+struct ranges {
+	struct range r[MAX_RANGES];
+	unsigned n;
+};
+
+static struct ranges linear, free_ram;
+static struct range initrd;
+
+static void ranges_add(struct ranges *s, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return;
+	if (s->n == MAX_RANGES) {
+		log_warn("range %lx-%lx left out: too many", (unsigned long)start, (unsigned long)end);
+		return;
+	}
+	s->r[s->n++] = (struct range){ start, end };
+}
+
+/* Take [start, end) out of every range of the set; page-granular, rounding outwards. */
+static void ranges_cut(struct ranges *s, uint64_t start, uint64_t end)
+{
+	unsigned n = s->n;
+
+	start = ALIGN_DOWN(start, PAGE_SIZE);
+	end = ALIGN_UP(end, PAGE_SIZE);
+	for (unsigned i = 0; i < n; i++) {
+		struct range *r = &s->r[i];
+		uint64_t old_end = r->end;
+
+		if (end <= r->start || start >= r->end)
+			continue;
+		r->end = MAX(r->start, MIN(start, r->end));
+		ranges_add(s, end, old_end);
+	}
+}
+
+static void add_memory(uint64_t start, uint64_t size, void *arg)
+{
+	uint64_t end = ALIGN_DOWN(start + size, PAGE_SIZE);
+
+	(void)arg;
+	start = ALIGN_UP(start, PAGE_SIZE);
+	if (start >= LINEAR_SIZE) {
+		log_warn("RAM at %lx left out: beyond the linear map", (unsigned long)start);
+		return;
+	}
+	ranges_add(&linear, start, MIN(end, LINEAR_SIZE));
+}
+
+static void cut_reserved_memory(const void *fdt)
+{
+	int parent = fdt_path_offset(fdt, "/reserved-memory");
+	int node;
+
+	if (parent < 0)
+		return;
+	fdt_for_each_subnode(node, fdt, parent) {
+		uint64_t start, size;
+
+		for (unsigned i = 0; dt_reg(fdt, node, i, &start, &size) == 0; i++)
+			ranges_cut(&linear, start, start + size);
+	}
+}
+
+static uint64_t chosen_address(const char *name)
+{
+	const void *fdt = dt_blob();
+	int chosen = fdt_path_offset(fdt, "/chosen");
+	uint32_t hi, lo;
+	int len = 0;
+
+	if (chosen < 0 || !fdt_getprop(fdt, chosen, name, &len))
+		return 0;
+	if (len == 8 && !dt_u32(fdt, chosen, name, 0, &hi) && !dt_u32(fdt, chosen, name, 1, &lo))
+		return (uint64_t)hi << 32 | lo;
+	return len == 4 && !dt_u32(fdt, chosen, name, 0, &lo) ? lo : 0;
+}
+
+void ram_discover(void)
+{
+	const void *fdt = dt_blob();
+	uint64_t image = kva_to_hpa(__image_start).v;
+	uint64_t image_end = image + (uint64_t)(__image_end - __image_start);
+	uint64_t dtb = kva_to_hpa(fdt).v;
+
+	dt_for_each_memory(add_memory, NULL);
+	cut_reserved_memory(fdt);
+	ranges_cut(&linear, image, image_end);
+
+	free_ram = linear;
+	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
+		uint64_t start, size;
+
+		if (fdt_get_mem_rsv(fdt, i, &start, &size) == 0)
+			ranges_cut(&free_ram, start, start + size);
+	}
+	ranges_cut(&free_ram, dtb, dtb + fdt_totalsize(fdt));
+	initrd.start = chosen_address("linux,initrd-start");
+	initrd.end = chosen_address("linux,initrd-end");
+	if (initrd.end > initrd.start)
+		ranges_cut(&free_ram, initrd.start, initrd.end);
+}
+
+static void for_each(const struct ranges *s, void (*fn)(uint64_t start, uint64_t size))
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->r[i].start < s->r[i].end)
+			fn(s->r[i].start, s->r[i].end - s->r[i].start);
+}
+
+void ram_for_each_linear(void (*fn)(uint64_t start, uint64_t size))
+{
+	for_each(&linear, fn);
+}
+
+void ram_for_each_free(void (*fn)(uint64_t start, uint64_t size))
+{
+	for_each(&free_ram, fn);
+}
+
+bool ram_initrd(uint64_t *start, uint64_t *size)
+{
+	*start = initrd.start;
+	*size = initrd.end - initrd.start;
+	return initrd.end > initrd.start;
+}
