@@ -1,0 +1,3 @@
+"""Caisson's host tool: everything behind ./caisson."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,61 @@
+"""The archive that hands VMs to the hypervisor (docs/host.md, "The bundle")."""
+import os
+from typing import BinaryIO
+
+import libfdt
+
+from caisson import cpio
+from caisson.vmconfig import VmConfig
+
+_IMAGES = ("kernel", "initrd", "dtb")
+
+
+def write(out: BinaryIO, vms: list[VmConfig]) -> int:
+    """Write the bundle. Returns its size in bytes. An image that several VMs name is stored once."""
+    files: dict[tuple[str, bool], tuple[str, bytes]] = {}
+    for vm in vms:
+        for key in _IMAGES:
+            image = getattr(vm, key)
+            if image:
+                files.setdefault(_identity(key, image), (f"file/{len(files)}", image.data))
+    archive = cpio.Writer(out)
+    archive.directory("vm")
+    for index, vm in enumerate(vms):
+        places = {key: files[_identity(key, image)][0] for key in _IMAGES if (image := getattr(vm, key))}
+        archive.file(f"vm/{index}.dtb", describe(vm, places))
+    archive.directory("file")
+    for name, data in files.values():
+        archive.file(name, data)
+    archive.finish()
+    return out.tell()
+
+
+def _identity(key: str, image) -> tuple[str, bool]:
+    """What makes two images the same bytes: kernels were unpacked, other files not."""
+    return os.path.realpath(image.path), key == "kernel"
+
+
+def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
+    """The VM's description as a flattened device tree. `places`: key -> path in the bundle."""
+    tree = libfdt.FdtSw()
+    tree.finish_reservemap()
+    with tree.add_node(""):
+        tree.property("compatible", b"caisson,vm\0")
+        tree.property("name", vm.name.encode() + b"\0")
+        tree.property_u32("cpus", vm.cpus)
+        tree.property_u64("memory", vm.memory)
+        for key, place in places.items():
+            tree.property(key, place.encode() + b"\0")
+            tree.property(f"{key}-label", os.fsencode(getattr(vm, key).label) + b"\0")
+        if vm.append is not None:
+            tree.property("bootargs", os.fsencode(vm.append) + b"\0")
+        for key in ("entry", "load"):
+            if getattr(vm, key) is not None:
+                tree.property_u64(key, getattr(vm, key))
+        if vm.eager:
+            tree.property("eager", b"")
+        if vm.format:
+            tree.property("format", vm.format.encode() + b"\0")
+        if vm.harts:
+            tree.property_u64("harts", sum(1 << hart for hart in vm.harts))
+    return bytes(tree.as_fdt().as_bytearray())

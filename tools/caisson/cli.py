@@ -1,0 +1,104 @@
+"""What ./caisson does with its command line: one function per command, one place for errors."""
+import os
+import sys
+
+from caisson import building, machine, process, runner, tomlfile, vmconfig
+from caisson.errors import BAD_USAGE, CANNOT_START, Failure, Interrupted, UsageError
+from caisson.options import VM_OPTIONS, parse
+
+
+def main(words: list[str]) -> int:
+    """Run one command. Returns the exit status."""
+    _open_standard_files()
+    try:
+        process.install_signal_handlers()
+        options = parse(words)
+        return COMMANDS[options.command](options)
+    except Failure as failure:
+        _complain(str(failure))
+        return failure.status
+    except Interrupted as interrupted:
+        return 128 + interrupted.signum
+    except BrokenPipeError:
+        return 141
+    except OSError as error:  # say, a full disk: nothing that a traceback would explain better
+        _complain(str(error))
+        return CANNOT_START
+
+
+def _open_standard_files() -> None:
+    """With 0, 1 or 2 closed, the next file opened would take its place and get our output."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0)
+    sys.stdout = sys.stdout or open(1, "w")
+    sys.stderr = sys.stderr or open(2, "w")
+
+
+def _complain(message: str) -> None:
+    print("caisson: " + message.encode(errors="backslashreplace").decode(), file=sys.stderr)
+
+
+def command_run(options) -> int:
+    plan, output, vms = _read_run_options(options)
+    image = runner.image_to_run("hypervisor", lambda: building.build("hypervisor"))
+    if plan.gdb is not None:
+        print(f"caisson: waiting for gdb on port {plan.gdb}; attach with: gdb-multiarch "
+              f"build/hypervisor/caisson.elf -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
+    return runner.run(vms, plan, output, image)
+
+
+def _read_run_options(options):
+    """Everything that can be wrong with the options is found here, before anything is built."""
+    plan = machine.from_options(options)
+    output = runner.output_from_options(options)
+    vms = _vms_from_options(options)
+    vmconfig.check_together(vms)
+    machine.check_memory(plan, vms)
+    machine.check_harts(plan, vms)
+    return plan, output, vms
+
+
+def _vms_from_options(options) -> list[vmconfig.VmConfig]:
+    given = {key: value for key in VM_OPTIONS if (value := getattr(options, key)) is not None}
+    for key in given:
+        if key in tomlfile.NOT_YET:
+            value = given[key][0] if isinstance(given[key], list) else given[key]
+            raise UsageError(f"--{key} {value}".rstrip() + f": {tomlfile.NOT_YET[key]}")
+    if options.kernel is not None:
+        if options.files:
+            raise UsageError(f"{options.files[0]}: --kernel describes the one VM; give either it or files")
+        return [_vm_from_options({"kernel": options.kernel, **given})]
+    if given:
+        key = next(iter(given))
+        raise UsageError(f"--{key} {given[key]}: belongs to a VM given with --kernel FILE")
+    return [tomlfile.read(path) for path in options.files]
+
+
+def _vm_from_options(values: dict[str, str]) -> vmconfig.VmConfig:
+    quotes = {key: f"--{key} {value}" for key, value in values.items()}
+    quotes["memory"] = quotes.get("memory", f"--memory {vmconfig.DEFAULT_MEMORY >> 20}M (the default)")
+    source = vmconfig.Source(origin=quotes["kernel"], quotes=quotes, typed=False)
+    return vmconfig.build(values, source, default_name="guest")
+
+
+def command_build(options) -> int:
+    if options.flavour not in building.FLAVOURS:
+        raise UsageError(f"{options.flavour}: not a flavour ({', '.join(building.FLAVOURS)})")
+    building.build(options.flavour, verbose=options.verbose)
+    return 0
+
+
+def command_clean(_options) -> int:
+    building.clean()
+    return 0
+
+
+COMMANDS = {
+    "run": command_run,
+    "build": command_build,
+    "clean": command_clean,
+}

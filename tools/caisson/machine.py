@@ -1,0 +1,153 @@
+"""The machine that QEMU plays: its options, checked, and the command that starts it."""
+import os
+import shutil
+from dataclasses import dataclass, field
+
+from caisson.errors import CannotStart, UsageError
+from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
+
+MAX_HARTS = 32  # CONFIG_MAX_HARTS's default
+MIN_RAM = 32 * MIB
+_MARGIN = 128 * MIB
+DEFAULT_GDB_PORT = 1234
+ICOUNT = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T00:00:00,clock=vm"]
+
+
+@dataclass
+class Machine:
+    """The machine options of the command line."""
+
+    harts: int = 1
+    ram: int | None = None  # None: what the VMs need and some more
+    cpu: str = "rv64"
+    machine: str | None = None
+    icount: bool = False
+    gdb: int | None = None
+    qemu_args: list[str] = field(default_factory=list)
+
+
+def from_options(options) -> Machine:
+    """Check the machine options. They arrive as text, so that errors can quote it."""
+    return Machine(
+        harts=_checked("--harts", options.harts, _harts, 1),
+        ram=_checked("--ram", options.ram, _ram, None),
+        cpu=_checked("--cpu", options.cpu, _not_empty, "rv64"),
+        machine=_checked("--machine", options.machine, _not_empty, None),
+        icount=options.icount,
+        gdb=_checked("--gdb", options.gdb, _port, None),
+        qemu_args=options.qemu_arg,
+    )
+
+
+def _checked(option, text, check, default):
+    if text is None:
+        return default
+    try:
+        return check(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+
+
+def _harts(text: str) -> int:
+    harts = parse_integer(text)
+    if not 1 <= harts <= MAX_HARTS:
+        raise ValueError(f"a machine has 1 to {MAX_HARTS} harts")
+    return harts
+
+
+def _ram(text: str) -> int:
+    ram = parse_size(text)
+    if ram < MIN_RAM:
+        raise ValueError(f"the hypervisor needs at least {show_size(MIN_RAM)}")
+    if ram % MIB:
+        raise ValueError("the machine's memory comes in multiples of 1M")
+    return ram
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("the value is empty")
+    return text
+
+
+def _port(text: str) -> int:
+    port = parse_integer(text) if text else DEFAULT_GDB_PORT
+    if not 1 <= port <= 65535:
+        raise ValueError("not a TCP port")
+    return port
+
+
+def host_memory() -> int:
+    """Memory and swap of this computer; Linux refuses to map more than that at once."""
+    kilobytes = {}
+    with open("/proc/meminfo") as lines:
+        for line in lines:
+            key, value = line.split(":")
+            kilobytes[key] = int(value.split()[0])
+    return (kilobytes["MemTotal"] + kilobytes.get("SwapTotal", 0)) * 1024
+
+
+def plan_ram(machine: Machine, vms, bundle_size: int) -> int:
+    """The machine's memory in bytes: as asked for, or what the VMs and their images need."""
+    if machine.ram is None:
+        # QEMU puts the bundle in the middle of memory (at 512 MiB if that is lower).
+        wanted = sum(vm.memory for vm in vms) + bundle_size + _MARGIN
+        return round_up(max(wanted, 2 * bundle_size + _MARGIN), 16 * MIB)
+    return machine.ram
+
+
+def check_memory(machine: Machine, vms) -> None:
+    """The VMs fit the machine, and the machine fits this computer."""
+    if machine.ram is not None:
+        _check_against_ram(machine.ram, vms)
+    limit = host_memory()
+    for vm in vms:
+        if vm.memory > limit:
+            raise vm.fail("memory", f"this computer has only {limit // MIB}M")
+    needed = machine.ram if machine.ram is not None else sum(vm.memory for vm in vms)
+    if needed > limit:
+        what = f"--ram {show_size(needed)}" if machine.ram else f"memory of the VMs together, {show_size(needed)}"
+        raise UsageError(f"{what}: this computer has only {limit // MIB}M")
+
+
+def _check_against_ram(ram: int, vms) -> None:
+    for vm in vms:
+        if vm.memory > ram:
+            raise vm.fail("memory", f"the machine has only {show_size(ram)} (--ram)")
+    total = sum(vm.memory for vm in vms)
+    if total > ram:
+        raise UsageError(f"--ram {show_size(ram)}: the VMs have {show_size(total)} of memory together")
+
+
+def check_harts(machine: Machine, vms) -> None:
+    """Every hart that a VM names exists."""
+    for vm in vms:
+        for hart in vm.harts or []:
+            if hart >= machine.harts:
+                raise vm.fail("harts", f"the machine has no hart {hart}: --harts is {machine.harts}")
+
+
+def qemu_program() -> str:
+    """QEMU's path. CAISSON_QEMU names another program."""
+    name = os.environ.get("CAISSON_QEMU") or "qemu-system-riscv64"
+    path = shutil.which(name)
+    if not path:
+        raise CannotStart(f"{name}: no such program")
+    return path
+
+
+def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_args: str) -> list[str]:
+    """QEMU's command line. The one serial line is on its standard input and output."""
+    words = [qemu_program(), "-M", "virt" + (f",{machine.machine}" if machine.machine else ""),
+             "-cpu", machine.cpu, "-smp", str(machine.harts), "-m", f"{ram // MIB}M",
+             "-nodefaults", "-display", "none", "-monitor", "none",
+             "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
+             "-kernel", image]
+    if initrd:
+        words += ["-initrd", initrd]
+    words += ["-append", boot_args]
+    if machine.icount:
+        words += ICOUNT
+    if machine.gdb is not None:
+        words += ["-gdb", f"tcp:127.0.0.1:{machine.gdb}", "-S"]
+    return words + machine.qemu_args

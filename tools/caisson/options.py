@@ -1,0 +1,191 @@
+"""The options of every command: one parser for all, with help that says what a newcomer needs."""
+import argparse
+import re
+
+from caisson import VERSION
+from caisson.errors import UsageError
+
+STATUS_HELP = """\
+exit status:
+  0  all VMs shut themselves down
+  1  a VM crashed or failed (the reason is on standard error)
+  2  bad usage or configuration
+  3  something could not be installed, built or started
+"""
+LOG_LEVELS = ("error", "warn", "info", "debug", "trace")
+VM_OPTIONS = ("initrd", "append", "dtb", "cpus", "memory", "disk", "net", "name", "entry", "load")
+
+_RUN_TEXT = """\
+Run virtual machines on the hypervisor, in QEMU.
+
+  ./caisson run                     the demonstration: a Debian guest with two CPUs
+                                    and a small guest of our own
+  ./caisson run A.toml [B.toml ...] VMs described in files (docs/configuration.md)
+  ./caisson run --kernel FILE ...   one VM without writing a file
+
+Without --batch the terminal belongs to the guest, Ctrl-C included. Ctrl-] switches
+between the guest and the monitor's prompt, where `help` shows the commands and
+`poweroff` ends everything. Ctrl-] three times quickly ends QEMU at once.
+"""
+_COMMANDS_TEXT = """\
+Caisson, a type-1 hypervisor for RISC-V.
+
+  ./caisson run      stands you in a Debian guest's shell
+  ./caisson test     builds and runs all tests
+
+What is missing on this computer is installed with apt where that is allowed.
+`./caisson COMMAND --help` tells more about each command.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are ours: one line, status 2."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def error(self, message):
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """The command line as a namespace. Values are still text; the modules that use them check them."""
+    parser, value_options = _build_parser()
+    words, program_words = _split_program(words, value_options)
+    options, unknown = parser.parse_known_args(_join_values(words, value_options))
+    if unknown:
+        raise UsageError(f"{unknown[0]}: no such option or argument (see ./caisson {options.command} --help)")
+    if program_words is not None:
+        options.arguments = program_words
+    return options
+
+
+def _split_program(words: list[str], value_options: set[str]) -> tuple[list[str], list[str] | None]:
+    """In `app` and `exec`, everything after the program's name is the program's."""
+    if not words or words[0] not in ("app", "exec"):
+        return words, None
+    position = 1
+    while position < len(words) and words[position].startswith("-"):
+        position += 2 if words[position] in value_options else 1
+    return words[: position + 1], words[position + 1:]
+
+
+def _join_values(words: list[str], value_options: set[str]) -> list[str]:
+    """`--append -x` -> `--append=-x`: an option's value may itself start with a dash."""
+    joined, position = [], 0
+    while position < len(words):
+        word = words[position]
+        following = words[position + 1] if position + 1 < len(words) else None
+        position += 1
+        if word == "--":
+            return joined + words[position - 1:]
+        if word == "--gdb":  # its port may be left out
+            has_port = following is not None and re.fullmatch("[0-9]+", following)
+            word += f"={following}" if has_port else "="
+            position += bool(has_port)
+        elif word in value_options:
+            if following is None:
+                raise UsageError(f"{word}: a value is missing")
+            word += f"={following}"
+            position += 1
+        joined.append(word)
+    return joined
+
+
+def _build_parser():
+    parser = _Parser(prog="./caisson", description=_COMMANDS_TEXT, epilog=STATUS_HELP)
+    parser.add_argument("--version", action="version", version=f"caisson {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    run = _command(commands, "run", "run virtual machines", _RUN_TEXT)
+    _add_run_options(run)
+    debug = _command(commands, "debug", "run with a debugger attached",
+                     "Start QEMU halted and gdb attached to it, with the hypervisor's symbols.\n"
+                     "The options are those of `run`; guests' output goes to standard error.")
+    _add_run_options(debug)
+    _add_app(commands)
+    _add_exec(commands)
+    _add_maintenance(commands)
+    value_options = {name for sub in commands.choices.values() for action in sub._actions
+                     if action.nargs != 0 for name in action.option_strings} - {"--gdb"}
+    return parser, value_options
+
+
+def _command(commands, name, summary, text=None):
+    return commands.add_parser(name, help=summary, description=text or summary.capitalize() + ".",
+                               epilog=STATUS_HELP)
+
+
+def _add_run_options(parser) -> None:
+    parser.add_argument("files", nargs="*", metavar="FILE.toml", help="a VM's description")
+    vm = parser.add_argument_group("one VM without a file")
+    vm.add_argument("--kernel", metavar="FILE", help="RISC-V Image, ELF or raw image; may be packed with gzip")
+    vm.add_argument("--initrd", metavar="FILE", help="initial RAM disk, handed over as it is")
+    vm.add_argument("--append", metavar="STR", help="the whole of the guest's boot arguments (default: empty)")
+    vm.add_argument("--dtb", metavar="FILE", help="device tree for the guest instead of the generated one")
+    vm.add_argument("--cpus", metavar="N", help="CPUs of the VM, 1 to 8 (default: 1)")
+    vm.add_argument("--memory", metavar="SIZE", help="memory of the VM (default: 256M)")
+    vm.add_argument("--disk", metavar="FILE[,ro]", action="append", help="a virtual disk (not there yet)")
+    vm.add_argument("--net", action="store_const", const="", help="a virtual network (not there yet)")
+    vm.add_argument("--name", metavar="NAME", help="the VM's name (default: guest)")
+    vm.add_argument("--entry", metavar="ADDR", help="guest-physical address of the first instruction")
+    vm.add_argument("--load", metavar="ADDR", help="guest-physical address of the image")
+    _add_machine_options(parser)
+
+
+def _add_machine_options(parser) -> None:
+    machine = parser.add_argument_group("the machine that QEMU plays")
+    machine.add_argument("--harts", metavar="N", help="harts of the machine (default: 1)")
+    machine.add_argument("--ram", metavar="SIZE", help="its memory (default: what the VMs need and some more)")
+    machine.add_argument("--cpu", metavar="STR", help="given to QEMU's -cpu (default: rv64)")
+    machine.add_argument("--machine", metavar="STR", help="given to QEMU's -M virt,STR")
+    machine.add_argument("--icount", action="store_true", help="count instructions: two runs are identical")
+    machine.add_argument("--gdb", metavar="PORT", nargs="?", help="wait for gdb on this port (default: 1234)")
+    machine.add_argument("--qemu-arg", metavar="ARG", action="append", default=[],
+                         help="one more word for QEMU's command line; may be repeated")
+    both = parser.add_argument_group("output")
+    both.add_argument("--batch", action="store_true",
+                      help="no monitor: standard output carries the guest's bytes and nothing else")
+    both.add_argument("--log", metavar="FILE", help="write the hypervisor's log there")
+    both.add_argument("--log-level", metavar="LEVEL", help=", ".join(LOG_LEVELS) + " (default: info)")
+    both.add_argument("--debug", action="store_true", help="log level debug; show QEMU's command line")
+    both.add_argument("--quiet", action="store_true", help="no log on the terminal, no progress messages")
+
+
+def _add_app(commands) -> None:
+    app = _command(commands, "app", "run a unikernel application",
+                   "Run one of apps/ as a unikernel. Standard output and the exit status are the application's.")
+    app.add_argument("name", metavar="NAME", help="a folder of apps/")
+    app.add_argument("arguments", nargs="*", metavar="ARG", help="everything after NAME is the application's")
+    _add_machine_options(app)
+
+
+def _add_exec(commands) -> None:
+    program = _command(commands, "exec", "run a static RISC-V Linux program on the monolith")
+    program.add_argument("--root", metavar="DIR", help="its root folder (default: an empty one)")
+    program.add_argument("program", metavar="PROGRAM", help="a file on this computer")
+    program.add_argument("arguments", nargs="*", metavar="ARG")
+
+
+def _add_maintenance(commands) -> None:
+    test = _command(commands, "test", "build and run the tests",
+                    "Build everything and run the unit tests, the tool's tests and the system tests.")
+    test.add_argument("names", nargs="*", metavar="NAME", help="a behaviour's id (H10) or part of a test's name")
+    test.add_argument("--long", action="store_true", help="the tests that take long too")
+    bench = _command(commands, "bench", "count instructions per operation",
+                     "Run the bench guest under QEMU's instruction counter and print the table beside the targets.")
+    bench.add_argument("--quick", action="store_true", help="without the whole Debian boot")
+    build = _command(commands, "build", "build a flavour")
+    build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",
+                       help="hypervisor (default) or unikernel")
+    build.add_argument("--verbose", action="store_true", help="show what is compiled")
+    _command(commands, "clean", "remove everything that was built")
+    fetch = _command(commands, "fetch", "fetch the guests that the demonstration uses",
+                     "Fetch Debian's riscv64 kernel and busybox into the cache, signatures checked.")
+    fetch.add_argument("--update", action="store_true", help="look for newer versions than the cached ones")
+    setup = _command(commands, "setup", "install the packages that a command needs",
+                     "Install with apt what a command needs. Every command does this for itself where it may;\n"
+                     "`sudo ./caisson setup` does it where it may not.")
+    setup.add_argument("action", nargs="?", default="test", metavar="COMMAND",
+                       help="run, test, bench, debug or build (default: test, which includes the others)")

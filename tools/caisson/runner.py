@@ -1,0 +1,186 @@
+"""`./caisson run`: from options to a running machine, and its exit status."""
+import collections
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from caisson import demux, machine, process
+from caisson.errors import CANNOT_START, CannotStart, UsageError
+from caisson.options import LOG_LEVELS
+from caisson.relay import OutputClosed, Relay, Sink
+from caisson.terminal import RawTerminal, is_foreground_terminal
+
+_TAIL_LINES = 15
+_ESCAPE = 0x1D
+_SIGPIPE_STATUS = 141  # what a shell says about a program whose reader went away
+
+
+@dataclass
+class Output:
+    """What the options say about output."""
+
+    batch: bool = False
+    log: str | None = None
+    level: str = "info"
+    show_command: bool = False
+    quiet: bool = False
+
+
+def output_from_options(options) -> Output:
+    level = options.log_level
+    if level is not None and level not in LOG_LEVELS:
+        raise UsageError(f"--log-level {level}: not a log level ({', '.join(LOG_LEVELS)})")
+    return Output(options.batch, options.log, level or ("debug" if options.debug else "info"),
+                  options.debug, options.quiet)
+
+
+def run(vms, plan: machine.Machine, output: Output, image: Path) -> int:
+    """Run the VMs to their end. Returns the exit status."""
+    from caisson import bundle  # needs a package that set-up may just have installed
+
+    log = _open_log(output.log)
+    # A file without a name: nothing is left behind, however this process ends.
+    with tempfile.TemporaryFile(prefix="caisson-") as archive:
+        size = bundle.write(archive, vms)
+        archive.flush()
+        words = ["framed", f"loglevel={output.level}"] + (["batch"] if output.batch else [])
+        command = machine.command(plan, machine.plan_ram(plan, vms, size), str(image),
+                                  f"/proc/self/fd/{archive.fileno()}", " ".join(words))
+        session = Session(command, output, [vm.name for vm in vms], log, (archive.fileno(),))
+        return session.run()
+
+
+def _open_log(path: str | None) -> int | None:
+    if path is None:
+        return None
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
+    except OSError as error:
+        raise UsageError(f"--log {path}: {error.strerror}") from None
+
+
+class Session:
+    """One life of QEMU: its channels go to where the options say."""
+
+    def __init__(self, command, output: Output, names: list[str], log: int | None, pass_fds=()):
+        self._command, self._output, self._pass_fds = command, output, pass_fds
+        self._stdout, self._stderr, self._log = Sink(_usable(1)), Sink(_usable(2)), Sink(log)
+        self._demux = demux.Demultiplexer(self._deliver)
+        self._tail: collections.deque[bytes] = collections.deque(maxlen=_TAIL_LINES)
+        self._tail_rest = b""
+        self._escapes: list[float] = []
+        self._log_on_terminal = not output.batch and log is None and not output.quiet
+        self._prefixers = {}
+        if output.batch and len(names) > 1:
+            self._prefixers = {demux.VM + index: demux.LinePrefixer(name, self._stdout.write)
+                               for index, name in enumerate(names)}
+
+    def run(self) -> int:
+        if self._output.show_command:
+            print("caisson:", _shell_words(self._command), file=sys.stderr, flush=True)
+        child = process.spawn(self._command, stdin=-1, stdout=-1, stderr=-1, bufsize=0, pass_fds=self._pass_fds)
+        relay = Relay(child, self._demux.feed, [self._stdout, self._stderr, self._log], Sink(_usable(2)))
+        relay.input_ready = lambda: bool(self._demux.channels_seen - {demux.LOG, demux.ERROR})
+        relay.started = lambda: bool(self._demux.channels_seen)
+        try:
+            self._relay(relay, child)
+        except OutputClosed:
+            return _SIGPIPE_STATUS
+        finally:
+            if child.poll() is None:
+                process.kill(child)
+        return self._status(child, relay)
+
+    def _relay(self, relay: Relay, child) -> None:
+        if _usable(0) is not None:
+            relay.take_input_from(0)
+        if not self._output.batch and is_foreground_terminal(0):
+            relay.on_input = lambda data: self._watch_escape(data, child)
+            with RawTerminal(0):
+                relay.run()
+        else:
+            relay.run()
+        for prefixer in self._prefixers.values():
+            prefixer.finish()
+        relay.run()  # what the prefixers still had
+        child.wait()
+
+    def _deliver(self, channel: int, data: bytes) -> None:
+        if channel == demux.LOG:
+            self._remember(data)
+            (self._stdout if self._log_on_terminal else self._log).write(data)
+        elif channel == demux.ERROR:
+            self._stderr.write(data)
+        elif channel in self._prefixers:
+            self._prefixers[channel].feed(data)
+        elif channel >= demux.VM or not self._output.batch:
+            self._stdout.write(data)
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the log's last lines for a failure's message."""
+        *lines, self._tail_rest = (self._tail_rest + data).split(b"\n")
+        self._tail_rest = self._tail_rest[-4096:]
+        self._tail.extend(lines)
+
+    def _watch_escape(self, data: bytes, child) -> None:
+        """Ctrl-] three times within a second ends a machine that no longer listens."""
+        for byte in data:
+            self._escapes = [*self._escapes, time.monotonic()][-3:] if byte == _ESCAPE else []
+        if len(self._escapes) == 3 and self._escapes[2] - self._escapes[0] < 1:
+            process.kill(child)
+
+    def _status(self, child, relay: Relay) -> int:
+        """QEMU's exit status, if it is the hypervisor's; else what went wrong with QEMU."""
+        status = child.returncode
+        if len(self._escapes) == 3 and status < 0:
+            print("caisson: QEMU ended by Ctrl-] three times", file=sys.stderr)
+            return CANNOT_START
+        if status < 0:
+            reason = f"QEMU was killed by signal {-status}"
+        elif not self._demux.channels_seen:
+            reason = f"the hypervisor did not start (QEMU's exit status: {status})"
+        elif status > CANNOT_START:
+            reason = f"QEMU ended with status {status}, which is not one of ours"
+        elif status == CANNOT_START:
+            reason = "the hypervisor could not start or go on"
+        else:
+            return status
+        print(f"caisson: {reason}", file=sys.stderr)
+        self._show_tail()
+        return CANNOT_START
+
+    def _show_tail(self) -> None:
+        lines = [line for line in [*self._tail, self._tail_rest] if line.strip()][-_TAIL_LINES:]
+        if lines and not self._log_on_terminal:
+            print("caisson: the last lines of the log:", file=sys.stderr)
+            for line in lines:
+                print("  " + line.rstrip(b"\r").decode(errors="replace"), file=sys.stderr)
+
+
+def _usable(fd: int) -> int | None:
+    """Standard descriptors may be closed."""
+    try:
+        os.fstat(fd)
+        return fd
+    except OSError:
+        return None
+
+
+def _shell_words(command: list[str]) -> str:
+    import shlex
+    return shlex.join(command)
+
+
+def image_to_run(flavour: str, build) -> Path:
+    """The image to start: CAISSON_IMAGE as it is, or the tree's own after `build()`."""
+    given = os.environ.get("CAISSON_IMAGE")
+    if given:
+        if not os.path.isfile(given):
+            raise CannotStart(f"CAISSON_IMAGE={given}: no such file")
+        return Path(given)
+    build()
+    from caisson import paths
+    return paths.image(flavour)

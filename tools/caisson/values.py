@@ -1,0 +1,37 @@
+"""Reading sizes, numbers and names as people type them. Errors are ValueErrors that say what was wanted."""
+import re
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+_SUFFIX = {"": 1, "K": KIB, "M": MIB, "G": GIB}
+_SIZE = re.compile(r"([0-9]+)([KMG]?)", re.IGNORECASE)
+NAME = re.compile(r"[A-Za-z0-9._-]{1,31}")
+
+
+def parse_size(text: str) -> int:
+    """'256M' -> bytes. Plain numbers are bytes."""
+    match = _SIZE.fullmatch(text)
+    if not match or len(text) > 20:
+        raise ValueError("not a size (a number of bytes, or one with K, M or G such as 256M)")
+    return int(match[1]) * _SUFFIX[match[2].upper()]
+
+
+def parse_integer(text: str) -> int:
+    """A whole number, decimal or with 0x."""
+    try:
+        if len(text) > 30:
+            raise ValueError
+        return int(text, 16) if text.lower().startswith("0x") else int(text, 10)
+    except ValueError:
+        raise ValueError("not a whole number") from None
+
+
+def show_size(n: int) -> str:
+    """Bytes -> the shortest exact form, for messages."""
+    for suffix, unit in (("G", GIB), ("M", MIB), ("K", KIB)):
+        if n and n % unit == 0:
+            return f"{n // unit}{suffix}"
+    return f"{n} bytes"
+
+
+def round_up(n: int, unit: int) -> int:
+    return -(-n // unit) * unit

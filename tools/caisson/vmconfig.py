@@ -1,0 +1,218 @@
+"""What a VM is made of, checked. Values come from options (text) or from a TOML file (typed)."""
+import os
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from caisson import images
+from caisson.errors import UsageError
+from caisson.values import KIB, MIB, NAME, parse_integer, parse_size, show_size
+
+MAX_CPUS = 8
+MAX_BOOTARGS = 2047
+MAX_HART = 63
+MIN_MEMORY = 2 * MIB
+DEFAULT_MEMORY = 256 * MIB
+FORMATS = ("sv39x4", "sv48x4", "sv57x4")
+
+
+@dataclass
+class Image:
+    """A file to hand to the VM."""
+
+    label: str  # its name as it was typed
+    path: str
+    data: bytes
+
+
+@dataclass
+class VmConfig:
+    """One VM. `quotes` says for each key how it was typed, for messages."""
+
+    name: str
+    cpus: int = 1
+    memory: int = DEFAULT_MEMORY
+    kernel: Image | None = None
+    initrd: Image | None = None
+    dtb: Image | None = None
+    append: str | None = None
+    entry: int | None = None
+    load: int | None = None
+    eager: bool = False
+    format: str | None = None
+    harts: list[int] | None = None
+    quotes: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
+
+    def fail(self, key: str, why: str) -> UsageError:
+        """The error to raise about a key of this VM."""
+        return UsageError(f"{self.quotes.get(key, self.origin)}: {why}")
+
+
+@dataclass
+class Source:
+    """Where a VM's values come from."""
+
+    origin: str  # "--kernel FILE" or the TOML file's name
+    quotes: dict[str, str]  # key -> as typed: "--cpus 9", "vm.toml:3: cpus = 9"
+    folder: str = ""  # file names are relative to it
+    typed: bool = True  # False: all values are text from the command line
+
+
+# --- one function per kind of value: the raw value -> the checked one, or ValueError ---
+
+
+def _integer(value: Any, typed: bool) -> int:
+    if typed:
+        _want(value, int, "a whole number")
+        return value
+    return parse_integer(value)
+
+
+def _name(value: Any, _typed: bool) -> str:
+    _want(value, str, "a string")
+    if not NAME.fullmatch(value):
+        raise ValueError("a name has 1 to 31 characters out of A-Z a-z 0-9 . _ -")
+    return value
+
+
+def _cpus(value: Any, typed: bool) -> int:
+    cpus = _integer(value, typed)
+    if not 1 <= cpus <= MAX_CPUS:
+        raise ValueError(f"a VM has 1 to {MAX_CPUS} CPUs")
+    return cpus
+
+
+def _memory(value: Any, typed: bool) -> int:
+    if typed and isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    else:
+        _want(value, str, 'a size such as "256M"')
+        size = parse_size(value)
+    if size < MIN_MEMORY:
+        raise ValueError(f"a VM needs at least {show_size(MIN_MEMORY)} of memory")
+    if size % (4 * KIB):
+        raise ValueError("memory comes in multiples of 4K")
+    if size >= 1 << 56:
+        raise ValueError("no machine has this much memory")
+    return size
+
+
+def _address(value: Any, typed: bool) -> int:
+    if typed and isinstance(value, int) and not isinstance(value, bool):
+        address = value
+    else:
+        _want(value, str, "an address such as 0x80200000")
+        address = parse_integer(value)
+    if not 0 <= address < 1 << 56:
+        raise ValueError("not a guest-physical address (0 to 0xffffffffffffff)")
+    return address
+
+
+def _append(value: Any, _typed: bool) -> str:
+    _want(value, str, "a string")
+    if "\0" in value:
+        raise ValueError("boot arguments cannot contain a NUL character")
+    if len(os.fsencode(value)) > MAX_BOOTARGS:
+        raise ValueError(f"boot arguments have at most {MAX_BOOTARGS} bytes, these have {len(os.fsencode(value))}")
+    return value
+
+
+def _file_name(value: Any, _typed: bool) -> str:
+    _want(value, str, "a file name")
+    if not value:
+        raise ValueError("the file name is empty")
+    return value
+
+
+def _boolean(value: Any, _typed: bool) -> bool:
+    _want(value, bool, "true or false")
+    return value
+
+
+def _format(value: Any, _typed: bool) -> str:
+    _want(value, str, "a string")
+    if value not in FORMATS:
+        raise ValueError("not a format of guest page tables (" + ", ".join(FORMATS) + ")")
+    return value
+
+
+def _harts(value: Any, _typed: bool) -> list[int]:
+    _want(value, list, "a list of hart numbers")
+    for hart in value:
+        _want(hart, int, "a list of hart numbers")
+        if not 0 <= hart <= MAX_HART:
+            raise ValueError(f"{hart} is not a hart number (0 to {MAX_HART})")
+    if not value:
+        raise ValueError("a VM needs at least one hart")
+    if len(set(value)) != len(value):
+        raise ValueError("the same hart is named twice")
+    return value
+
+
+_TYPE_NAMES = {bool: "a truth value", int: "a whole number", float: "a number with a fraction", str: "a string",
+               list: "a list", dict: "a table"}
+
+
+def _want(value: Any, kind: type, wanted: str) -> None:
+    is_bool = isinstance(value, bool)
+    if not isinstance(value, kind) or (is_bool and kind is not bool):
+        got = "a truth value" if is_bool else _TYPE_NAMES.get(type(value), "a date or time")
+        raise ValueError(f"{wanted} is wanted here, not {got}")
+
+
+KEYS: dict[str, Callable[[Any, bool], Any]] = {
+    "name": _name,
+    "cpus": _cpus,
+    "memory": _memory,
+    "kernel": _file_name,
+    "initrd": _file_name,
+    "dtb": _file_name,
+    "append": _append,
+    "entry": _address,
+    "load": _address,
+    "eager": _boolean,
+    "format": _format,
+    "harts": _harts,
+}
+_READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
+
+
+def build(values: dict[str, Any], source: Source, default_name: str,
+          locate: Callable[[str], str] | None = None) -> VmConfig:
+    """Check all values and read the files they name. `locate` turns a file name into a path."""
+    vm = VmConfig(name=default_name, quotes=source.quotes, origin=source.origin)
+    for key, raw in values.items():
+        try:
+            setattr(vm, key, KEYS[key](raw, source.typed))
+        except ValueError as error:
+            raise vm.fail(key, str(error)) from None
+    if "kernel" not in values:
+        raise UsageError(f'{source.origin}: a VM needs a kernel (kernel = "FILE")')
+    if "name" not in values and not NAME.fullmatch(vm.name):
+        raise UsageError(f"{source.origin}: give this VM a name: {vm.name!r} is not one "
+                         "(1 to 31 characters out of A-Z a-z 0-9 . _ -)")
+    for key in _READERS:
+        if key in values:
+            _read_image(vm, key, source, locate)
+    return vm
+
+
+def _read_image(vm: VmConfig, key: str, source: Source, locate) -> None:
+    label = getattr(vm, key)
+    path = locate(label) if locate else label
+    path = os.path.join(source.folder, path)
+    try:
+        setattr(vm, key, Image(label, path, _READERS[key](path)))
+    except ValueError as error:
+        where = f" ({path})" if path != label else ""
+        raise vm.fail(key, f"{error}{where}") from None
+
+
+def check_together(vms: list[VmConfig]) -> None:
+    """What must hold between VMs."""
+    seen: dict[str, VmConfig] = {}
+    for vm in vms:
+        if vm.name in seen:
+            first = seen[vm.name].quotes.get("name", seen[vm.name].origin)
+            raise vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})")
+        seen[vm.name] = vm
