@@ -13,9 +13,13 @@ struct file {
 	uint64_t size;
 };
 
-/** Adopt an archive. Checked while read: a damaged one is an error, never a fault. @return number of files or -EINVAL. */
+/**
+ * Adopt an archive, which must stay. Checked while read: a damaged one is an error, never a fault; its files
+ * before the damage can be opened all the same. Of several hard links only the last one in the archive has the data.
+ * @return number of regular files, or -EINVAL
+ */
 int initrd_init(const void *archive, uint64_t size) __must_check;
-/** @return 0, -ENOENT, or -EINVAL where the archive is damaged before the file. */
+/** Leading "/" and "./" do not count. @return 0, -ENOENT, or -EINVAL where the archive is damaged before the file. */
 int initrd_open(const char *path, struct file *out) __must_check;
-/** Call fn for each regular file until it returns false. */
+/** Call fn for each regular file, in the archive's order, until it returns false. */
 void initrd_for_each(bool (*fn)(const struct file *f, void *arg), void *arg);

@@ -1,0 +1,1 @@
+obj-$(CONFIG_FS_INITRD) += fs/cpio.o
