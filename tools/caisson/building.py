@@ -1,11 +1,12 @@
 """Building what is stale. A lock makes parallel calls safe; output is shown only where it helps."""
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
 
-from caisson import paths, process
+from caisson import fetch, packages, paths, process
 from caisson.errors import CannotStart
 
 FLAVOURS = ("hypervisor", "unikernel")
@@ -13,7 +14,19 @@ FLAVOURS = ("hypervisor", "unikernel")
 
 def build(flavour: str, targets: tuple[str, ...] = (), verbose: bool = False) -> None:
     """Bring a flavour (and further make targets) up to date, or raise CannotStart."""
+    _prepare()
     make(["FLAVOUR=" + flavour, "all", *targets], f"the {flavour} could not be built", verbose)
+
+
+def build_guests() -> None:
+    """Bring our own guest programs up to date."""
+    _prepare()
+    make(["guests"], "the guest programs could not be built")
+
+
+def _prepare() -> None:
+    packages.ensure("build")
+    fetch.libfdt()
 
 
 def make(words: list[str], failure: str, verbose: bool = False) -> None:
@@ -30,7 +43,9 @@ def make(words: list[str], failure: str, verbose: bool = False) -> None:
 
 def clean() -> None:
     """Remove everything that was built."""
-    make(["clean"], "the built files could not be removed")
+    with _lock():
+        shutil.rmtree(paths.BUILD, ignore_errors=True)
+        (paths.ROOT / "compile_commands.json").unlink(missing_ok=True)
 
 
 def _jobs() -> int:

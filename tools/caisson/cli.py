@@ -2,8 +2,8 @@
 import os
 import sys
 
-from caisson import building, machine, process, runner, tomlfile, vmconfig
-from caisson.errors import BAD_USAGE, CANNOT_START, Failure, Interrupted, UsageError
+from caisson import building, fetch, guests, machine, packages, paths, process, runner, tomlfile, vmconfig
+from caisson.errors import CANNOT_START, CannotStart, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
 
@@ -44,6 +44,7 @@ def _complain(message: str) -> None:
 
 def command_run(options) -> int:
     plan, output, vms = _read_run_options(options)
+    packages.ensure("run")
     image = runner.image_to_run("hypervisor", lambda: building.build("hypervisor"))
     if plan.gdb is not None:
         print(f"caisson: waiting for gdb on port {plan.gdb}; attach with: gdb-multiarch "
@@ -75,14 +76,29 @@ def _vms_from_options(options) -> list[vmconfig.VmConfig]:
     if given:
         key = next(iter(given))
         raise UsageError(f"--{key} {given[key]}: belongs to a VM given with --kernel FILE")
-    return [tomlfile.read(path) for path in options.files]
+    if not options.files:
+        return _demonstration()
+    return [tomlfile.read(path, guests.locate) for path in options.files]
+
+
+def _demonstration() -> list[vmconfig.VmConfig]:
+    """A Debian guest and one of our own. What cannot be had is said and left out."""
+    vms = []
+    for name in DEMONSTRATION:
+        try:
+            vms.append(tomlfile.read(os.path.relpath(paths.ROOT / "configs" / "vms" / f"{name}.toml"), guests.locate))
+        except CannotStart as failure:
+            _complain(f"starting without the guest {name!r}: {failure}")
+    if not vms:
+        raise CannotStart("no guest of the demonstration can be started")
+    return vms
 
 
 def _vm_from_options(values: dict[str, str]) -> vmconfig.VmConfig:
     quotes = {key: f"--{key} {value}" for key, value in values.items()}
     quotes["memory"] = quotes.get("memory", f"--memory {vmconfig.DEFAULT_MEMORY >> 20}M (the default)")
     source = vmconfig.Source(origin=quotes["kernel"], quotes=quotes, typed=False)
-    return vmconfig.build(values, source, default_name="guest")
+    return vmconfig.build(values, source, default_name="guest", locate=guests.locate)
 
 
 def command_build(options) -> int:
@@ -97,8 +113,25 @@ def command_clean(_options) -> int:
     return 0
 
 
+def command_fetch(options) -> int:
+    folder = fetch.debian(options.update)
+    fetch.libfdt()
+    print(f"caisson: the guests are in {folder}", file=sys.stderr)
+    return 0
+
+
+def command_setup(options) -> int:
+    if options.action not in packages.NEEDS:
+        raise UsageError(f"{options.action}: not a command that needs packages ({', '.join(packages.NEEDS)})")
+    packages.ensure(options.action)
+    return 0
+
+
+DEMONSTRATION = ("debian", "tick")
 COMMANDS = {
     "run": command_run,
     "build": command_build,
     "clean": command_clean,
+    "fetch": command_fetch,
+    "setup": command_setup,
 }

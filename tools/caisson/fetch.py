@@ -1,0 +1,175 @@
+"""Fetching libfdt's sources and Debian's riscv64 kernel and busybox, signatures checked by apt."""
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from caisson import apt, initramfs, packages, paths
+from caisson.errors import CannotStart
+
+_LIBFDT_SHA256 = "92d8ca769805ae1f176204230438fe52808f4e1c7944053c9eec0e649b237539"
+_KERNEL, _BUSYBOX = "linux-image-riscv64", "busybox-static"
+_RECORD = "versions.json"
+
+
+def libfdt() -> None:
+    """Make sure that libfdt's sources are where the Makefile looks for them."""
+    target = paths.cache() / "src" / "libfdt"
+    if (target / "libfdt.h").exists():
+        return
+    with _lock():
+        if (target / "libfdt.h").exists():
+            return
+        packages.ensure("fetch")
+        _say("fetching libfdt's sources")
+        area = apt.Area("sources", apt.guest_sources("deb-src"), foreign=True)
+        area.update()
+        with _workplace() as work:
+            area.get(["source", "--download-only", "--tar-only", "device-tree-compiler"],
+                     "libfdt's sources could not be fetched", cwd=work)
+            tarball = _only(work.glob("device-tree-compiler_*.orig.tar.*"), "libfdt's sources")
+            if hashlib.sha256(tarball.read_bytes()).hexdigest() != _LIBFDT_SHA256:
+                raise CannotStart(f"{tarball.name} is not the version of libfdt that Caisson was tested with")
+            _unpack_libfdt(tarball, work / "libfdt")
+            _move(work / "libfdt", target)
+
+
+def _unpack_libfdt(tarball: Path, target: Path) -> None:
+    target.mkdir()
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            folder, name = os.path.split(member.name)
+            if member.isreg() and os.path.basename(folder) == "libfdt":
+                (target / name).write_bytes(archive.extractfile(member).read())
+
+
+def debian_folder() -> Path:
+    return paths.cache() / "guests" / "debian"
+
+
+def debian(update: bool = False) -> Path:
+    """The folder with Debian's kernel (vmlinux), busybox and initramfs; fetched if it is not there."""
+    folder = debian_folder()
+    if update or not _complete(folder):
+        with _lock():
+            if update or not _complete(folder):
+                packages.ensure("fetch")
+                _fetch_debian(folder)
+    if not initramfs.is_newer_than_tool(folder / "initramfs"):
+        initramfs.make(folder / "initramfs", folder / "busybox")
+    return folder
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / _RECORD).exists()
+
+
+def _fetch_debian(folder: Path) -> None:
+    area = apt.Area("guests", apt.guest_sources("deb"), foreign=True)
+    _say("fetching Debian's package lists for riscv64")
+    area.update()
+    kernel = _kernel_package(area)
+    versions = {name: area.show(name)["Version"] for name in (kernel, _BUSYBOX)}
+    if _read_record(folder) == versions:
+        _say("the cached guests are the newest: " + _describe(versions))
+        return
+    _say("fetching " + _describe(versions) + " (about 110 MB)")
+    with _workplace() as work:
+        area.get(["download", kernel, _BUSYBOX], "Debian's kernel and busybox could not be fetched", cwd=work)
+        ready = work / "debian"
+        ready.mkdir()
+        _say("unpacking")
+        _extract(_only(work.glob(f"{kernel}_*.deb"), kernel), "./boot/vmlinux-", ready / "vmlinux")
+        _extract(_only(work.glob(f"{_BUSYBOX}_*.deb"), _BUSYBOX), "./usr/bin/busybox", ready / "busybox")
+        initramfs.make(ready / "initramfs", ready / "busybox")
+        (ready / _RECORD).write_text(json.dumps(versions, indent=1) + "\n")
+        _move(ready, folder)
+
+
+def _kernel_package(area: apt.Area) -> str:
+    """linux-image-riscv64 only depends on the current kernel's package."""
+    depends = area.show(_KERNEL).get("Depends", "")
+    for word in depends.split(","):
+        name = word.split()[0] if word.split() else ""
+        if name.startswith("linux-image-"):
+            return name
+    raise CannotStart(f"{_KERNEL} names no kernel package")
+
+
+def _extract(deb: Path, prefix: str, target: Path) -> None:
+    """Copy the one file whose name starts with prefix out of a package."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as unpacker:
+        try:
+            with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:
+                for member in archive:
+                    if member.isreg() and member.name.startswith(prefix):
+                        with open(target, "wb") as out:
+                            shutil.copyfileobj(archive.extractfile(member), out)
+                        return
+        except tarfile.TarError as error:
+            raise CannotStart(f"{deb.name}: {error}") from None
+        finally:
+            unpacker.kill()  # the rest of the package is not needed
+    raise CannotStart(f"{deb.name} has no file {prefix}")
+
+
+def _read_record(folder: Path) -> dict | None:
+    try:
+        return json.loads((folder / _RECORD).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _describe(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _only(found, what: str) -> Path:
+    files = list(found)
+    if len(files) != 1:
+        raise CannotStart(f"{what} could not be fetched")
+    return files[0]
+
+
+def _move(ready: Path, target: Path) -> None:
+    """Put a finished folder in its place, so that nobody ever sees half of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(ready.with_name("old"))
+    ready.rename(target)
+
+
+@contextmanager
+def _workplace():
+    """A folder beside the final places, so that moving is a rename."""
+    with tempfile.TemporaryDirectory(prefix="fetch-", dir=paths.cache()) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _lock():
+    """One fetch at a time."""
+    try:
+        paths.cache().mkdir(parents=True, exist_ok=True)
+        fd = os.open(paths.cache(), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CannotStart(f"{paths.cache()}: {error.strerror} (fetched files go there)") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        for left_over in paths.cache().glob("fetch-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _say(message: str) -> None:
+    print(f"caisson: {message}", file=sys.stderr, flush=True)
