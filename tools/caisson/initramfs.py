@@ -33,6 +33,7 @@ tty=/dev/$(sed 's/.* //' /sys/class/tty/console/active 2>/dev/null)
 cd /root
 exec env HOME=/root TERM=xterm PATH=/bin:/sbin:/usr/bin:/usr/sbin sh -l <"$tty" >"$tty" 2>&1
 """
+_PASSWD = "root::0:0:root:/root:/bin/sh\n"
 _PROFILE = """\
 export PS1='\\u@\\h:\\w\\$ ' USER=root
 if [ ! -e /run/welcomed ]; then
@@ -70,6 +71,8 @@ def make(path: Path, busybox: Path, commands: list[str] | None = None,
             archive.directory(folder, 0o1777 if folder == "tmp" else 0o755)
         archive.character_device("dev/console", 5, 1)
         archive.character_device("dev/null", 1, 3, 0o666)
+        archive.file("etc/passwd", _PASSWD.encode())
+        archive.file("etc/group", b"root:x:0:\n")
         archive.file("bin/busybox", busybox.read_bytes(), 0o755)
         archive.symlink("bin/sh", "busybox")
         _add_init(archive, commands, init)
