@@ -1,0 +1,3 @@
+# Frames, heap, page tables, address spaces.
+obj-y += core/mm/frame.o core/mm/linear.o core/mm/pt.o core/mm/aspace.o core/mm/aspace_fault.o
+obj-$(CONFIG_HEAP) += core/mm/heap.o

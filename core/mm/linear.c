@@ -1,0 +1,15 @@
+/* Kernel pointers of physical addresses: the linear map of RAM, and the image's own mapping. */
+#include <arch/layout.h>
+#include <caisson/mm.h>
+
+void *hpa_to_kva(hpa_t pa)
+{
+	return (void *)(uintptr_t)(LINEAR_BASE + pa.v);
+}
+
+hpa_t kva_to_hpa(const void *kva)
+{
+	uint64_t va = (uintptr_t)kva;
+
+	return HPA(va >= IMAGE_BASE ? va - image_offset : va - LINEAR_BASE);
+}
