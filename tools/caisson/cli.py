@@ -1,8 +1,10 @@
 """What ./caisson does with its command line: one function per command, one place for errors."""
+import dataclasses
 import os
 import sys
 
-from caisson import building, fetch, guests, machine, packages, paths, process, runner, tomlfile, vmconfig
+from caisson import (bench, building, debugging, fetch, guests, machine, packages, paths, process, runner, testing,
+                     tomlfile, vmconfig)
 from caisson.errors import CANNOT_START, CannotStart, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -12,7 +14,9 @@ def main(words: list[str]) -> int:
     _open_standard_files()
     try:
         process.install_signal_handlers()
+        words, gdb_words = _split_gdb_words(words)
         options = parse(words)
+        options.words, options.gdb_words = words[1:], gdb_words
         return COMMANDS[options.command](options)
     except Failure as failure:
         _complain(str(failure))
@@ -38,6 +42,14 @@ def _open_standard_files() -> None:
     sys.stderr = sys.stderr or open(2, "w")
 
 
+def _split_gdb_words(words: list[str]) -> tuple[list[str], list[str]]:
+    """`debug ... -- WORDS`: gdb's own."""
+    if words[:1] == ["debug"] and "--" in words:
+        position = words.index("--")
+        return words[:position], words[position + 1:]
+    return words, []
+
+
 def _complain(message: str) -> None:
     print("caisson: " + message.encode(errors="backslashreplace").decode(), file=sys.stderr)
 
@@ -45,7 +57,7 @@ def _complain(message: str) -> None:
 def command_run(options) -> int:
     plan, output, vms = _read_run_options(options)
     packages.ensure("run")
-    image = runner.image_to_run("hypervisor", lambda: building.build("hypervisor"))
+    image = runner.image_to_run("hypervisor")
     if plan.gdb is not None:
         print(f"caisson: waiting for gdb on port {plan.gdb}; attach with: gdb-multiarch "
               f"build/hypervisor/caisson.elf -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
@@ -101,6 +113,34 @@ def _vm_from_options(values: dict[str, str]) -> vmconfig.VmConfig:
     return vmconfig.build(values, source, default_name="guest", locate=guests.locate)
 
 
+def command_debug(options) -> int:
+    plan, _, _ = _read_run_options(options)
+    return debugging.run(options.words, plan.gdb, options.gdb_words)
+
+
+def command_app(options) -> int:
+    plan = machine.from_options(options)
+    output = dataclasses.replace(runner.output_from_options(options), batch=True)
+    apps = sorted(entry.name for entry in (paths.ROOT / "apps").iterdir() if entry.is_dir())
+    if options.name not in apps or options.name == "hypervisor":
+        known = ", ".join(name for name in apps if name != "hypervisor")
+        raise UsageError(f"{options.name}: no such application (there are: {known})")
+    packages.ensure("app")
+    return runner.run_app(options.arguments, plan, output, runner.image_to_run("unikernel"))
+
+
+def command_exec(options) -> int:
+    raise CannotStart(f"{options.program}: programs run on the monolith, which does not exist yet")
+
+
+def command_test(options) -> int:
+    return testing.run(options.names, options.long)
+
+
+def command_bench(options) -> int:
+    return bench.run(whole_boot=not options.quick)
+
+
 def command_build(options) -> int:
     if options.flavour not in building.FLAVOURS:
         raise UsageError(f"{options.flavour}: not a flavour ({', '.join(building.FLAVOURS)})")
@@ -130,6 +170,11 @@ def command_setup(options) -> int:
 DEMONSTRATION = ("debian", "tick")
 COMMANDS = {
     "run": command_run,
+    "debug": command_debug,
+    "app": command_app,
+    "exec": command_exec,
+    "test": command_test,
+    "bench": command_bench,
     "build": command_build,
     "clean": command_clean,
     "fetch": command_fetch,

@@ -102,7 +102,8 @@ def _build_parser():
     _add_run_options(run)
     debug = _command(commands, "debug", "run with a debugger attached",
                      "Start QEMU halted and gdb attached to it, with the hypervisor's symbols.\n"
-                     "The options are those of `run`; guests' output goes to standard error.")
+                     "The options are those of `run`; what follows `--` is given to gdb. The machine's\n"
+                     "output goes to standard error.")
     _add_run_options(debug)
     _add_app(commands)
     _add_exec(commands)

@@ -40,9 +40,14 @@ def _die_with_parent():
 
 
 def spawn(command: list[str], **options) -> subprocess.Popen:
-    """Start a child in a process group of its own, so that the terminal's Ctrl-C reaches only us."""
+    """Start a child that dies with us.
+
+    It has a process group of its own, so that the terminal's Ctrl-C reaches only
+    us; `process_group=None` keeps it in ours.
+    """
+    options.setdefault("process_group", 0)
     try:
-        return subprocess.Popen(command, preexec_fn=_die_with_parent(), process_group=0, **options)
+        return subprocess.Popen(command, preexec_fn=_die_with_parent(), **options)
     except OSError as error:
         raise CannotStart(f"{command[0]}: {error.strerror}") from None
 

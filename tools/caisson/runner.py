@@ -1,18 +1,21 @@
 """`./caisson run`: from options to a running machine, and its exit status."""
 import collections
 import os
+import shlex
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import demux, machine, process
+from caisson import building, demux, machine, paths, process
 from caisson.errors import CANNOT_START, CannotStart, UsageError
 from caisson.options import LOG_LEVELS
 from caisson.relay import OutputClosed, Relay, Sink
 from caisson.terminal import RawTerminal, is_foreground_terminal
+from caisson.values import MIB
 
+_APP_RAM = 128 * MIB
 _TAIL_LINES = 15
 _ESCAPE = 0x1D
 _SIGPIPE_STATUS = 141  # what a shell says about a program whose reader went away
@@ -53,6 +56,13 @@ def run(vms, plan: machine.Machine, output: Output, image: Path) -> int:
         return session.run()
 
 
+def run_app(arguments: list[str], plan: machine.Machine, output: Output, image: Path) -> int:
+    """Run a unikernel. Its output is ours, and so is its exit status."""
+    words = ["framed", f"loglevel={output.level}", *(["--", *arguments] if arguments else [])]
+    command = machine.command(plan, plan.ram or _APP_RAM, str(image), None, " ".join(words))
+    return Session(command, output, [], _open_log(output.log), own_statuses=False).run()
+
+
 def _open_log(path: str | None) -> int | None:
     if path is None:
         return None
@@ -63,9 +73,14 @@ def _open_log(path: str | None) -> int | None:
 
 
 class Session:
-    """One life of QEMU: its channels go to where the options say."""
+    """One life of QEMU: its channels go to where the options say.
 
-    def __init__(self, command, output: Output, names: list[str], log: int | None, pass_fds=()):
+    own_statuses: the exit status means what the hypervisor's statuses mean; otherwise
+    any status is the program's.
+    """
+
+    def __init__(self, command, output: Output, names: list[str], log: int | None, pass_fds=(), own_statuses=True):
+        self._own_statuses = own_statuses
         self._command, self._output, self._pass_fds = command, output, pass_fds
         self._stdout, self._stderr, self._log = Sink(_usable(1)), Sink(_usable(2)), Sink(log)
         self._demux = demux.Demultiplexer(self._deliver)
@@ -80,7 +95,7 @@ class Session:
 
     def run(self) -> int:
         if self._output.show_command:
-            print("caisson:", _shell_words(self._command), file=sys.stderr, flush=True)
+            print("caisson:", shlex.join(self._command), file=sys.stderr, flush=True)
         child = process.spawn(self._command, stdin=-1, stdout=-1, stderr=-1, bufsize=0, pass_fds=self._pass_fds)
         relay = Relay(child, self._demux.feed, [self._stdout, self._stderr, self._log], Sink(_usable(2)))
         relay.input_ready = lambda: bool(self._demux.channels_seen - {demux.LOG, demux.ERROR})
@@ -116,7 +131,7 @@ class Session:
             self._stderr.write(data)
         elif channel in self._prefixers:
             self._prefixers[channel].feed(data)
-        elif channel >= demux.VM or not self._output.batch:
+        elif channel >= demux.VM or not self._output.batch or not self._own_statuses:
             self._stdout.write(data)
 
     def _remember(self, data: bytes) -> None:
@@ -142,6 +157,8 @@ class Session:
             reason = f"QEMU was killed by signal {-status}"
         elif not self._demux.channels_seen:
             reason = f"the hypervisor did not start (QEMU's exit status: {status})"
+        elif not self._own_statuses:
+            return status
         elif status > CANNOT_START:
             reason = f"QEMU ended with status {status}, which is not one of ours"
         elif status == CANNOT_START:
@@ -169,18 +186,12 @@ def _usable(fd: int) -> int | None:
         return None
 
 
-def _shell_words(command: list[str]) -> str:
-    import shlex
-    return shlex.join(command)
-
-
-def image_to_run(flavour: str, build) -> Path:
-    """The image to start: CAISSON_IMAGE as it is, or the tree's own after `build()`."""
+def image_to_run(flavour: str) -> Path:
+    """The image to start: CAISSON_IMAGE as it is, or the tree's own, brought up to date."""
     given = os.environ.get("CAISSON_IMAGE")
     if given:
         if not os.path.isfile(given):
             raise CannotStart(f"CAISSON_IMAGE={given}: no such file")
         return Path(given)
-    build()
-    from caisson import paths
+    building.build(flavour)
     return paths.image(flavour)
