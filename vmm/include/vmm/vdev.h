@@ -46,7 +46,7 @@ struct vdev_type {
 	const char *name;
 	uint64_t base, size;              /* its window, guest-physical */
 	struct device_ops ops;            /* registers; dev argument is vdev->state */
-	/** Allocate and reset the state. @return 0 or -ENOMEM. */
+	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (more vCPUs than it can serve). */
 	int (*create)(struct vdev *dev);
 	void (*destroy)(struct vdev *dev);
 	/** Power-on state. */
