@@ -5,7 +5,7 @@
 #include <arch/trap.h>
 #include <caisson/dt.h>
 
-static char probe_block[512] __aligned(512);
+static char probe_block[512] ALIGNED_TO(512);
 
 static bool stimecmp_works(void)
 {

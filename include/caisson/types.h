@@ -23,9 +23,8 @@ typedef struct { uint64_t v; } gva_t;
 
 #define __must_check __attribute__((warn_unused_result))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
-#define __packed_align(n) __attribute__((packed, aligned(n)))
-#define __section(s) __attribute__((section(s), used))
-#define __aligned(n) __attribute__((aligned(n)))
+#define IN_SECTION(s) __attribute__((section(s), used))
+#define ALIGNED_TO(n) __attribute__((aligned(n)))
 #define __noreturn __attribute__((noreturn))
 
 #define likely(x) __builtin_expect(!!(x), 1)

@@ -76,6 +76,9 @@ static inline void vcpu_live_hvip_set(uint64_t bits) { CSR_SET(hvip, bits); }
 static inline void vcpu_live_hvip_clear(uint64_t bits) { CSR_CLEAR(hvip, bits); }
 /** Pending and enabled VS interrupts of the loaded vCPU (hip & hie: hvip, vstimecmp). */
 static inline uint64_t vcpu_live_irqs(void) { return CSR_READ(hip) & CSR_READ(hie); }
+static inline uint64_t vcpu_live_vstimecmp(void) { return CSR_READ(vstimecmp); }
+static inline uint64_t vcpu_live_vstvec(void) { return CSR_READ(vstvec) & ~3UL; }
+static inline uint64_t vcpu_live_vsepc(void) { return CSR_READ(vsepc); }
 static inline void vcpu_live_set_vstimecmp(uint64_t t) { CSR_WRITE(vstimecmp, t); }
 
 /* Guest-virtual fences of the running vCPU's VM on this hart (hfence.vvma uses hgatp.VMID). */

@@ -1,0 +1,92 @@
+/*
+ * The hypervisor: switch every hart's H extension on, start the VMs, see to
+ * their end (docs/architecture.md, "The VM start-up path").
+ */
+#include <stdio.h>
+
+#include <arch/hext.h>
+#include <caisson/console.h>
+#include <caisson/dt.h>
+#include <caisson/hart.h>
+#include <caisson/init.h>
+#include <caisson/log.h>
+#include <caisson/task.h>
+#include <vmm/console_mux.h>
+#include <vmm/sbi.h>
+#include <vmm/vcpu.h>
+#include <vmm/vm.h>
+
+#include "monitor.h"
+#include "vms.h"
+
+#define LOG_NAME "vmm"
+#define STATUS_CONFIG 2
+#define STATUS_CANNOT_START 3
+
+static unsigned enabled, failed; /* atomic: workers that are done */
+
+static void enable_on_this_hart(void *arg)
+{
+	unsigned n = (unsigned)(uintptr_t)arg;
+	int error;
+
+	irq_disable();
+	error = hext_enable();
+	irq_enable();
+	log_info("worker %u on hart %u: virtualization %s", n, this_hart()->index, error ? "missing" : "enabled");
+	__atomic_add_fetch(error ? &failed : &enabled, 1, __ATOMIC_SEQ_CST);
+	task_exit(error);
+}
+
+/* One pinned worker per hart; main yields until all have answered. */
+static int enable_virtualization(void)
+{
+	unsigned workers = 0;
+
+	for (unsigned h = 0; h < hart_count(); h++) {
+		struct task_attr attr = { .hart_mask = BIT(h), .detached = true };
+		char name[24];
+
+		if (!harts[h].online)
+			continue;
+		snprintf(name, sizeof(name), "worker/%u", h);
+		if (!task_create(name, enable_on_this_hart, (void *)(uintptr_t)workers, &attr))
+			return -1;
+		workers++;
+	}
+	while (__atomic_load_n(&enabled, __ATOMIC_SEQ_CST) + __atomic_load_n(&failed, __ATOMIC_SEQ_CST) < workers)
+		task_yield();
+	return failed ? -1 : 0;
+}
+
+int main(void)
+{
+	bool batch = boot_arg("batch", NULL, 0);
+	int vms;
+
+	log_info("Caisson hypervisor, %u harts", hart_count());
+	if (enable_virtualization()) {
+		log_error("hardware support: no (the H extension is missing on %u of %u harts)", failed,
+			  hart_count());
+		report_error("this machine has no hypervisor (H) extension, so it cannot run VMs");
+		return STATUS_CANNOT_START;
+	}
+	log_info("hardware support: yes (%s%s%s, %u VMID bits%s)", hext.sv39x4 ? "sv39x4" : "",
+		 hext.sv48x4 ? " sv48x4" : "", hext.sv57x4 ? " sv57x4" : "", hext.vmid_bits,
+		 hext.sstc ? ", Sstc" : "");
+	if (sbi_init())
+		panic("the SBI extension table is too small");
+	vcpu_init_hooks();
+	guest_isa_init();
+	console_mux_init(batch);
+	vms = vms_start();
+	if (vms < 0)
+		return STATUS_CONFIG;
+	if (vms == 0 && batch) {
+		report_error("the bundle describes no VM");
+		return STATUS_CONFIG;
+	}
+	if (!batch)
+		monitor_start();
+	return vms_supervise(batch);
+}

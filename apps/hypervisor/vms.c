@@ -1,0 +1,139 @@
+/* The VMs of the bundle: create, load, start, see to their end. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "vms.h"
+
+#include <caisson/console.h>
+#include <caisson/fs.h>
+#include <caisson/log.h>
+#include <caisson/mm.h>
+#include <caisson/task.h>
+#include <vmm/console_mux.h>
+#include <vmm/vm.h>
+
+#define LOG_NAME "vmm"
+
+static struct waitq shutdown_wait = WAITQ_INIT(shutdown_wait);
+
+void report_error(const char *fmt, ...)
+{
+	char line[320];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(line, sizeof(line) - 1, fmt, args);
+	va_end(args);
+	n = MIN(n, (int)sizeof(line) - 2);
+	line[n++] = '\n';
+	console_write(CONSOLE_ERROR, line, (size_t)n);
+}
+
+static int start_one(const struct file *description)
+{
+	struct vm_config *config = kzalloc(sizeof(*config));
+	char err[256] = "";
+	struct vm *vm = NULL;
+	int error;
+
+	if (!config) {
+		report_error("%s: out of memory", description->path);
+		return -1;
+	}
+	error = vm_config_parse(description->data, description->size, config, err, sizeof(err));
+	if (error) {
+		report_error("%s: %s", config->name[0] ? config->name : description->path, err);
+		return error;
+	}
+	error = vm_create(config, &vm, err, sizeof(err));
+	if (!error)
+		error = vm_boot(vm, err, sizeof(err));
+	if (error)
+		report_error("%s: %s", config->name, err);
+	return error;
+}
+
+static bool start_in_turn(struct vm *vm, void *arg)
+{
+	(void)arg;
+	vm_start(vm);
+	return true;
+}
+
+int vms_start(void)
+{
+	int n = 0;
+
+	for (;; n++) {
+		struct file description;
+		char path[24];
+
+		snprintf(path, sizeof(path), "vm/%d.dtb", n);
+		if (initrd_open(path, &description))
+			break;
+		if (start_one(&description))
+			return -1;
+	}
+	vm_for_each(start_in_turn, NULL);
+	return n;
+}
+
+static bool is_alive(struct vm *vm, void *arg)
+{
+	bool *alive = arg;
+
+	*alive |= vm->state != VM_ENDED;
+	return true;
+}
+
+static bool any_alive(void)
+{
+	bool alive = false;
+
+	vm_for_each(is_alive, &alive);
+	return alive;
+}
+
+/* @return true: the VM runs again. */
+static bool reboot(struct vm *vm)
+{
+	char err[256];
+
+	if (vm_boot(vm, err, sizeof(err))) {
+		report_error("%s: cannot boot again: %s", vm->config->name, err);
+		return false;
+	}
+	vm_start(vm);
+	return true;
+}
+
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+int vms_supervise(bool batch)
+{
+	bool all_shut_down = true;
+	int status = 0;
+
+	while (any_alive()) {
+		struct vm *vm = vm_wait_ended();
+
+		if (vm->end == VM_END_RESET && reboot(vm))
+			continue;
+		all_shut_down &= vm->end == VM_END_SHUTDOWN;
+		if (vm->end == VM_END_SHUTDOWN || vm->end == VM_END_STOPPED)
+			continue;
+		status = 1;
+		if (vm->end == VM_END_CRASH)
+			vm_report(vm);
+	}
+	/* A person may want to look at what crashed: the monitor then stays. */
+	if (!batch && !all_shut_down)
+		waitq_wait(&shutdown_wait, never, NULL, UINT64_MAX);
+	log_info("monitor shut down");
+	return status;
+}

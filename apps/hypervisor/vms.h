@@ -1,0 +1,11 @@
+/* The VMs of the bundle (docs/host.md). Private to the hypervisor application. */
+#pragma once
+
+#include <caisson/types.h>
+
+/** Create, load and start every VM that the bundle describes. @return number of VMs, or -1 after reporting why not. */
+int vms_start(void);
+/** Wait for VMs to end, reboot those that ask for it; until the machine has nothing left to do. @return exit status. */
+int vms_supervise(bool batch);
+/** One line on the error channel, for a person. */
+void report_error(const char *fmt, ...) __printf(1, 2);

@@ -1,0 +1,133 @@
+/*
+ * A virtual hart.
+ *
+ * A vCPU is a task with an extension: the task runs vcpu_run(), switching it in
+ * and out moves the state that only it has. What others want of it they leave
+ * in `requests` and `lines` and then kick it; nobody else touches its CSRs.
+ *
+ * Where its state is:
+ *   registers   in the hart while the guest runs, else in ctx
+ *   VS CSRs     in the hart while its task runs there; saved in csrs at switch-out
+ *               and loaded again only if the hart or its CSRs were used otherwise
+ *   FP          in the hart of fp_owner until dirty state is saved at switch-out
+ */
+#pragma once
+
+#include <arch/vcpu.h>
+#include <caisson/task.h>
+#include <caisson/types.h>
+
+struct vm;
+struct vcpu;
+
+/** Why the guest was left; counted per vCPU. */
+enum exit_kind {
+	EXIT_ECALL, EXIT_MMIO_READ, EXIT_MMIO_WRITE, EXIT_RAM_FAULT, EXIT_BAD_ACCESS, EXIT_WFI,
+	EXIT_VIRTUAL_INSN, EXIT_TIMER, EXIT_IPI, EXIT_EXTERNAL, EXIT_OTHER,
+	EXIT_KINDS
+};
+
+/** "ecall", "mmio-read", ... for statistics. */
+const char *exit_kind_name(enum exit_kind kind);
+
+/** Bits of vcpu.requests, set atomically by anybody, served by the vCPU before it enters the guest. */
+enum {
+	VCPU_REQ_IRQ = 1 << 0,     /* lines or soft changed: bring hvip up to date */
+	VCPU_REQ_FENCE_I = 1 << 1, /* fence.i */
+	VCPU_REQ_FENCE = 1 << 2,   /* drop all guest-virtual translations */
+	VCPU_REQ_STOP = 1 << 3,    /* the VM ends: leave for good */
+	VCPU_REQ_START = 1 << 4,   /* HSM hart_start: begin at start_pc */
+	VCPU_REQ_PAUSE = 1 << 5,   /* stay out of the guest until it is cleared */
+};
+
+/** What the run loop does after the guest was left. */
+enum vcpu_leave {
+	LEAVE_RESCHED,   /* look at requests and the run queue, go on */
+	LEAVE_WFI,       /* wait for an interrupt */
+	LEAVE_CALL,      /* run vcpu.deferred in task context, interrupts on, go on */
+	LEAVE_HSM_STOP,  /* stopped itself; wait for hart_start */
+};
+
+struct vcpu {
+	struct vcpu_ctx ctx;       /* must be first: the exit code passes its address */
+	uint64_t exits[EXIT_KINDS];
+	struct vm *vm;
+	unsigned id;               /* the guest's hart id */
+	uint64_t requests;         /* atomic, VCPU_REQ_* */
+	uint64_t lines;            /* atomic: wanted levels of hvip.VSEIP and hvip.VSTIP */
+	uint64_t soft;             /* atomic: an IPI arrived (hvip.VSSIP is to be set) */
+	int running_on;            /* hart whose run loop is in (or about to enter) the guest, -1: none */
+	enum vcpu_leave leave;
+	void (*deferred)(struct vcpu *v);
+	uint64_t deadline;         /* SBI timer of a machine without Sstc, ticks; UINT64_MAX: none */
+
+	unsigned hsm_state;        /* atomic, SBI_HSM_* (arch/sbi.h) */
+	uint64_t start_pc, start_opaque; /* of the hart_start under way */
+	bool suspended_nonretentive;     /* HSM suspend: restart at start_pc when woken */
+
+	struct vcpu_csrs csrs;
+	struct vcpu_fp fp;
+	struct task_ext ext;
+	struct task *task;         /* NULL before its first start */
+	struct waitq wait;
+	unsigned loaded_hart;      /* hart that holds csrs, if its loaded_vcpu is this one */
+
+	struct timer sample;       /* tells idle from run time while WFI is not trapped */
+	uint64_t sampled_at, idle_ticks, guest_ticks;
+	uint64_t vector_faults;    /* samples in a row at the guest's own trap vector */
+};
+
+/** Make vCPU `id` of a VM, in HSM state stopped. @return NULL when memory is out. */
+struct vcpu *vcpu_create(struct vm *vm, unsigned id) __must_check;
+/** The vCPU's task must have ended. */
+void vcpu_destroy(struct vcpu *v);
+/** Power-on state (made-up context): VS-mode, interrupts off, vsatp 0. Not while its task runs. */
+void vcpu_reset(struct vcpu *v);
+/**
+ * Start (or restart) at pc with a0 = id, a1 = opaque; creates the task on first use, suspended if asked.
+ * Task context. @return 0, -ENOMEM.
+ */
+int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque) __must_check;
+
+/** Leave a request and make sure that it is seen soon. Any context. */
+void vcpu_request(struct vcpu *v, uint64_t req);
+/** As vcpu_request, and wait until it is served or the vCPU is out of the guest. Exit handlers; serves own requests meanwhile. */
+void vcpu_request_sync(struct vcpu *self, uint64_t vcpu_mask, uint64_t req);
+
+/** Drive a level line (BIT(IRQ_VS_EXT), BIT(IRQ_VS_TIMER)). Any context, interrupts off. */
+void vcpu_set_line(struct vcpu *v, uint64_t bit, bool level);
+/** Make VSSIP pending. Any context, interrupts off. */
+void vcpu_send_ipi(struct vcpu *v);
+/** SBI TIME: next timer interrupt in ticks, ~0: none. v is the running vCPU. */
+void vcpu_set_timer(struct vcpu *v, uint64_t deadline);
+
+/** Serve what needs no task context (interrupts, fences). Run loop and exit handlers of v. @return requests left. */
+uint64_t vcpu_serve(struct vcpu *v);
+
+/** Set up the hooks into time and smp. Once. */
+void vcpu_init_hooks(void);
+
+/** Continue after the current instruction of `len` bytes. In exit handlers. */
+static inline void vcpu_live_skip(unsigned len)
+{
+	vcpu_live_set_pc(vcpu_live_pc() + len);
+}
+
+static inline struct vcpu *vcpu_of(struct vcpu_ctx *ctx)
+{
+	return container_of(ctx, struct vcpu, ctx);
+}
+
+/** In an exit handler: leave the guest and do this. */
+static inline enum vcpu_next vcpu_leave(struct vcpu *v, enum vcpu_leave why)
+{
+	v->leave = why;
+	return VCPU_LEAVE;
+}
+
+/** In an exit handler: run fn in task context, then go on. */
+static inline enum vcpu_next vcpu_defer(struct vcpu *v, void (*fn)(struct vcpu *))
+{
+	v->deferred = fn;
+	return vcpu_leave(v, LEAVE_CALL);
+}

@@ -1,0 +1,94 @@
+/*
+ * A virtual machine: an address space, vCPUs, devices.
+ *
+ * Life: vm_create (memory and devices, no image yet) -> vm_boot (images loaded,
+ * RAM zero, primary vCPU ready, nothing executed) -> vm_start (primary vCPU's
+ * task woken) -> ended, with a reason -> vm_boot again or vm_destroy.
+ */
+#pragma once
+
+#include <caisson/aspace.h>
+#include <caisson/hart.h>
+#include <caisson/task.h>
+#include <caisson/types.h>
+#include <vmm/config.h>
+#include <vmm/image.h>
+#include <vmm/vcpu.h>
+#include <vmm/vdev.h>
+
+#define VM_VDEVS_MAX 8
+#define VM_REASON_MAX 160
+
+enum vm_state { VM_CREATED, VM_BOOTED, VM_RUNNING, VM_ENDING, VM_ENDED };
+enum vm_end { VM_END_NONE, VM_END_SHUTDOWN, VM_END_RESET, VM_END_CRASH, VM_END_STOPPED };
+
+struct vm {
+	struct list node;               /* in the VM list */
+	unsigned id;                    /* small, unique; also its console channel and log name */
+	const struct vm_config *config;
+	enum vm_state state;
+	enum vm_end end;                /* why it ends; the first reason wins */
+	int end_status;                 /* of VM_END_CRASH by the test finisher */
+	char reason[VM_REASON_MAX];
+	struct aspace space;
+	unsigned vmid;
+	uint64_t ram_start, ram_size;
+	struct image_layout layout;
+	unsigned n_vcpus;
+	struct vcpu *vcpus[VM_VCPUS_MAX];
+	unsigned active;                /* atomic: vCPUs that run or wait in the guest */
+	struct vdev vdevs[VM_VDEVS_MAX];
+	unsigned n_vdevs;
+	struct vdev_host host;
+	struct vdev *plic, *uart;
+	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
+	uint64_t boots;                 /* how often it was started */
+};
+
+/** The VM list (H6). Ids and names are unique. */
+int vm_list_add(struct vm *vm) __must_check;   /* -EEXIST: the name is taken */
+void vm_list_remove(struct vm *vm);
+struct vm *vm_by_id(unsigned id);
+struct vm *vm_by_name(const char *name);
+/** Call fn for each VM in order of id until it returns false. */
+void vm_for_each(bool (*fn)(struct vm *vm, void *arg), void *arg);
+
+/**
+ * Create a VM from its description. Task context.
+ * @param[out] err  on failure why, with the key or file (err_size bytes)
+ * @return 0 and *out; -EINVAL, -E2BIG (configuration), -ENOMEM, -EEXIST (name), -ENODEV (machine lacks what it asks)
+ */
+int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t err_size) __must_check;
+/** Give everything back. The VM must not run. */
+void vm_destroy(struct vm *vm);
+/** Fresh RAM, images, devices and vCPUs; the primary vCPU's task exists and is not yet woken. @return as vm_create. */
+int vm_boot(struct vm *vm, char *err, size_t err_size) __must_check;
+/** Let it run. */
+void vm_start(struct vm *vm);
+/**
+ * End it: every vCPU leaves the guest as soon as it can be reached. The first caller's reason stands.
+ * Any context. status: exit status for a crash, 0 otherwise.
+ */
+void vm_end(struct vm *vm, enum vm_end how, int status, const char *fmt, ...) __printf(4, 5);
+/** Wait until some VM has ended (all its vCPU tasks gone) and return it; its tasks are joined. Task context. */
+struct vm *vm_wait_ended(void);
+/** One vCPU began / ceased to be active; at zero the VM ends as if shut down. */
+void vm_vcpu_active(struct vm *vm);
+void vm_vcpu_inactive(struct vm *vm);
+/** Registers of a vCPU into the log, for the crash report. */
+void vm_report(struct vm *vm);
+
+/** Make and remove the VM's devices (vmm/vm/devices.c). */
+int vm_devices_create(struct vm *vm) __must_check;
+void vm_devices_destroy(struct vm *vm);
+void vm_devices_reset(struct vm *vm);
+/** Add the devices' nodes under /soc (struct guest_dt_machine.add_devices; arg is the VM). */
+int vm_devices_add_nodes(void *fdt, int soc, void *arg);
+
+/** Build the guest's device tree into buf. @return size or negative errno as guest_dt_build. */
+int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size) __must_check;
+
+/** The ISA that guests see, read once from the machine's device tree. */
+void guest_isa_init(void);
+const char *guest_isa_string(void);
+const char *const *guest_isa_extensions(void);

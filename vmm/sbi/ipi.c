@@ -1,0 +1,16 @@
+/* SBI IPI extension ("IPI Extension (EID #0x735049)"). */
+#include <vmm/sbi.h>
+
+static enum vcpu_next ipi_call(struct vcpu *v)
+{
+	uint64_t vcpus;
+
+	if (sbi_fid(v) != 0)
+		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
+	if (sbi_hart_mask(v, sbi_arg(v, 0), sbi_arg(v, 1), &vcpus))
+		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
+	sbi_ipi_mask(v, vcpus);
+	return sbi_return(v, SBI_SUCCESS, 0);
+}
+
+SBI_EXT(ipi) = { "ipi", SBI_EXT_IPI, SBI_EXT_IPI, ipi_call };

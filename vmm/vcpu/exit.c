@@ -1,0 +1,178 @@
+/*
+ * Where the exit code arrives (arch/vcpu.h). Interrupts are off, the guest's
+ * CSRs live; each handler says whether the guest goes on straight away.
+ */
+#include <arch/hext.h>
+#include <arch/trap.h>
+#include <caisson/hart.h>
+#include <caisson/irq.h>
+#include <caisson/log.h>
+#include <caisson/smp.h>
+#include <caisson/time.h>
+#include <vmm/sbi.h>
+#include <vmm/vcpu.h>
+#include <vmm/vm.h>
+
+#include "vcpu_internal.h"
+
+#define LOG_NAME "vcpu"
+#define ECALL_LEN 4
+
+enum vcpu_next vcpu_exit_ecall(struct vcpu_ctx *ctx)
+{
+	struct vcpu *v = vcpu_of(ctx);
+	const struct sbi_ext *ext = sbi_find(ctx->x[17]);
+
+	v->exits[EXIT_ECALL]++;
+	vcpu_live_skip(ECALL_LEN);
+	if (unlikely(!ext))
+		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
+	return ext->call(v);
+}
+
+static enum exit_kind interrupt_kind(unsigned cause)
+{
+	switch (cause) {
+	case IRQ_S_TIMER:
+		return EXIT_TIMER;
+	case IRQ_S_SOFT:
+		return EXIT_IPI;
+	default:
+		return EXIT_EXTERNAL;
+	}
+}
+
+/* After the host's work for an interrupt: go on with the guest if nobody wants the hart or this vCPU. */
+static enum vcpu_next go_on(struct vcpu *v)
+{
+	const uint64_t leave_for = VCPU_REQ_STOP | VCPU_REQ_PAUSE;
+
+	if (unlikely(vcpu_serve(v) & leave_for) || this_hart()->resched)
+		return vcpu_leave(v, LEAVE_RESCHED);
+	return VCPU_RESUME;
+}
+
+enum vcpu_next vcpu_exit_interrupt(struct vcpu_ctx *ctx, uint64_t scause)
+{
+	struct vcpu *v = vcpu_of(ctx);
+	unsigned cause = (unsigned)scause;
+
+	v->exits[interrupt_kind(cause)]++;
+	irq_dispatch(cause);
+	if (unlikely(!vcpu_sample(v)))
+		vm_end(v->vm, VM_END_CRASH, 1, "vCPU %u can only fault at its own trap vector %lx", v->id,
+		       (unsigned long)vcpu_live_vstvec());
+	return go_on(v);
+}
+
+static enum vcpu_next inject(struct vcpu *v, uint64_t cause, uint64_t tval)
+{
+	(void)v;
+	vcpu_live_inject(cause, tval);
+	return VCPU_RESUME;
+}
+
+enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause)
+{
+	uint64_t pc = vcpu_live_pc();
+
+	v->exits[EXIT_BAD_ACCESS]++;
+	switch (cause) {
+	case CAUSE_FETCH_GUEST_PAGE:
+		/* The handler of this fault is where the fault is: nothing can ever follow. */
+		if (pc == vcpu_live_vstvec()) {
+			vm_end(v->vm, VM_END_CRASH, 1,
+			       "vCPU %u can only fault at its own trap vector %lx (fetch from %lx)", v->id,
+			       (unsigned long)pc, (unsigned long)vcpu_live_stval());
+			return vcpu_leave(v, LEAVE_RESCHED);
+		}
+		return inject(v, CAUSE_FETCH_ACCESS, vcpu_live_stval());
+	case CAUSE_LOAD_GUEST_PAGE:
+		return inject(v, CAUSE_LOAD_ACCESS, vcpu_live_stval());
+	default:
+		return inject(v, CAUSE_STORE_ACCESS, vcpu_live_stval());
+	}
+}
+
+/* A cause that cannot come from a guest with our delegation: the VM ends, the host goes on. */
+static enum vcpu_next unexpected(struct vcpu *v, uint64_t cause)
+{
+	vm_end(v->vm, VM_END_CRASH, 1, "vCPU %u: %s at pc %lx (address %lx)", v->id,
+	       trap_cause_name((unsigned)cause), (unsigned long)vcpu_live_pc(),
+	       (unsigned long)vcpu_live_stval());
+	return vcpu_leave(v, LEAVE_RESCHED);
+}
+
+/* Every exception cause has its place here, also those that our delegation keeps from coming. */
+enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
+{
+	struct vcpu *v = vcpu_of(ctx);
+
+	switch (cause) {
+	case CAUSE_FETCH_GUEST_PAGE:
+	case CAUSE_LOAD_GUEST_PAGE:
+	case CAUSE_STORE_GUEST_PAGE:
+		return vcpu_guest_page_fault(v, cause);
+	case CAUSE_VIRTUAL_INSN:
+		return vcpu_virtual_insn(v);
+	case CAUSE_FETCH_ACCESS:
+	case CAUSE_LOAD_ACCESS:
+	case CAUSE_STORE_ACCESS:
+		/* The machine refused an access that our tables allow: the guest sees what bare hardware shows. */
+	case CAUSE_FETCH_MISALIGNED:
+	case CAUSE_ILLEGAL:
+	case CAUSE_BREAKPOINT:
+	case CAUSE_LOAD_MISALIGNED:
+	case CAUSE_STORE_MISALIGNED:
+	case CAUSE_ECALL_U:
+	case CAUSE_FETCH_PAGE:
+	case CAUSE_LOAD_PAGE:
+	case CAUSE_STORE_PAGE:
+		v->exits[EXIT_OTHER]++;
+		return inject(v, cause, vcpu_live_stval());
+	case CAUSE_ECALL_HS:
+	case CAUSE_ECALL_VS:
+	default:
+		v->exits[EXIT_OTHER]++;
+		return unexpected(v, cause);
+	}
+}
+
+#define INSN_WFI 0x10500073
+
+/* What HS-mode keeps from VS-mode though the instruction exists: WFI under VTW, and what is illegal to a guest. */
+enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
+{
+	uint64_t insn = vcpu_live_stval();
+
+	if (insn == INSN_WFI && (vcpu_live_hstatus() & HSTATUS_VTW) && (vcpu_live_sstatus() & SSTATUS_SPP)) {
+		v->exits[EXIT_WFI]++;
+		vcpu_live_skip(4);
+		return vcpu_leave(v, LEAVE_WFI);
+	}
+	v->exits[EXIT_VIRTUAL_INSN]++;
+	return inject(v, CAUSE_ILLEGAL, insn);
+}
+
+static struct vcpu *running_vcpu(void)
+{
+	struct vcpu *v = this_hart()->loaded_vcpu;
+
+	return v && v->running_on == (int)this_hart()->index ? v : NULL;
+}
+
+static void guest_timer_expired(void)
+{
+	struct vcpu *v = running_vcpu();
+
+	if (!v)
+		return;
+	/* Without Sstc a guest's timer comes this way and is look enough; programming the next one costs a firmware call. */
+	timer_cancel(&v->sample);
+	vcpu_timer_expired(v);
+}
+
+void vcpu_init_hooks(void)
+{
+	timer_guest_expired = guest_timer_expired;
+}

@@ -1,0 +1,169 @@
+/* The run loop of a vCPU's task: enter the guest, and what cannot be done on the exit path. */
+#include <errno.h>
+
+#include <arch/hext.h>
+#include <arch/sbi.h>
+#include <caisson/hart.h>
+#include <caisson/log.h>
+#include <vmm/vcpu.h>
+#include <vmm/vm.h>
+
+#include "vcpu_internal.h"
+
+#define LOG_NAME "vcpu"
+
+/* Requests that end a wait in the guest (WFI, HSM suspend). */
+#define WAKE_WFI (~(uint64_t)0)
+/* A stopped vCPU waits for these only. */
+#define WAKE_STOPPED (VCPU_REQ_STOP | VCPU_REQ_START)
+
+struct wait_for {
+	struct vcpu *v;
+	uint64_t requests;
+};
+
+static bool has_request(void *arg)
+{
+	const struct wait_for *w = arg;
+
+	return __atomic_load_n(&w->v->requests, __ATOMIC_SEQ_CST) & w->requests;
+}
+
+static void wait_for_requests(struct vcpu *v, uint64_t requests, uint64_t deadline)
+{
+	struct wait_for w = { v, requests };
+
+	irq_enable();
+	waitq_wait(&v->wait, has_request, &w, deadline);
+	irq_disable();
+}
+
+/* When the guest's own timer will be due, as far as that can end a wait. */
+static uint64_t guest_deadline(const struct vcpu *v)
+{
+	return hext.sstc ? vcpu_live_vstimecmp() : v->deadline;
+}
+
+static void begin_at_start(struct vcpu *v)
+{
+	uint64_t pc = v->start_pc, opaque = v->start_opaque;
+
+	__atomic_and_fetch(&v->requests, ~(uint64_t)VCPU_REQ_START, __ATOMIC_SEQ_CST);
+	vcpu_power_on(v);
+	vcpu_csrs_load(&v->csrs);
+	vcpu_fp_load(&v->fp);
+	v->ctx.sepc = pc;
+	v->ctx.x[10] = v->id;
+	v->ctx.x[11] = opaque;
+	__atomic_store_n(&v->hsm_state, SBI_HSM_STARTED, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for_start(struct vcpu *v)
+{
+	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
+	while (!(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & WAKE_STOPPED))
+		wait_for_requests(v, WAKE_STOPPED, UINT64_MAX);
+}
+
+static void stop_self(struct vcpu *v)
+{
+	__atomic_store_n(&v->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST);
+	vm_vcpu_inactive(v->vm);
+	wait_for_start(v);
+}
+
+static bool suspended(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->hsm_state, __ATOMIC_SEQ_CST) == SBI_HSM_SUSPENDED;
+}
+
+/* Sleep until something is asked of v or its timer is due, and serve it. @return requests left. */
+static uint64_t sleep_and_serve(struct vcpu *v)
+{
+	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
+	wait_for_requests(v, WAKE_WFI, guest_deadline(v));
+	__atomic_store_n(&v->running_on, (int)this_hart()->index, __ATOMIC_SEQ_CST);
+	return vcpu_serve(v);
+}
+
+/*
+ * Trapped WFI or HSM suspend: nothing to do for the guest until an interrupt.
+ * WFI may end without one, a suspended hart may not.
+ */
+static void wait_for_interrupt(struct vcpu *v)
+{
+	while (!vcpu_live_irqs()) {
+		uint64_t req = sleep_and_serve(v);
+
+		if (!suspended(v) || (req & VCPU_REQ_STOP))
+			break;
+	}
+	if (!suspended(v))
+		return;
+	if (v->suspended_nonretentive) {
+		v->suspended_nonretentive = false;
+		begin_at_start(v);
+	}
+	__atomic_store_n(&v->hsm_state, SBI_HSM_STARTED, __ATOMIC_SEQ_CST);
+}
+
+static void after_leave(struct vcpu *v)
+{
+	switch (v->leave) {
+	case LEAVE_RESCHED:
+		break;
+	case LEAVE_WFI:
+		wait_for_interrupt(v);
+		break;
+	case LEAVE_CALL:
+		irq_enable();
+		v->deferred(v);
+		irq_disable();
+		break;
+	case LEAVE_HSM_STOP:
+		stop_self(v);
+		break;
+	}
+	v->leave = LEAVE_RESCHED;
+}
+
+/* WFI is the hart's own while nobody else wants it, and trapped (to give the hart away) otherwise. */
+static void choose_wfi(struct vcpu *v)
+{
+	if (sched_others_runnable()) {
+		v->ctx.hstatus |= HSTATUS_VTW;
+	} else {
+		v->ctx.hstatus &= ~HSTATUS_VTW;
+		vcpu_sample_arm(v);
+	}
+}
+
+void vcpu_run(void *arg)
+{
+	struct vcpu *v = arg;
+
+	irq_disable();
+	wait_for_start(v);
+	for (;;) {
+		uint64_t req;
+
+		if (this_hart()->resched)
+			sched_check();
+		__atomic_store_n(&v->running_on, (int)this_hart()->index, __ATOMIC_SEQ_CST);
+		req = vcpu_serve(v);
+		if (req & VCPU_REQ_STOP)
+			break;
+		if (req & VCPU_REQ_START)
+			begin_at_start(v);
+		if (this_hart()->resched)
+			continue;
+		choose_wfi(v);
+		vcpu_enter(&v->ctx);
+		after_leave(v);
+	}
+	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
+	irq_enable();
+	if (__atomic_exchange_n(&v->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST) != SBI_HSM_STOPPED)
+		vm_vcpu_inactive(v->vm);
+	task_exit(0);
+}

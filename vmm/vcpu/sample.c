@@ -1,0 +1,73 @@
+/*
+ * Looking at a running guest now and then.
+ *
+ * While WFI is not trapped the host cannot see when the guest idles, so whenever
+ * an interrupt takes the guest out, the instruction before its pc tells: a WFI
+ * means that the time since the last look was idle, anything else that it was
+ * run time. A timer makes sure of a look every 10 ms. The same look finds a
+ * guest that does nothing but fault at its own trap vector.
+ */
+#include <caisson/time.h>
+#include <vmm/vcpu.h>
+#include <vmm/vm.h>
+
+#include "vcpu_internal.h"
+
+#define SAMPLE_US 10000
+static uint64_t sample_ticks;
+/** Looks in a row at the trap vector, with a trap taken from the vector itself, that mean "for ever". */
+#define VECTOR_FAULTS_MAX 20
+#define INSN_WFI_LOW 0x0073
+#define INSN_WFI_HIGH 0x1050
+
+static void sample_due(struct timer *t)
+{
+	(void)t; /* the interrupt itself is the look */
+}
+
+void vcpu_sample_init(struct vcpu *v)
+{
+	sample_ticks = time_from_us(SAMPLE_US);
+	timer_init(&v->sample, sample_due);
+}
+
+void vcpu_sample_arm(struct vcpu *v)
+{
+	if (!v->sample.queued)
+		timer_arm(&v->sample, time_now() + sample_ticks);
+}
+
+static bool after_wfi(uint64_t pc)
+{
+	uint16_t low, high;
+
+	return vcpu_live_fetch16(GVA(pc - 4), &low) == 0 && low == INSN_WFI_LOW &&
+	       vcpu_live_fetch16(GVA(pc - 2), &high) == 0 && high == INSN_WFI_HIGH;
+}
+
+/* A trap taken at the vector itself, with the guest still there: its handler cannot even begin. */
+static bool stuck_at_vector(struct vcpu *v)
+{
+	uint64_t vector = vcpu_live_vstvec();
+
+	if (vcpu_live_pc() != vector || vcpu_live_vsepc() != vector) {
+		v->vector_faults = 0;
+		return false;
+	}
+	return ++v->vector_faults >= VECTOR_FAULTS_MAX;
+}
+
+bool vcpu_sample(struct vcpu *v)
+{
+	uint64_t now = time_now();
+	uint64_t since = now - v->sampled_at;
+
+	if (likely(since < sample_ticks))
+		return true;
+	v->sampled_at = now;
+	if (after_wfi(vcpu_live_pc()))
+		v->idle_ticks += since;
+	else
+		v->guest_ticks += since;
+	return !stuck_at_vector(v);
+}

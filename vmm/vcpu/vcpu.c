@@ -1,0 +1,188 @@
+/* A vCPU's state: making it, its power-on values, moving it onto and off a hart. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arch/hext.h>
+#include <arch/sbi.h>
+#include <arch/timer.h>
+#include <caisson/hart.h>
+#include <caisson/mm.h>
+#include <vmm/vcpu.h>
+#include <vmm/vm.h>
+
+#include "vcpu_internal.h"
+
+static void switch_in(struct task_ext *ext);
+static void switch_out(struct task_ext *ext);
+
+static const struct task_ext_ops vcpu_task_ops = {
+	.name = "vcpu",
+	.switch_in = switch_in,
+	.switch_out = switch_out,
+};
+
+const char *exit_kind_name(enum exit_kind kind)
+{
+	static const char *const names[EXIT_KINDS] = {
+		[EXIT_ECALL] = "ecall", [EXIT_MMIO_READ] = "mmio-read",
+		[EXIT_MMIO_WRITE] = "mmio-write", [EXIT_RAM_FAULT] = "ram-fault",
+		[EXIT_BAD_ACCESS] = "bad-access", [EXIT_WFI] = "wfi",
+		[EXIT_VIRTUAL_INSN] = "virtual-insn", [EXIT_TIMER] = "timer",
+		[EXIT_IPI] = "ipi", [EXIT_EXTERNAL] = "external", [EXIT_OTHER] = "other",
+	};
+
+	return kind < EXIT_KINDS ? names[kind] : "?";
+}
+
+struct vcpu *vcpu_create(struct vm *vm, unsigned id)
+{
+	struct vcpu *v = kzalloc(sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->vm = vm;
+	v->id = id;
+	v->ext.ops = &vcpu_task_ops;
+	v->running_on = -1;
+	waitq_init(&v->wait);
+	vcpu_sample_init(v);
+	vcpu_reset(v);
+	return v;
+}
+
+static void forget_loaded_state(struct vcpu *v)
+{
+	for (unsigned h = 0; h < hart_count(); h++) {
+		if (harts[h].loaded_vcpu == v)
+			harts[h].loaded_vcpu = NULL;
+		if (harts[h].fp_owner == v)
+			harts[h].fp_owner = NULL;
+	}
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	if (!v)
+		return;
+	timer_cancel(&v->sample);
+	forget_loaded_state(v);
+	kfree(v);
+}
+
+void vcpu_power_on(struct vcpu *v)
+{
+	memset(&v->ctx, 0, sizeof(v->ctx));
+	memset(&v->csrs, 0, sizeof(v->csrs));
+	memset(&v->fp, 0, sizeof(v->fp));
+	/* sret enters VS-mode (SPV, SPVP, SPP) at 64 bits; interrupts for the host are on while V = 1. */
+	v->ctx.hstatus = HSTATUS_SPV | HSTATUS_SPVP | HSTATUS_VSXL_64;
+	v->ctx.sstatus = SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_FS_CLEAN | SSTATUS_UXL_64;
+	v->csrs.vsstatus = SSTATUS_UXL_64;
+	v->csrs.vstimecmp = UINT64_MAX;
+	/* Some user programs read the time before their kernel opens it. */
+	v->csrs.scounteren = COUNTEREN_TM;
+	v->csrs.henvcfg = hext.henvcfg & (ENVCFG_STCE | ENVCFG_CBZE | ENVCFG_CBCFE | ENVCFG_CBIE |
+					  ENVCFG_PBMTE | ENVCFG_FIOM);
+	v->deadline = UINT64_MAX;
+}
+
+void vcpu_reset(struct vcpu *v)
+{
+	forget_loaded_state(v);
+	vcpu_power_on(v);
+	v->requests = 0;
+	v->lines = 0;
+	v->soft = 0;
+	v->vector_faults = 0;
+	v->suspended_nonretentive = false;
+	v->hsm_state = SBI_HSM_STOPPED;
+}
+
+int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
+{
+	char name[24];
+	struct task_attr attr = { .ext = &v->ext, .hart_mask = v->vm->config->hart_mask, .suspended = true };
+
+	v->start_pc = pc;
+	v->start_opaque = opaque;
+	__atomic_or_fetch(&v->requests, VCPU_REQ_START, __ATOMIC_SEQ_CST);
+	if (v->task) {
+		vcpu_request(v, 0);
+		return 0;
+	}
+	snprintf(name, sizeof(name), "%.16s/%u", v->vm->config->name, v->id);
+	v->task = task_create(name, vcpu_run, v, &attr);
+	return v->task ? 0 : -ENOMEM;
+}
+
+/* FP registers: saved when dirty, restored only if another vCPU used this hart's (or this vCPU another hart). */
+static void fp_save(struct vcpu *v)
+{
+	if ((v->ctx.sstatus & SSTATUS_FS) != SSTATUS_FS_DIRTY)
+		return;
+	vcpu_fp_save(&v->fp);
+	v->ctx.sstatus = (v->ctx.sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;
+	this_hart()->fp_owner = v;
+}
+
+static void fp_load(struct vcpu *v, bool came_from_elsewhere)
+{
+	struct hart *h = this_hart();
+
+	if (h->fp_owner == v && !came_from_elsewhere)
+		return;
+	vcpu_fp_load(&v->fp);
+	h->fp_owner = v;
+}
+
+/* Translations that this vCPU left here earlier are stale if it, or a sibling with the same VMID, ran meanwhile. */
+static void flush_stale(struct vcpu *v, bool came_from_elsewhere)
+{
+	struct vcpu **last = &v->vm->last_vcpu[this_hart()->index];
+
+	if (hext.vmid_bits == 0)
+		hext_flush_all();
+	if (*last != v || came_from_elsewhere)
+		vcpu_hfence_vvma_all();
+	*last = v;
+}
+
+static void load(struct vcpu *v)
+{
+	struct hart *h = this_hart();
+	bool elsewhere = v->loaded_hart != h->index;
+
+	if (h->loaded_vcpu != v || elsewhere) {
+		vcpu_csrs_load(&v->csrs);
+		vcpu_set_stage2(v->vm->space.root, v->vm->space.format->mode, v->vm->vmid);
+		flush_stale(v, elsewhere);
+		h->loaded_vcpu = v;
+		v->loaded_hart = h->index;
+	}
+	fp_load(v, elsewhere);
+}
+
+static void switch_in(struct task_ext *ext)
+{
+	struct vcpu *v = container_of(ext, struct vcpu, ext);
+
+	load(v);
+	if (hext.sstc)
+		return;
+	if (v->deadline <= time_now())
+		vcpu_timer_expired(v);
+	else
+		timer_set_guest_deadline(v->deadline);
+}
+
+static void switch_out(struct task_ext *ext)
+{
+	struct vcpu *v = container_of(ext, struct vcpu, ext);
+
+	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
+	vcpu_csrs_save(&v->csrs);
+	fp_save(v);
+	if (!hext.sstc)
+		timer_set_guest_deadline(UINT64_MAX);
+}

@@ -1,0 +1,27 @@
+/* Between the files of vmm/vcpu/. */
+#pragma once
+
+#include <vmm/vcpu.h>
+
+/** The task function of a vCPU. arg is the vCPU. */
+void vcpu_run(void *arg);
+
+/** Power-on values of everything that hart_start resets (registers, VS CSRs, FP). Its task runs, or there is none. */
+void vcpu_power_on(struct vcpu *v);
+
+/** The deadline of v (loaded on this hart) has passed: its timer line goes up. */
+void vcpu_timer_expired(struct vcpu *v);
+
+/** Answer a guest-page fault; in the exception handler, all registers in ctx. */
+enum vcpu_next vcpu_guest_page_fault(struct vcpu *v, uint64_t cause);
+/** Answer a virtual-instruction exception. */
+enum vcpu_next vcpu_virtual_insn(struct vcpu *v);
+/** Give the guest the access fault that belongs to a guest-page fault cause. */
+enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause);
+
+/* Sampling (vmm/vcpu/sample.c). */
+void vcpu_sample_init(struct vcpu *v);
+/** The guest is about to run with WFI untrapped: make sure it is looked at now and then. */
+void vcpu_sample_arm(struct vcpu *v);
+/** An interrupt took the guest out: look, if the last look is a while ago. @return false: it can never go on. */
+bool vcpu_sample(struct vcpu *v);

@@ -1,0 +1,121 @@
+/* A VM's devices: made from the table of types, and what they may ask of the VM. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/time.h>
+#include <vmm/console_mux.h>
+#include <vmm/guest_dt.h>
+#include <vmm/vm.h>
+
+extern const struct vdev_type __vdev_types_start[], __vdev_types_end[];
+
+static void irq_level(void *arg, unsigned source, bool level)
+{
+	struct vm *vm = arg;
+
+	vplic_set_level(vm->plic, source, level);
+}
+
+static void vcpu_ext_irq(void *arg, unsigned vcpu, bool level)
+{
+	struct vm *vm = arg;
+
+	vcpu_set_line(vm->vcpus[vcpu], BIT(IRQ_VS_EXT), level);
+}
+
+static void console_write_vm(void *arg, const char *buf, size_t n)
+{
+	console_mux_output(arg, buf, n);
+}
+
+static void console_ready(void *arg)
+{
+	console_mux_ready(arg);
+}
+
+static void end(void *arg, enum vdev_end how, int status)
+{
+	struct vm *vm = arg;
+
+	if (how == VDEV_RESET)
+		vm_end(vm, VM_END_RESET, 0, "reset by the test finisher");
+	else if (how == VDEV_FAIL && status)
+		vm_end(vm, VM_END_CRASH, status, "the guest reported status %d to the test finisher", status);
+	else
+		vm_end(vm, VM_END_SHUTDOWN, 0, "shut down by the test finisher");
+}
+
+static uint64_t now_ns(void)
+{
+	return time_to_ns(time_now());
+}
+
+static int create_one(struct vm *vm, const struct vdev_type *type)
+{
+	struct vdev *dev = &vm->vdevs[vm->n_vdevs];
+	int error;
+
+	if (vm->n_vdevs == VM_VDEVS_MAX)
+		return -ENOSPC;
+	dev->type = type;
+	dev->host = &vm->host;
+	error = type->create(dev);
+	if (error)
+		return error;
+	vm->n_vdevs++;
+	if (type == &vplic_type)
+		vm->plic = dev;
+	if (type == &vuart_type)
+		vm->uart = dev;
+	return aspace_map_device(&vm->space, type->base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops,
+				 dev->state);
+}
+
+int vm_devices_create(struct vm *vm)
+{
+	vm->host = (struct vdev_host){
+		.irq_level = irq_level,
+		.vcpu_ext_irq = vcpu_ext_irq,
+		.console_write = console_write_vm,
+		.console_ready = console_ready,
+		.vm_end = end,
+		.time_ns = now_ns,
+		.n_vcpus = vm->n_vcpus,
+		.vm = vm,
+	};
+	for (const struct vdev_type *t = __vdev_types_start; t < __vdev_types_end; t++) {
+		int error = create_one(vm, t);
+
+		if (error)
+			return error;
+	}
+	return vm->plic && vm->uart ? 0 : -ENODEV;
+}
+
+void vm_devices_destroy(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vdevs; i++)
+		vm->vdevs[i].type->destroy(&vm->vdevs[i]);
+	vm->n_vdevs = 0;
+}
+
+void vm_devices_reset(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vdevs; i++)
+		vm->vdevs[i].type->reset(&vm->vdevs[i]);
+}
+
+int vm_devices_add_nodes(void *fdt, int soc, void *arg)
+{
+	struct vm *vm = arg;
+
+	/* libfdt puts a new node first: backwards, so that the tree lists them in order. */
+	for (unsigned i = vm->n_vdevs; i-- > 0;) {
+		struct vdev *dev = &vm->vdevs[i];
+		int error = dev->type->add_node ? dev->type->add_node(dev, fdt, soc, GUEST_PLIC_PHANDLE) : 0;
+
+		if (error)
+			return error;
+	}
+	return 0;
+}

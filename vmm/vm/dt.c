@@ -1,0 +1,78 @@
+/* What the guest's device tree takes from this machine. */
+#include <string.h>
+
+#include <caisson/dt.h>
+#include <caisson/time.h>
+#include <vmm/guest_dt.h>
+#include <vmm/vm.h>
+
+static void first_cpu_cell(uint64_t hwid, int node, void *arg)
+{
+	struct { const char *name; uint32_t value; } *want = arg;
+
+	(void)hwid;
+	if (want->value == 0)
+		(void)!dt_u32(dt_blob(), node, want->name, 0, &want->value);
+}
+
+static uint32_t block_size(const char *name, bool wanted)
+{
+	struct { const char *name; uint32_t value; } want = { name, 0 };
+
+	if (wanted)
+		dt_for_each_cpu(first_cpu_cell, &want);
+	return want.value;
+}
+
+static bool guest_has(const char *ext)
+{
+	for (const char *const *e = guest_isa_extensions(); *e; e++)
+		if (strcmp(*e, ext) == 0)
+			return true;
+	return false;
+}
+
+static const char *mmu_type(void)
+{
+	static char type[16];
+	const void *fdt = dt_blob();
+	int cpu = fdt_node_offset_by_prop_value(fdt, -1, "device_type", "cpu", 4);
+	const char *host = cpu < 0 ? NULL : fdt_getprop(fdt, cpu, "mmu-type", NULL);
+
+	strncpy(type, host ? host : "riscv,sv39", sizeof(type) - 1);
+	return type;
+}
+
+/* The seeds only need to differ: a mixing generator over time and the machine's own seed. */
+static void fill_seed(uint8_t *seed, size_t n)
+{
+	static uint64_t state;
+	const void *fdt = dt_blob();
+	int len = 0;
+	const uint8_t *host = fdt_getprop(fdt, fdt_path_offset(fdt, "/chosen"), "rng-seed", &len);
+
+	for (size_t i = 0; i < n; i++) {
+		state = (state ^ time_now() ^ (host && len > 0 ? host[i % (size_t)len] : 0)) *
+			UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		seed[i] = (uint8_t)(state >> 56);
+	}
+}
+
+int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size)
+{
+	struct guest_dt_machine m = {
+		.timebase_hz = (uint32_t)timebase_hz,
+		.isa = guest_isa_string(),
+		.isa_extensions = guest_isa_extensions(),
+		.mmu_type = mmu_type(),
+		.cbom_block = block_size("riscv,cbom-block-size", guest_has("zicbom")),
+		.cboz_block = block_size("riscv,cboz-block-size", guest_has("zicboz")),
+		.add_devices = vm_devices_add_nodes,
+		.arg = vm,
+		.plic_phandle = GUEST_PLIC_PHANDLE,
+	};
+
+	fill_seed(m.rng_seed, sizeof(m.rng_seed));
+	fill_seed(m.kaslr_seed, sizeof(m.kaslr_seed));
+	return guest_dt_build(vm->config, vm->ram_start, &vm->layout, &m, buf, size, err, err_size);
+}

@@ -1,0 +1,65 @@
+/*
+ * The ISA that guests see: what the machine has, less what guests cannot use.
+ * H is never listed; V and other state that we do not switch are not either.
+ */
+#include <string.h>
+
+#include <arch/hext.h>
+#include <caisson/dt.h>
+#include <caisson/log.h>
+#include <vmm/vm.h>
+
+#define LOG_NAME "vm"
+
+/* In the canonical order of the ISA manual. What has state or needs an enable bit has its own condition. */
+static const char *const passed_on[] = {
+	"i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicsr", "zifencei", "zihintpause",
+	"zihpm", "zawrs", "zba", "zbb", "zbc", "zbs", "zbkb", "zbkc", "zbkx", "sstc", "svinval",
+	"svnapot", "svpbmt",
+};
+
+#define N_PASSED ARRAY_SIZE(passed_on)
+static const char *extensions[N_PASSED + 1];
+static char isa[320];
+
+static bool usable(const char *ext)
+{
+	if (!dt_isa_has(ext))
+		return false;
+	if (strcmp(ext, "sstc") == 0)
+		return hext.sstc;
+	if (strcmp(ext, "zicboz") == 0)
+		return hext.henvcfg & ENVCFG_CBZE;
+	if (strcmp(ext, "zicbom") == 0)
+		return (hext.henvcfg & ENVCFG_CBCFE) && (hext.henvcfg & ENVCFG_CBIE);
+	if (strcmp(ext, "svpbmt") == 0)
+		return hext.henvcfg & ENVCFG_PBMTE;
+	return true;
+}
+
+void guest_isa_init(void)
+{
+	unsigned n = 0;
+
+	strcpy(isa, "rv64");
+	for (unsigned i = 0; i < N_PASSED; i++) {
+		if (!usable(passed_on[i]))
+			continue;
+		extensions[n++] = passed_on[i];
+		if (passed_on[i][1])
+			strcat(isa, "_");
+		strcat(isa, passed_on[i]);
+	}
+	extensions[n] = NULL;
+	log_info("guest ISA: %s", isa);
+}
+
+const char *guest_isa_string(void)
+{
+	return isa;
+}
+
+const char *const *guest_isa_extensions(void)
+{
+	return extensions;
+}

@@ -1,0 +1,48 @@
+/* Guest memory: checked access to a VM's RAM. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/mm.h>
+#include <vmm/memory.h>
+#include <vmm/vm.h>
+
+bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n)
+{
+	uint64_t off = start.v - vm->ram_start;
+
+	return start.v >= vm->ram_start && off <= vm->ram_size && n <= vm->ram_size - off;
+}
+
+static int copy(struct vm *vm, uint64_t gpa, char *host, uint64_t n, unsigned access)
+{
+	while (n) {
+		hpa_t hpa;
+		uint64_t len;
+
+		if (aspace_resolve(&vm->space, gpa, access, &hpa, &len) != FAULT_RESOLVED)
+			return -ENOMEM;
+		len = MIN(len, n);
+		if (access == PERM_W)
+			memcpy(hpa_to_kva(hpa), host, len);
+		else
+			memcpy(host, hpa_to_kva(hpa), len);
+		gpa += len;
+		host += len;
+		n -= len;
+	}
+	return 0;
+}
+
+int guest_read(struct vm *vm, gpa_t from, void *to, uint64_t n)
+{
+	if (!guest_in_ram(vm, from, n))
+		return -EFAULT;
+	return copy(vm, from.v, to, n, PERM_R);
+}
+
+int guest_write(struct vm *vm, gpa_t to, const void *from, uint64_t n)
+{
+	if (!guest_in_ram(vm, to, n))
+		return -EFAULT;
+	return copy(vm, to.v, (char *)(uintptr_t)from, n, PERM_W);
+}

@@ -1,0 +1,265 @@
+/* A VM's life: created, booted, running, ended. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arch/hext.h>
+#include <arch/sbi.h>
+#include <caisson/log.h>
+#include <caisson/mm.h>
+#include <caisson/smp.h>
+#include <vmm/console_mux.h>
+#include <vmm/guest_dt.h>
+#include <vmm/memory.h>
+#include <vmm/sbi.h>
+#include <vmm/vm.h>
+
+#define LOG_NAME "vm"
+/** Room for the device tree, and for one that the user gives. */
+#define DT_ROOM (64 * KiB)
+
+/* VMs that have ended and wait for the manager. Lock order: none is taken inside. */
+static struct waitq ended = WAITQ_INIT(ended);
+
+static int choose_format(const struct vm_config *config, const struct pt_format **out, char *err, size_t n)
+{
+	*out = config->format;
+	if (!*out)
+		*out = hext.sv39x4 ? &pt_sv39x4 : hext.sv48x4 ? &pt_sv48x4 : &pt_sv57x4;
+	if (hext_has_format(*out))
+		return 0;
+	snprintf(err, n, "format: this machine does not have %s", (*out)->name);
+	return -ENODEV;
+}
+
+static void flush_guest(struct aspace *as, uint64_t start, uint64_t size)
+{
+	(void)as;
+	(void)start;
+	(void)size; /* entries of guests are only taken away while no vCPU runs; vm_boot flushes */
+}
+
+static void flush_vmid(void *vmid)
+{
+	hext_flush_vmid(*(unsigned *)vmid);
+}
+
+/* Address space, RAM and devices. What was made stays for vm_destroy when something fails. */
+static int build(struct vm *vm, char *err, size_t n)
+{
+	const struct vm_config *c = vm->config;
+	const struct pt_format *format;
+	int error = choose_format(c, &format, err, n);
+
+	if (error)
+		return error;
+	error = aspace_init(&vm->space, format, 0, BIT(format->input_bits) - 1);
+	if (!error) {
+		vm->space.flush = flush_guest;
+		error = aspace_map_alloc(&vm->space, vm->ram_start, vm->ram_size, PERM_R | PERM_W | PERM_X,
+					 ALLOC_LARGE | (c->eager ? ALLOC_EAGER : 0));
+	}
+	for (unsigned i = 0; !error && i < c->cpus; i++) {
+		vm->vcpus[i] = vcpu_create(vm, i);
+		error = vm->vcpus[i] ? 0 : -ENOMEM;
+	}
+	if (!error)
+		error = vm_devices_create(vm);
+	if (error)
+		snprintf(err, n, error == -ENOMEM ? "memory: the machine has too little for it" :
+						    "cannot be created (error %d)", error);
+	return error;
+}
+
+int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t err_size)
+{
+	struct vm *vm = kzalloc(sizeof(*vm));
+	int error;
+
+	if (!vm) {
+		snprintf(err, err_size, "memory: the machine has too little for it");
+		return -ENOMEM;
+	}
+	vm->config = config;
+	vm->ram_start = GUEST_RAM_BASE;
+	vm->ram_size = config->memory;
+	vm->n_vcpus = config->cpus;
+	error = vm_list_add(vm);
+	if (error) {
+		snprintf(err, err_size, "name: '%s' is taken", config->name);
+		kfree(vm);
+		return error;
+	}
+	vm->vmid = hext.vmid_bits ? (vm->id + 1) & (unsigned)(BIT(hext.vmid_bits) - 1) : 0;
+	error = build(vm, err, err_size);
+	if (!error)
+		error = console_mux_add(vm);
+	if (error) {
+		vm_destroy(vm);
+		return error;
+	}
+	log_info("%s: id %u, %u vCPUs, %lu KiB at %lx, %s, VMID %u", config->name, vm->id, vm->n_vcpus,
+		 (unsigned long)(vm->ram_size >> 10), (unsigned long)vm->ram_start, vm->space.format->name,
+		 vm->vmid);
+	*out = vm;
+	return 0;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	vm_list_remove(vm);
+	console_mux_remove(vm);
+	vm_devices_destroy(vm);
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_destroy(vm->vcpus[i]);
+	if (vm->space.format)
+		aspace_destroy(&vm->space);
+	smp_call_all(flush_vmid, &vm->vmid);
+	kfree(vm);
+}
+
+/* Fresh zeroed RAM: the old area with its frames goes, a new one comes. */
+static int renew_ram(struct vm *vm)
+{
+	unsigned flags = ALLOC_LARGE | (vm->config->eager ? ALLOC_EAGER : 0);
+	int error = aspace_unmap(&vm->space, vm->ram_start);
+
+	smp_call_all(flush_vmid, &vm->vmid);
+	if (error && error != -ENOENT)
+		return error;
+	return aspace_map_alloc(&vm->space, vm->ram_start, vm->ram_size, PERM_R | PERM_W | PERM_X, flags);
+}
+
+static int sink_write(void *arg, uint64_t gpa, const void *from, uint64_t n)
+{
+	return guest_write(arg, GPA(gpa), from, n);
+}
+
+static int load_images(struct vm *vm, char *err, size_t n)
+{
+	const struct image_sink sink = { sink_write, vm };
+	int error = image_place(vm->config, vm->ram_start, DT_ROOM, &vm->layout, err, n);
+	void *dt;
+	int size;
+
+	if (error)
+		return error;
+	error = image_load(vm->config, vm->ram_start, &vm->layout, &sink);
+	dt = error ? NULL : kzalloc(DT_ROOM);
+	if (!dt) {
+		snprintf(err, n, "memory: the machine has too little for it");
+		return error ? error : -ENOMEM;
+	}
+	size = vm_build_dt(vm, dt, DT_ROOM, err, n);
+	error = size < 0 ? size : guest_write(vm, GPA(vm->layout.dtb_start), dt, (uint64_t)size);
+	kfree(dt);
+	return error;
+}
+
+int vm_boot(struct vm *vm, char *err, size_t err_size)
+{
+	int error = vm->boots ? renew_ram(vm) : 0;
+
+	if (error) {
+		snprintf(err, err_size, "memory: the machine has too little for it");
+		return error;
+	}
+	vm->end = VM_END_NONE;
+	vm->end_status = 0;
+	vm->active = 0;
+	vm_devices_reset(vm);
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_reset(vm->vcpus[i]);
+	memset(vm->last_vcpu, 0, sizeof(vm->last_vcpu));
+	error = load_images(vm, err, err_size);
+	if (error)
+		return error;
+	log_info("%s: kernel %lx-%lx entry %lx, initrd %lx+%lx, device tree %lx", vm->config->name,
+		 (unsigned long)vm->layout.kernel_start,
+		 (unsigned long)(vm->layout.kernel_start + vm->layout.kernel_size),
+		 (unsigned long)vm->layout.entry, (unsigned long)vm->layout.initrd_start,
+		 (unsigned long)vm->layout.initrd_size, (unsigned long)vm->layout.dtb_start);
+	vm->vcpus[0]->hsm_state = SBI_HSM_START_PENDING;
+	vm_vcpu_active(vm);
+	error = vcpu_start(vm->vcpus[0], vm->layout.entry, vm->layout.dtb_start);
+	if (error) {
+		snprintf(err, err_size, "memory: the machine has too little for it");
+		return error;
+	}
+	vm->state = VM_BOOTED;
+	vm->boots++;
+	return 0;
+}
+
+void vm_start(struct vm *vm)
+{
+	vm->state = VM_RUNNING;
+	log_info("%s: running", vm->config->name);
+	task_wake(vm->vcpus[0]->task);
+}
+
+void vm_vcpu_active(struct vm *vm)
+{
+	__atomic_add_fetch(&vm->active, 1, __ATOMIC_SEQ_CST);
+}
+
+void vm_vcpu_inactive(struct vm *vm)
+{
+	if (__atomic_sub_fetch(&vm->active, 1, __ATOMIC_SEQ_CST) == 0) {
+		vm_end(vm, VM_END_SHUTDOWN, 0, "all vCPUs have stopped");
+		waitq_notify_all(&ended);
+	}
+}
+
+void vm_end(struct vm *vm, enum vm_end how, int status, const char *fmt, ...)
+{
+	enum vm_end none = VM_END_NONE;
+	va_list args;
+
+	if (!__atomic_compare_exchange_n(&vm->end, &none, how, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	vm->end_status = status;
+	va_start(args, fmt);
+	vsnprintf(vm->reason, sizeof(vm->reason), fmt, args);
+	va_end(args);
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_request(vm->vcpus[i], VCPU_REQ_STOP);
+}
+
+static bool has_ended(struct vm *vm, void *arg)
+{
+	struct vm **found = arg;
+
+	if (vm->state != VM_RUNNING || vm->end == VM_END_NONE ||
+	    __atomic_load_n(&vm->active, __ATOMIC_SEQ_CST) != 0)
+		return true;
+	*found = vm;
+	return false;
+}
+
+static bool any_ended(void *arg)
+{
+	struct vm **found = arg;
+
+	vm_for_each(has_ended, found);
+	return *found != NULL;
+}
+
+struct vm *vm_wait_ended(void)
+{
+	struct vm *vm = NULL;
+
+	waitq_wait(&ended, any_ended, &vm, UINT64_MAX);
+	vm->state = VM_ENDING;
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		if (!vm->vcpus[i]->task)
+			continue;
+		vcpu_request(vm->vcpus[i], VCPU_REQ_STOP);
+		task_join(vm->vcpus[i]->task);
+		vm->vcpus[i]->task = NULL;
+	}
+	vm->state = VM_ENDED;
+	log_info("%s: ended: %s", vm->config->name, vm->reason);
+	return vm;
+}
