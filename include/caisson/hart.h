@@ -29,7 +29,7 @@ struct hart {
 	uint64_t ipi_pending;      /* atomic bits, enum ipi (caisson/smp.h) */
 	void *loaded_vcpu;         /* the vCPU whose VS state is in this hart's CSRs, or NULL (vmm) */
 	void *fp_owner;            /* the vCPU whose FP state is in the registers, or NULL (vmm) */
-} __aligned(64);
+} ALIGNED_TO(64);
 
 extern struct hart harts[];
 

@@ -18,11 +18,11 @@ struct driver {
 	unsigned order;                /* 0: interrupt controllers, 1: the rest */
 };
 
-#define DRIVER(name) static const struct driver name __section(".drivers") __aligned(8)
+#define DRIVER(name) static const struct driver name IN_SECTION(".drivers") ALIGNED_TO(8)
 
 /** Run fn before main(), after all components are up. */
 #define CONSTRUCTOR(fn) \
-	static void (*const fn##_constructor)(void) __section(".constructors") = fn
+	static void (*const fn##_constructor)(void) IN_SECTION(".constructors") = fn
 
 /** Bind drivers to the enabled nodes of the device tree, interrupt controllers first. */
 void drivers_probe(void);

@@ -67,7 +67,7 @@ struct vdev {
 };
 
 /** Put a device type into the table. */
-#define VDEV_TYPE(name) const struct vdev_type name __section(".vdev_types") __aligned(8)
+#define VDEV_TYPE(name) const struct vdev_type name IN_SECTION(".vdev_types") ALIGNED_TO(8)
 
 /* The PLIC (vmm/device/vplic.c): RISC-V PLIC specification 1.0.0. */
 extern const struct vdev_type vplic_type;
