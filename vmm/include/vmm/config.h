@@ -34,10 +34,10 @@ struct vm_config {
 };
 
 /**
- * Read a description. Strings point into the blob, which must stay.
- * @param fdt, size  the blob, of any content
+ * Read a description. Strings of the result point into the blob and the initrd, which must stay.
+ * @param fdt, size  the blob, of any content and alignment
  * @param[out] err   on failure a message that names the property (err_size bytes, NUL-terminated)
- * @return 0, -EINVAL (bad description), or -ENOENT (an image that the initrd does not hold)
+ * @return 0, -EINVAL (bad description), -ENOENT (an image that the initrd does not hold), -ENOMEM
  */
 int vm_config_parse(const void *fdt, uint64_t size, struct vm_config *out,
 		    char *err, size_t err_size) __must_check;

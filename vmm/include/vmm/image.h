@@ -27,14 +27,16 @@ struct image_sink {
 
 /**
  * Decide the placement for RAM at [ram, ram + memory): kernel at RAM + text_offset (Image), its addresses (ELF,
- * physical where inside RAM), or RAM + 2 MiB (raw), or config->load; initrd and device tree as high as they fit
- * below the end of RAM's first GiB, aligned to 4 KiB and 2 MiB.
+ * physical where inside RAM, else virtual), or RAM + 2 MiB (raw), or config->load (not for ELF); the device tree as
+ * high as it fits below the end of RAM's first GiB, aligned to 2 MiB (to 4 KiB or 8 bytes where it fits only so), the
+ * initrd as high as it fits below that or, failing that, above it, aligned to 4 KiB. Nothing overlaps. The firmware's
+ * 2 MiB stay free unless the kernel itself was put there.
  * @param[out] err  a message that names the file as the user typed it and what is wrong
  * @return 0, -EINVAL (a bad or contradictory image), -E2BIG (does not fit)
  */
 int image_place(const struct vm_config *cfg, uint64_t ram, uint64_t dtb_room,
 		struct image_layout *out, char *err, size_t err_size) __must_check;
 
-/** Copy kernel and initrd to where image_place decided. @return 0 or the sink's error. */
+/** Copy kernel and initrd to where image_place, with the same cfg and ram, decided. @return 0 or the sink's error. */
 int image_load(const struct vm_config *cfg, uint64_t ram, const struct image_layout *layout,
 	       const struct image_sink *sink) __must_check;

@@ -1,0 +1,636 @@
+/* Kinds of kernel images, where they and what goes with them are placed, and bad ones of every sort. */
+// sources: vmm/image/image.c vmm/image/image_elf.c vmm/image/image_riscv.c
+#include <test.h>
+
+#include <errno.h>
+
+#include <vmm/config.h>
+#include <vmm/image.h>
+#include <vmm/memory.h>
+
+#define RAM GUEST_RAM_BASE
+#define ROOM (64 * KiB)
+
+static struct vm_config cfg;
+static struct image_layout at;
+static char message[256];
+
+static void put_le(uint8_t *to, unsigned bytes, uint64_t value)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		to[i] = (uint8_t)(value >> 8 * i);
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	cfg = (struct vm_config){ .memory = 64 * MiB, .bootargs = "" };
+	return 0;
+}
+
+static void kernel(const void *data, uint64_t size)
+{
+	cfg.kernel = (struct vm_image){ { "file/0", data, size }, "dir/kernel" };
+}
+
+/** An initrd whose contents nobody reads. */
+static void initrd(uint64_t size)
+{
+	cfg.initrd = (struct vm_image){ { "file/1", "", size }, "dir/initrd" };
+}
+
+static int place(void)
+{
+	message[0] = '\0';
+	return image_place(&cfg, RAM, ROOM, &at, message, sizeof(message));
+}
+
+static void expect_placed(void)
+{
+	int err = place();
+
+	assert_string_equal(message, "");
+	assert_int_equal(err, 0);
+}
+
+static void expect_refused(int code, const char *text)
+{
+	assert_int_equal(place(), code);
+	assert_string_equal(message, text);
+}
+
+/* --- a VM's RAM as a sink ------------------------------------------------------- */
+
+static uint8_t *ram_bytes;
+static int sink_error;
+
+static int sink_write(void *arg, uint64_t gpa, const void *from, uint64_t n)
+{
+	(void)arg;
+	assert_true(gpa >= RAM && gpa - RAM <= cfg.memory && n <= cfg.memory - (gpa - RAM));
+	memcpy(ram_bytes + (gpa - RAM), from, n);
+	return sink_error;
+}
+
+static const struct image_sink sink = { sink_write, NULL };
+
+static void load(void)
+{
+	ram_bytes = calloc(1, cfg.memory);
+	assert_int_equal(image_load(&cfg, RAM, &at, &sink), 0);
+}
+
+/* --- raw ------------------------------------------------------------------------- */
+
+static void H8_raw_image_goes_to_2_mib(void **state)
+{
+	(void)state;
+	kernel("raw bytes", 9);
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 2 * MiB);
+	assert_int_equal(at.kernel_size, 9);
+	assert_int_equal(at.entry, RAM + 2 * MiB);
+	assert_int_equal(at.initrd_size, 0);
+	load();
+	assert_memory_equal(ram_bytes + 2 * MiB, "raw bytes", 9);
+	free(ram_bytes);
+}
+
+static void H8_load_and_entry_are_obeyed(void **state)
+{
+	(void)state;
+	kernel("raw bytes", 9);
+	cfg.has_load = true;
+	cfg.load = RAM + 0x123456;
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 0x123456);
+	assert_int_equal(at.entry, RAM + 0x123456);
+	cfg.has_entry = true;
+	cfg.entry = RAM + 0x200004;
+	expect_placed();
+	assert_int_equal(at.entry, RAM + 0x200004);
+	load();
+	assert_memory_equal(ram_bytes + 0x123456, "raw bytes", 9);
+	free(ram_bytes);
+}
+
+static void load_and_entry_outside_ram_are_refused(void **state)
+{
+	(void)state;
+	kernel("raw bytes", 9);
+	cfg.has_load = true;
+	cfg.load = RAM - 4;
+	expect_refused(-EINVAL, "load: 0x7ffffffc is outside the VM's RAM, 0x80000000 to 0x84000000");
+	cfg.load = UINT64_MAX;
+	assert_int_equal(place(), -EINVAL);
+	cfg.load = RAM + 64 * MiB;
+	expect_refused(-EINVAL, "load: 0x84000000 is outside the VM's RAM, 0x80000000 to 0x84000000");
+	cfg.load = RAM + 64 * MiB - 8;
+	expect_refused(-E2BIG, "dir/kernel: needs 64.1 MiB of memory, the VM has 64 MiB");
+	cfg.has_load = false;
+	cfg.has_entry = true;
+	cfg.entry = 0x1000;
+	expect_refused(-EINVAL, "entry: 0x1000 is outside the VM's RAM, 0x80000000 to 0x84000000");
+	cfg.entry = UINT64_MAX;
+	assert_int_equal(place(), -EINVAL);
+	cfg.entry = RAM + 1;
+	expect_refused(-EINVAL, "entry: 0x80000001 is odd: no instruction can start there");
+}
+
+static void empty_files_are_refused(void **state)
+{
+	(void)state;
+	kernel("", 0);
+	expect_refused(-EINVAL, "dir/kernel: is empty");
+	kernel("x", 1);
+	initrd(0);
+	expect_refused(-EINVAL, "dir/initrd: is empty");
+}
+
+static void smallest_vm_holds_a_kernel_at_load(void **state)
+{
+	(void)state;
+	cfg.memory = 2 * MiB;
+	kernel("raw bytes", 9);
+	expect_refused(-E2BIG, "dir/kernel: needs 2.1 MiB of memory, the VM has 2 MiB");
+	cfg.has_load = true;
+	cfg.load = RAM;
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 2 * MiB - ROOM);
+	cfg.load = RAM + 2 * MiB - 4096;
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM); /* aligned to 2 MiB, and below the kernel */
+}
+
+/* --- RISC-V Image ------------------------------------------------------------------ */
+
+static uint8_t image[8192];
+
+static void make_image(uint64_t text_offset, uint64_t image_size)
+{
+	memset(image, 0x5a, sizeof(image));
+	memset(image, 0, 64);
+	put_le(image + 8, 8, text_offset);
+	put_le(image + 16, 8, image_size);
+	put_le(image + 32, 4, 2);
+	memcpy(image + 48, "RISCV\0\0\0RSC\x05", 12);
+	kernel(image, sizeof(image));
+}
+
+static void H8_image_goes_to_text_offset_and_keeps_its_bss(void **state)
+{
+	(void)state;
+	make_image(0x400000, 0x10000);
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 0x400000);
+	assert_int_equal(at.kernel_size, 0x10000);
+	assert_int_equal(at.entry, RAM + 0x400000);
+	load();
+	assert_memory_equal(ram_bytes + 0x400000, image, sizeof(image));
+	assert_int_equal(ram_bytes[0x400000 + sizeof(image)], 0);
+	free(ram_bytes);
+
+	cfg.has_load = true;
+	cfg.load = RAM + 0x600000;
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 0x600000);
+	assert_int_equal(at.kernel_size, 0x10000);
+}
+
+static void header_that_contradicts_its_file_is_refused(void **state)
+{
+	(void)state;
+	make_image(0x200000, 8191);
+	expect_refused(-EINVAL, "dir/kernel: its header says 8191 bytes, but the file has 8192");
+	make_image(0x200000, 0);
+	expect_refused(-EINVAL, "dir/kernel: its header says 0 bytes, but the file has 8192");
+	make_image(0x200000, UINT64_MAX);
+	expect_refused(-EINVAL,
+		       "dir/kernel: 0xffffffffffffffff bytes at offset 0x200000 are beyond any memory");
+	make_image(UINT64_MAX - 8191, 8192);
+	assert_int_equal(place(), -EINVAL);
+	make_image(0x200000, 34 * MiB);
+	cfg.memory = 16 * MiB;
+	expect_refused(-E2BIG, "dir/kernel: needs 36 MiB of memory, the VM has 16 MiB");
+	make_image(1ULL << 62, 8192);
+	expect_refused(-E2BIG, "dir/kernel: needs 4194304.1 TiB of memory, the VM has 16 MiB");
+	make_image(0x200000, 8192);
+	image[24] = 1;
+	expect_refused(-EINVAL, "dir/kernel: a big-endian RISC-V Image; guests are little-endian");
+	make_image(0x200000, 8192);
+	image[34] = 1;
+	expect_refused(-EINVAL, "dir/kernel: its header has version 1.2, only 0.x is known");
+}
+
+static void without_its_magic_an_image_is_raw(void **state)
+{
+	(void)state;
+	make_image(0x400000, 0x10000);
+	image[59] = 4;
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 2 * MiB);
+	make_image(0x400000, 0x10000);
+	kernel(image, 63);
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 2 * MiB);
+}
+
+/* --- ELF ----------------------------------------------------------------------------- */
+
+#define ELF_SIZE 512
+static uint8_t elf[ELF_SIZE];
+
+static uint8_t *segment(unsigned n)
+{
+	return elf + 64 + 56 * n;
+}
+
+static void set_segment(unsigned n, uint64_t offset, uint64_t vaddr, uint64_t paddr, uint64_t filesz,
+			uint64_t memsz)
+{
+	put_le(segment(n), 4, 1);
+	put_le(segment(n) + 8, 8, offset);
+	put_le(segment(n) + 16, 8, vaddr);
+	put_le(segment(n) + 24, 8, paddr);
+	put_le(segment(n) + 32, 8, filesz);
+	put_le(segment(n) + 40, 8, memsz);
+}
+
+/** Text at RAM + 2 MiB, data with bss at RAM + 3 MiB, a note; linked high, so that physical and virtual differ. */
+static void make_elf(void)
+{
+	memset(elf, 0, sizeof(elf));
+	memcpy(elf, "\177ELF\2\1\1", 7);
+	put_le(elf + 16, 2, 2);
+	put_le(elf + 18, 2, 243);
+	put_le(elf + 20, 4, 1);
+	put_le(elf + 24, 8, 0xffffffff80000010);
+	put_le(elf + 32, 8, 64);
+	put_le(elf + 52, 2, 64);
+	put_le(elf + 54, 2, 56);
+	put_le(elf + 56, 2, 3);
+	set_segment(0, 256, 0xffffffff80000000, RAM + 2 * MiB, 128, 128);
+	set_segment(1, 384, 0xffffffff80100000, RAM + 3 * MiB, 64, 4096);
+	put_le(segment(2), 4, 4); /* PT_NOTE: anywhere, and never loaded */
+	memset(elf + 256, 0x11, 128);
+	memset(elf + 384, 0x22, 64);
+	kernel(elf, sizeof(elf));
+}
+
+static void H8_elf_goes_to_its_physical_addresses(void **state)
+{
+	(void)state;
+	make_elf();
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 2 * MiB);
+	assert_int_equal(at.kernel_size, MiB + 4096);
+	assert_int_equal(at.entry, RAM + 2 * MiB + 0x10);
+	load();
+	assert_memory_equal(ram_bytes + 2 * MiB, elf + 256, 128);
+	assert_memory_equal(ram_bytes + 3 * MiB, elf + 384, 64);
+	assert_int_equal(ram_bytes[2 * MiB + 128], 0);
+	assert_int_equal(ram_bytes[3 * MiB + 64], 0);
+	free(ram_bytes);
+}
+
+static void H8_elf_goes_to_its_virtual_addresses_where_only_these_are_ram(void **state)
+{
+	(void)state;
+	make_elf();
+	set_segment(0, 256, RAM + 4 * MiB, 0x1000, 128, 128);
+	put_le(elf + 24, 8, RAM + 4 * MiB + 2);
+	put_le(elf + 16, 2, 3); /* position-independent, but linked in RAM */
+	expect_placed();
+	assert_int_equal(at.kernel_start, RAM + 3 * MiB);
+	assert_int_equal(at.kernel_size, MiB + 128);
+	assert_int_equal(at.entry, RAM + 4 * MiB + 2);
+}
+
+static void elf_entry_may_be_physical_or_overridden_but_not_nowhere(void **state)
+{
+	(void)state;
+	make_elf();
+	put_le(elf + 24, 8, RAM + 3 * MiB + 8);
+	expect_placed();
+	assert_int_equal(at.entry, RAM + 3 * MiB + 8);
+	put_le(elf + 24, 8, 0xffffffff80000080); /* just behind the text */
+	expect_refused(-EINVAL,
+		       "dir/kernel: an ELF whose entry 0xffffffff80000080 lies in none of its segments");
+	cfg.has_entry = true;
+	cfg.entry = RAM + 2 * MiB;
+	expect_placed();
+	assert_int_equal(at.entry, RAM + 2 * MiB);
+}
+
+static void elf_for_another_machine_is_named(void **state)
+{
+	(void)state;
+	make_elf();
+	put_le(elf + 18, 2, 62);
+	expect_refused(-EINVAL, "dir/kernel: an ELF for x86-64, not for RISC-V");
+	elf[4] = 1;
+	put_le(elf + 18, 2, 3);
+	expect_refused(-EINVAL, "dir/kernel: an ELF for x86, not for RISC-V");
+	make_elf();
+	put_le(elf + 18, 2, 4711);
+	expect_refused(-EINVAL, "dir/kernel: an ELF for machine number 4711, not for RISC-V");
+	make_elf();
+	elf[5] = 2;
+	memcpy(elf + 18, "\0\x16", 2);
+	expect_refused(-EINVAL, "dir/kernel: an ELF for S/390, not for RISC-V");
+	make_elf();
+	elf[4] = 1;
+	expect_refused(-EINVAL, "dir/kernel: an ELF for 32-bit RISC-V; guests are 64-bit");
+	make_elf();
+	elf[5] = 2;
+	memcpy(elf + 18, "\0\xf3", 2);
+	expect_refused(-EINVAL, "dir/kernel: a big-endian ELF; guests are little-endian");
+}
+
+static void elf_that_cannot_be_loaded_is_refused(void **state)
+{
+	(void)state;
+	make_elf();
+	put_le(elf + 16, 2, 1);
+	expect_refused(-EINVAL, "dir/kernel: an ELF, but not an executable");
+	make_elf();
+	put_le(elf + 56, 2, 0);
+	expect_refused(-EINVAL, "dir/kernel: an ELF with nothing to load");
+	make_elf();
+	put_le(elf + 56, 2, 65535);
+	expect_refused(-EINVAL, "dir/kernel: an ELF with 65535 program headers; at most 32 are taken");
+	make_elf();
+	put_le(elf + 54, 2, 32);
+	expect_refused(-EINVAL, "dir/kernel: an ELF with program headers of an unknown size");
+	make_elf();
+	put_le(elf + 32, 8, UINT64_MAX - 8);
+	expect_refused(-EINVAL, "dir/kernel: an ELF whose program headers lie beyond the end of the file");
+	make_elf();
+	set_segment(1, 384, 0, RAM + 3 * MiB, 64, 63);
+	expect_refused(-EINVAL,
+		       "dir/kernel: an ELF with a segment that is larger in the file than in memory");
+	make_elf();
+	set_segment(1, UINT64_MAX - 8, 0, RAM + 3 * MiB, 64, 64);
+	expect_refused(-EINVAL, "dir/kernel: an ELF with a segment that lies beyond the end of the file");
+	make_elf();
+	set_segment(1, 384, 0, RAM + 2 * MiB + 127, 64, 64);
+	expect_refused(-EINVAL,
+		       "dir/kernel: an ELF whose segments at 0x80200000 and 0x8020007f overlap");
+	make_elf();
+	cfg.has_load = true;
+	cfg.load = RAM + 8 * MiB;
+	expect_refused(-EINVAL,
+		       "dir/kernel: load is for flat images; an ELF says itself where it goes");
+}
+
+static void elf_outside_ram_is_refused(void **state)
+{
+	(void)state;
+	make_elf();
+	set_segment(1, 384, 0x1000, 0x2000, 64, 64);
+	expect_refused(-EINVAL, "dir/kernel: its segment at 0x2000 (64 bytes) lies outside the VM's RAM, "
+				"0x80000000 to 0x84000000 (64 MiB)");
+	set_segment(1, 384, 0x1000, RAM + 63 * MiB, 64, MiB + 1);
+	expect_refused(-E2BIG, "dir/kernel: its segment at 0x83f00000 (1.1 MiB) lies outside the VM's RAM, "
+			       "0x80000000 to 0x84000000 (64 MiB)");
+	set_segment(1, 384, 0x1000, UINT64_MAX - 4, 64, UINT64_MAX);
+	assert_int_equal(place(), -E2BIG);
+	set_segment(1, 384, UINT64_MAX, RAM + 4, 64, UINT64_MAX);
+	assert_int_equal(place(), -E2BIG);
+}
+
+static void every_truncated_elf_is_refused(void **state)
+{
+	(void)state;
+	make_elf();
+	for (uint64_t n = 4; n < 448; n++) { /* the data segment ends at 448 */
+		uint8_t *cut = malloc(n);
+
+		memcpy(cut, elf, n);
+		kernel(cut, n);
+		assert_int_equal(place(), -EINVAL);
+		free(cut);
+	}
+}
+
+/** Whatever is accepted must also load, into RAM only and clear of everything else. */
+static void flipped_bits_never_fault(void **state)
+{
+	uint64_t seed = 7;
+
+	(void)state;
+	cfg.memory = 8 * MiB;
+	ram_bytes = calloc(1, cfg.memory);
+	for (int round = 0; round < 60000; round++) {
+		uint8_t *bytes = round & 1 ? elf : image, *copy = malloc(448);
+
+		make_image(0x200000, 0x10000);
+		make_elf();
+		for (unsigned i = 0; i <= mock_random(&seed) % 3; i++)
+			bytes[mock_random(&seed) % 232] ^= (uint8_t)(1 << mock_random(&seed) % 8);
+		memcpy(copy, bytes, 448);
+		kernel(copy, 448);
+		if (place() == 0)
+			assert_int_equal(image_load(&cfg, RAM, &at, &sink), 0);
+		else
+			assert_string_not_equal(message, "");
+		free(copy);
+	}
+	free(ram_bytes);
+}
+
+/* --- initrd and device tree ---------------------------------------------------------- */
+
+static void H4_device_tree_on_top_and_initrd_below(void **state)
+{
+	(void)state;
+	kernel(image, 4096);
+	initrd(5 * MiB + 1);
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 62 * MiB);
+	assert_int_equal(at.dtb_size, ROOM);
+	assert_int_equal(at.initrd_start, RAM + 57 * MiB - 4096);
+	assert_int_equal(at.initrd_size, 5 * MiB + 1);
+}
+
+static void H4_they_stay_within_the_first_gib(void **state)
+{
+	(void)state;
+	kernel(image, 4096);
+	initrd(MiB);
+	cfg.memory = 4 * GiB;
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + GiB - 2 * MiB);
+	assert_int_equal(at.initrd_start, RAM + GiB - 3 * MiB);
+}
+
+static void H4_they_go_below_a_kernel_that_stands_high(void **state)
+{
+	(void)state;
+	kernel(image, 4096);
+	initrd(MiB);
+	cfg.has_load = true;
+	cfg.load = RAM + 62 * MiB;
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 60 * MiB);
+	assert_int_equal(at.initrd_start, RAM + 59 * MiB);
+}
+
+static void H4_small_vms_get_by_with_less_alignment(void **state)
+{
+	(void)state;
+	kernel(image, 8192);
+	cfg.memory = 4 * MiB;
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 4 * MiB - ROOM);
+	initrd(MiB);
+	expect_placed();
+	assert_int_equal(at.initrd_start, RAM + 3 * MiB - ROOM);
+}
+
+static void H4_initrd_goes_above_the_device_tree_where_only_there_is_room(void **state)
+{
+	(void)state;
+	make_image(2 * MiB, 3 * MiB + 512 * KiB); /* up to 5.5 MiB of 8 */
+	cfg.memory = 8 * MiB;
+	initrd(MiB + 512 * KiB);
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 6 * MiB);
+	assert_int_equal(at.initrd_start, RAM + 6 * MiB + 512 * KiB);
+}
+
+static void what_does_not_fit_is_refused_with_sizes(void **state)
+{
+	(void)state;
+	make_image(0x200000, 31 * MiB + 1);
+	initrd(31 * MiB);
+	expect_refused(-E2BIG, "dir/initrd: needs 31 MiB beside the firmware's 2 MiB, the kernel's 31.1 MiB "
+			       "and the device tree's 64 KiB, the VM has 64 MiB below 0x84000000");
+	initrd(UINT64_MAX);
+	assert_int_equal(place(), -E2BIG);
+	reset(NULL);
+	make_image(0x200000, 62 * MiB);
+	expect_refused(-E2BIG, "dir/kernel: leaves no room for the device tree, which needs 64 KiB beside the "
+			       "firmware's 2 MiB and the kernel's 62 MiB, the VM has 64 MiB below 0x84000000");
+	assert_int_equal(image_place(&cfg, RAM, UINT64_MAX, &at, message, sizeof(message)), -E2BIG);
+}
+
+static bool apart(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a + a_size <= b || b + b_size <= a;
+}
+
+static void check_layout(uint64_t room)
+{
+	uint64_t end = RAM + cfg.memory, limit = MIN(end, RAM + GiB), higher;
+
+	assert_true(at.kernel_start >= RAM && at.kernel_start + at.kernel_size <= end);
+	assert_true(at.dtb_start >= RAM + 2 * MiB && at.dtb_start + room <= limit);
+	assert_true(IS_ALIGNED(at.dtb_start, 8));
+	assert_true(apart(at.kernel_start, at.kernel_size, at.dtb_start, room));
+	/* There is no higher place of the same alignment. */
+	if (IS_ALIGNED(at.dtb_start, 2 * MiB))
+		for (higher = at.dtb_start + 2 * MiB; higher + room <= limit; higher += 2 * MiB)
+			assert_false(apart(at.kernel_start, at.kernel_size, higher, room));
+	if (!at.initrd_size)
+		return;
+	assert_true(at.initrd_start >= RAM + 2 * MiB && at.initrd_start + at.initrd_size <= limit);
+	assert_true(IS_ALIGNED(at.initrd_start, 4096));
+	assert_true(apart(at.initrd_start, at.initrd_size, at.dtb_start, room));
+	assert_true(apart(at.initrd_start, at.initrd_size, at.kernel_start, at.kernel_size));
+}
+
+/** Random sizes, small ones as often as large ones. */
+static uint64_t some_size(uint64_t *seed, unsigned max_bits)
+{
+	return 1 + (mock_random(seed) >> (64 - 1 - mock_random(seed) % max_bits));
+}
+
+static void H4_placements_never_overlap(void **state)
+{
+	uint64_t seed = 42;
+	unsigned fitted = 0;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		uint64_t room = some_size(&seed, 20);
+
+		reset(NULL);
+		cfg.memory = ALIGN_UP(2 * MiB + some_size(&seed, 31), PAGE_SIZE);
+		make_image(2 * MiB + some_size(&seed, 24), sizeof(image) + some_size(&seed, 26));
+		if (mock_random(&seed) & 1)
+			initrd(some_size(&seed, 28));
+		cfg.has_load = mock_random(&seed) % 4 == 0;
+		cfg.load = ALIGN_UP(RAM + 2 * MiB + some_size(&seed, 30), 2);
+		if (image_place(&cfg, RAM, room, &at, message, sizeof(message)) != 0)
+			continue;
+		if (at.entry & 1)
+			fail();
+		check_layout(room);
+		fitted++;
+	}
+	assert_true(fitted > 4000);
+}
+
+static void H8_initrd_is_loaded_and_errors_come_back(void **state)
+{
+	(void)state;
+	kernel("kern", 4);
+	cfg.initrd = (struct vm_image){ { "file/1", "archive", 7 }, "dir/initrd" };
+	expect_placed();
+	load();
+	assert_memory_equal(ram_bytes + (at.initrd_start - RAM), "archive", 7);
+	sink_error = -ENOMEM;
+	assert_int_equal(image_load(&cfg, RAM, &at, &sink), -ENOMEM);
+	make_elf();
+	expect_placed();
+	assert_int_equal(image_load(&cfg, RAM, &at, &sink), -ENOMEM);
+	sink_error = 0;
+	free(ram_bytes);
+}
+
+static void short_message_buffers_are_kept_to(void **state)
+{
+	char small[8] = "1234567";
+
+	(void)state;
+	kernel("", 0);
+	assert_int_equal(image_place(&cfg, RAM, ROOM, &at, small, 5), -EINVAL);
+	assert_memory_equal(small, "dir/\00067", 8);
+	assert_int_equal(image_place(&cfg, RAM, ROOM, &at, NULL, 0), -EINVAL);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, reset)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(H8_raw_image_goes_to_2_mib),
+		TEST(H8_load_and_entry_are_obeyed),
+		TEST(load_and_entry_outside_ram_are_refused),
+		TEST(empty_files_are_refused),
+		TEST(smallest_vm_holds_a_kernel_at_load),
+		TEST(H8_image_goes_to_text_offset_and_keeps_its_bss),
+		TEST(header_that_contradicts_its_file_is_refused),
+		TEST(without_its_magic_an_image_is_raw),
+		TEST(H8_elf_goes_to_its_physical_addresses),
+		TEST(H8_elf_goes_to_its_virtual_addresses_where_only_these_are_ram),
+		TEST(elf_entry_may_be_physical_or_overridden_but_not_nowhere),
+		TEST(elf_for_another_machine_is_named),
+		TEST(elf_that_cannot_be_loaded_is_refused),
+		TEST(elf_outside_ram_is_refused),
+		TEST(every_truncated_elf_is_refused),
+		TEST(flipped_bits_never_fault),
+		TEST(H4_device_tree_on_top_and_initrd_below),
+		TEST(H4_they_stay_within_the_first_gib),
+		TEST(H4_they_go_below_a_kernel_that_stands_high),
+		TEST(H4_small_vms_get_by_with_less_alignment),
+		TEST(H4_initrd_goes_above_the_device_tree_where_only_there_is_room),
+		TEST(what_does_not_fit_is_refused_with_sizes),
+		TEST(H4_placements_never_overlap),
+		TEST(H8_initrd_is_loaded_and_errors_come_back),
+		TEST(short_message_buffers_are_kept_to),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
