@@ -2,6 +2,7 @@
 import dataclasses
 import os
 import sys
+import traceback
 
 from caisson import (bench, building, debugging, fetch, guests, machine, packages, paths, process, runner, testing,
                      tomlfile, vmconfig)
@@ -27,6 +28,9 @@ def main(words: list[str]) -> int:
         return 141
     except OSError as error:  # say, a full disk: nothing that a traceback would explain better
         _complain(str(error))
+        return CANNOT_START
+    except Exception:  # a bug of the tool; status 1 would say that a VM crashed
+        traceback.print_exc()
         return CANNOT_START
 
 

@@ -198,10 +198,9 @@ def build(values: dict[str, Any], source: Source, default_name: str,
 
 
 def _read_image(vm: VmConfig, key: str, source: Source, locate) -> None:
-    label = getattr(vm, key)
-    path = locate(label) if locate else label
-    path = os.path.join(source.folder, path)
+    path = label = getattr(vm, key)
     try:
+        path = os.path.join(source.folder, locate(label) if locate else label)
         setattr(vm, key, Image(label, path, _READERS[key](path)))
     except ValueError as error:
         where = f" ({path})" if path != label else ""
