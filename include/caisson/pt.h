@@ -44,14 +44,18 @@ static inline unsigned pt_root_order(const struct pt_format *f)
  * larger than max_level. perm: PERM_*. A and D are set from the start (we keep
  * no statistics, and hardware without Svadu would fault).
  * @param[in,out] tables  number of table frames, counted up
- * @return 0, -EEXIST, or -ENOMEM (what was mapped so far stays; the caller unmaps).
+ * @return 0; -EINVAL unaligned, outside the format or the physical address width, or
+ *         no permission at all; -EEXIST or -ENOMEM (what was mapped so far stays, also
+ *         empty tables: the caller unmaps what it owns of the range).
  */
 int pt_map(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, hpa_t hpa,
 	   unsigned perm, unsigned max_level, uint64_t *tables) __must_check;
 
 /**
- * Remove all leaves in the range, calling `leaf` (if not NULL) for each, and give back tables that became empty.
- * A leaf that straddles the range's ends is -EINVAL (areas never share leaves).
+ * Remove all leaves in the range, calling `leaf` (if not NULL) for each, and give
+ * back tables that are empty then. Holes are fine.
+ * @return 0; -EINVAL for a bad range (nothing done) or a leaf that straddles an end
+ *         of it (what comes before it is removed; areas never share leaves).
  */
 int pt_unmap(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
 	     void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void *arg,
@@ -64,10 +68,13 @@ struct pt_leaf {
 	unsigned perm;   /* PERM_* */
 };
 
-/** Look addr up. @return 0 with *leaf, or -ENOENT with leaf->level = level of the empty entry. */
+/**
+ * Look addr up. Takes no lock: safe beside pt_map, not beside pt_unmap.
+ * @return 0 with *leaf, or -ENOENT with leaf->level = level of the empty entry.
+ */
 int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr, struct pt_leaf *leaf) __must_check;
 
-/** Change the permissions of all leaves in the range. @return 0, -ENOENT for a hole. */
+/** Change the permissions of all leaves in the range. @return 0, -ENOENT for a hole, -EINVAL as the others. */
 int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, unsigned perm) __must_check;
 
 /** Free every table below and including the root; leaves are not touched. */
