@@ -2,9 +2,9 @@
 
     @pytest.mark.long      runs only with --long
 """
-import re
-
 import pytest
+
+from caisson.selection import matches
 
 
 def pytest_addoption(parser):
@@ -27,15 +27,3 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="takes long; ./caisson test --long runs it"))
-
-
-def is_id(name: str) -> bool:
-    """A behaviour's id: H1, U-hello."""
-    return re.fullmatch(r"[A-Z][0-9]+|U-\w+", name) is not None
-
-
-def matches(name: str, test: str) -> bool:
-    """An id matches as a whole word (H1 is not H10), anything else as a part."""
-    if is_id(name):
-        return re.search(rf"(?<![A-Za-z0-9]){re.escape(name).replace('-', '[-_]')}(?![A-Za-z0-9])", test) is not None
-    return name.lower() in test.lower()

@@ -8,7 +8,7 @@ from importlib import util
 
 from caisson import building, packages, paths, process
 from caisson.errors import Interrupted, UsageError
-from caisson.pytest_plugin import is_id
+from caisson.selection import is_id
 
 _NOTHING_COLLECTED = 5  # pytest's status
 _MOST_WORKERS = 4
