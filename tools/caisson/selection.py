@@ -10,5 +10,6 @@ def is_id(name: str) -> bool:
 def matches(name: str, test: str) -> bool:
     """An id matches as a whole word (H1 is not H10), anything else as a part."""
     if is_id(name):
-        return re.search(rf"(?<![A-Za-z0-9]){re.escape(name).replace('-', '[-_]')}(?![A-Za-z0-9])", test) is not None
+        pattern = "[-_]".join(re.escape(part) for part in name.split("-"))
+        return re.search(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", test) is not None
     return name.lower() in test.lower()
