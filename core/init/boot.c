@@ -49,10 +49,8 @@ static void read_boot_args(void)
 /* First C function: stack, trap vector and the high addresses are in use. */
 void boot_entry(uint64_t hwid, uint64_t dtb, const uint64_t *offset)
 {
-	void *pc = __builtin_return_address(0);
 	char on_stack;
 
-	(void)pc;
 	if (dt_init((const void *)(uintptr_t)(LINEAR_BASE + dtb)) != 0)
 		panic("no device tree at %lx (a1)", (unsigned long)dtb);
 	arch_harts_discover(hwid);
@@ -110,6 +108,7 @@ static void start_scheduler(void)
 
 static void start_interrupts(void)
 {
+	smp_init();
 	arch_hart_init();
 	irq_hart_init();
 	irq_enable();
@@ -166,6 +165,5 @@ void secondary_entry(struct hart *h)
 	arch_hart_init();
 	irq_hart_init();
 	log_info("hart %lu: secondary_main", (unsigned long)h->hwid);
-	h->online = true;
 	sched_secondary();
 }

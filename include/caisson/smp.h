@@ -13,6 +13,9 @@ enum ipi {
 /** Start every hart of the device tree through SBI HSM; each failure is logged, none hangs. */
 void smp_start_secondaries(void);
 
+/** Take part in IPIs: the software interrupt's handler. Boot hart, once. */
+void smp_init(void);
+
 /** Send an IPI to a hart by our number. Any context. */
 void ipi_send(unsigned hart, enum ipi reason);
 

@@ -5,7 +5,12 @@
  * and one extension slot: a vCPU or a process thread hangs there, with functions
  * for the state only it has. Each hart has a run queue; one scheduling class
  * for now (RR: a preempted task with slice left goes to the front, one that used
- * its slice up to the back).
+ * its slice up to the back). There is no tick: a slice timer runs only while
+ * another task waits for the hart.
+ *
+ * hart.resched means "look again": it is set when a task is queued on a hart,
+ * when a slice ends, and by an IPI. sched_check() then decides; a wake-up alone
+ * does not take the hart from a task that has slice left.
  *
  * Lock order: wait queue lock -> run queue lock. Both are taken with interrupts off.
  */
@@ -18,6 +23,8 @@
 #include <caisson/types.h>
 
 struct task;
+
+struct waitq;
 
 /** What a task carries besides itself (a vCPU, a process thread). */
 struct task_ext {
@@ -52,8 +59,11 @@ struct task {
 	struct task_ext *ext;
 	struct timer timeout;
 	void *stack;               /* lowest usable byte */
-	size_t stack_size;
-	struct list joiners;       /* struct waitq of those that join, see task.c */
+	volatile bool on_hart;     /* its context is in use: it runs, or is just being switched out */
+	bool detached;
+	bool slice_used;           /* give up the hart at the next look */
+	void (*entry)(void *);     /* what it runs first */
+	void *arg;
 };
 
 /** Options of task_create; zero means default. */
@@ -61,6 +71,7 @@ struct task_attr {
 	uint64_t hart_mask;        /* 0: all harts */
 	struct task_ext *ext;
 	bool suspended;            /* do not make it ready: task_wake() will */
+	bool detached;             /* nobody joins it: gc frees it when it has ended */
 };
 
 /** Bring up run queues, idle and gc tasks of the boot hart and make the caller the task "main". */
@@ -90,6 +101,8 @@ void task_set_mask(struct task *t, uint64_t mask);
 
 /** Give up the hart if this_hart()->resched asks for it. Task context, interrupts off or on; may switch. */
 void sched_check(void);
+/** Ticks this hart has been idle. */
+uint64_t sched_idle_time(unsigned hart);
 /** Runnable tasks on this hart besides the current one. Interrupts off. */
 unsigned sched_others_runnable(void);
 /** Call fn with each task (any context; must not block). */

@@ -37,7 +37,11 @@ uint64_t timer_next_deadline(void);
  * Sstc). The hardware is programmed for the earlier of both. UINT64_MAX: none. Interrupts off.
  */
 void timer_set_guest_deadline(uint64_t deadline);
+/** Called by timer_interrupt when the guest deadline of this hart has passed (it is then UINT64_MAX). Set by the vmm. */
+extern void (*timer_guest_expired)(void);
 /** Run what is due and program the hardware for the next. The timer interrupt's handler; interrupts off. */
 void timer_interrupt(void);
+/** Bring up the calling hart's timer queue. Interrupts off. */
+void timer_hart_init(void);
 /** Per-hart number of timer interrupts. */
 uint64_t timer_ticks(unsigned hart);

@@ -32,7 +32,7 @@ void vcpu_request(struct vcpu *v, uint64_t req)
 	hart = __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST);
 	if (hart < 0)
 		waitq_notify_all(&v->wait);
-	else
+	else if ((unsigned)hart != this_hart()->index) /* on its own hart it looks by itself before it enters */
 		ipi_send((unsigned)hart, IPI_KICK);
 }
 

@@ -1,0 +1,1 @@
+obj-y += core/irq/irq.o

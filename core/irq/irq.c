@@ -1,0 +1,90 @@
+/* Interrupts: hart-local causes and the sources of the interrupt controller. */
+#include <caisson/irq.h>
+
+#include <errno.h>
+
+#include <arch/csr.h>
+#include <caisson/hart.h>
+#include <caisson/log.h>
+#include <caisson/time.h>
+
+#define LOG_NAME "irq"
+#define LOCAL_CAUSES 16
+#define SOURCES_MAX 1024
+
+struct source {
+	irq_handler_t handler;
+	void *arg;
+	uint64_t count;
+};
+
+static void (*local[LOCAL_CAUSES])(void);
+static struct source sources[SOURCES_MAX];
+static const struct irqchip *chip;
+static void *chip_dev;
+
+static void external(void)
+{
+	unsigned irq;
+
+	while (chip && (irq = chip->claim(chip_dev)) != 0) {
+		struct source *s = &sources[irq < SOURCES_MAX ? irq : 0];
+
+		s->count++;
+		if (s->handler) {
+			s->handler(s->arg);
+		} else {
+			log_warn("source %u has no handler: disabled", irq);
+			chip->disable(chip_dev, irq);
+		}
+		chip->complete(chip_dev, irq);
+	}
+}
+
+void irqchip_register(const struct irqchip *c, void *dev)
+{
+	chip = c;
+	chip_dev = dev;
+	irq_register_local(IRQ_S_EXT, external);
+}
+
+void irq_hart_init(void)
+{
+	local[IRQ_S_TIMER] = timer_interrupt;
+	if (chip)
+		chip->hart_init(chip_dev);
+}
+
+int irq_register(unsigned irq, irq_handler_t handler, void *arg)
+{
+	if (!chip || irq == 0 || irq >= SOURCES_MAX || irq >= chip->n_sources)
+		return -EINVAL;
+	if (sources[irq].handler)
+		return -EBUSY;
+	sources[irq].arg = arg;
+	sources[irq].handler = handler;
+	return chip->enable(chip_dev, irq);
+}
+
+void irq_register_local(unsigned cause, void (*handler)(void))
+{
+	ASSERT(cause < LOCAL_CAUSES);
+	local[cause] = handler;
+}
+
+uint64_t irq_count(unsigned irq)
+{
+	return irq < SOURCES_MAX ? sources[irq].count : 0;
+}
+
+void irq_dispatch(unsigned cause)
+{
+	struct hart *h = this_hart();
+
+	h->irq_depth++;
+	if (cause < LOCAL_CAUSES && local[cause])
+		local[cause]();
+	else
+		panic("interrupt %u without a handler", cause);
+	h->irq_depth--;
+}

@@ -1,0 +1,91 @@
+/*
+ * Wait queues.
+ *
+ * A waiter tests its predicate with the queue's lock held and becomes BLOCKED
+ * before it lets go of the lock; a notifier takes the same lock. So a change
+ * that is followed by a notify is either seen by the test or finds the waiter
+ * in the queue. Time-outs wake the task directly; it then takes itself out.
+ */
+#include <errno.h>
+
+#include <arch/cpu.h>
+#include <caisson/task.h>
+
+#include "sched.h"
+
+void waitq_init(struct waitq *wq)
+{
+	wq->lock = (spinlock_t)SPINLOCK_INIT;
+	list_init(&wq->tasks);
+}
+
+/* Queue lock held, interrupts off. Sleeps once; returns with the lock held again. */
+static void sleep_once(struct waitq *wq, struct task *t, uint64_t deadline)
+{
+	list_push_back(&wq->tasks, &t->wq_node);
+	t->waiting_on = wq;
+	__atomic_store_n(&t->state, TASK_BLOCKED, __ATOMIC_RELEASE);
+	spin_unlock(&wq->lock);
+	if (deadline != UINT64_MAX)
+		timer_arm(&t->timeout, deadline);
+	sched_switch();
+	timer_cancel(&t->timeout);
+	spin_lock(&wq->lock);
+	list_del(&t->wq_node);
+	t->waiting_on = NULL;
+}
+
+int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadline)
+{
+	struct task *t = task_current();
+	irqflags_t flags = spin_lock_irqsave(&wq->lock);
+	int error = 0;
+
+	t->wake_timeout = false;
+	while (!pred(arg)) {
+		if (t->wake_timeout || (deadline != UINT64_MAX && time_now() >= deadline)) {
+			error = -ETIMEDOUT;
+			break;
+		}
+		sleep_once(wq, t, deadline);
+	}
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return error;
+}
+
+/* Take a waiter out and wake it; the lock is held. One that a time-out woke already is gone from the count. */
+static bool wake(struct task *t)
+{
+	list_del(&t->wq_node);
+	return task_wake(t);
+}
+
+static unsigned notify(struct waitq *wq, unsigned most)
+{
+	irqflags_t flags = spin_lock_irqsave(&wq->lock);
+	unsigned n = 0;
+
+	while (n < most && !list_empty(&wq->tasks))
+		n += wake(list_first(&wq->tasks, struct task, wq_node));
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return n;
+}
+
+unsigned waitq_notify_one(struct waitq *wq)
+{
+	return notify(wq, 1);
+}
+
+unsigned waitq_notify_all(struct waitq *wq)
+{
+	return notify(wq, ~0u);
+}
+
+bool waitq_notify_task(struct waitq *wq, struct task *t)
+{
+	irqflags_t flags = spin_lock_irqsave(&wq->lock);
+	bool woken = t->waiting_on == wq && !list_empty(&t->wq_node) && wake(t);
+
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return woken;
+}

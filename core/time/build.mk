@@ -1,0 +1,1 @@
+obj-y += core/time/time.o core/time/timer.o

@@ -1,0 +1,161 @@
+/*
+ * Timers: a sorted queue per hart over its one-shot timer.
+ *
+ * Without Sstc the hardware is programmed by a firmware call that costs hundreds
+ * of instructions, so it is made only when the hardware would otherwise fire too
+ * late; a deadline that was programmed and is no longer needed just fires once in
+ * vain.
+ */
+#include <arch/cpu.h>
+#include <arch/timer.h>
+#include <caisson/hart.h>
+#include <caisson/spinlock.h>
+#include <caisson/time.h>
+
+struct hart_timers {
+	spinlock_t lock;        /* guards the queue; innermost lock */
+	struct list queue;      /* by deadline */
+	uint64_t guest;         /* timer_set_guest_deadline */
+	uint64_t programmed;    /* when the hardware will fire; this hart only */
+	uint64_t interrupts;
+} ALIGNED_TO(64);
+
+static struct hart_timers timers[HART_MAX];
+void (*timer_guest_expired)(void);
+
+void timer_hart_init(void)
+{
+	struct hart_timers *t = &timers[this_hart()->index];
+
+	list_init(&t->queue);
+	t->guest = UINT64_MAX;
+	t->programmed = UINT64_MAX;
+	arch_timer_mask();
+}
+
+void timer_init(struct timer *t, void (*fn)(struct timer *))
+{
+	list_init(&t->node);
+	t->fn = fn;
+	t->queued = false;
+	t->hart = 0;
+}
+
+static uint64_t first_deadline(const struct hart_timers *t)
+{
+	return list_empty(&t->queue) ? UINT64_MAX : list_first(&t->queue, struct timer, node)->deadline;
+}
+
+/* Make the hardware fire in time for everything queued. This hart, interrupts off. */
+static void program(struct hart_timers *t)
+{
+	uint64_t want = MIN(first_deadline(t), t->guest);
+
+	if (want >= t->programmed)
+		return;
+	t->programmed = want;
+	arch_timer_program(want);
+}
+
+static void insert(struct hart_timers *ht, struct timer *t)
+{
+	struct list *at = &ht->queue;
+
+	list_for_each(other, &ht->queue, struct timer, node) {
+		if (other->deadline > t->deadline) {
+			at = &other->node;
+			break;
+		}
+	}
+	list_push_back(at, &t->node);
+	t->queued = true;
+}
+
+void timer_cancel(struct timer *t)
+{
+	struct hart_timers *ht;
+	irqflags_t flags;
+
+	if (!__atomic_load_n(&t->queued, __ATOMIC_ACQUIRE))
+		return;
+	ht = &timers[t->hart];
+	flags = spin_lock_irqsave(&ht->lock);
+	if (t->queued) {
+		list_del(&t->node);
+		t->queued = false;
+	}
+	spin_unlock_irqrestore(&ht->lock, flags);
+}
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+	struct hart_timers *ht;
+	irqflags_t flags;
+
+	timer_cancel(t);
+	flags = irq_save();
+	ht = &timers[this_hart()->index];
+	spin_lock(&ht->lock);
+	t->deadline = deadline;
+	t->hart = this_hart()->index;
+	insert(ht, t);
+	program(ht);
+	spin_unlock(&ht->lock);
+	irq_restore(flags);
+}
+
+uint64_t timer_next_deadline(void)
+{
+	return first_deadline(&timers[this_hart()->index]);
+}
+
+void timer_set_guest_deadline(uint64_t deadline)
+{
+	struct hart_timers *t = &timers[this_hart()->index];
+
+	t->guest = deadline;
+	if (deadline < t->programmed) {
+		t->programmed = deadline;
+		arch_timer_program(deadline);
+	}
+}
+
+static struct timer *pop_due(struct hart_timers *ht, uint64_t now)
+{
+	struct timer *t = NULL;
+
+	spin_lock(&ht->lock);
+	if (first_deadline(ht) <= now) {
+		t = list_first(&ht->queue, struct timer, node);
+		list_del(&t->node);
+		t->queued = false;
+	}
+	spin_unlock(&ht->lock);
+	return t;
+}
+
+void timer_interrupt(void)
+{
+	struct hart_timers *ht = &timers[this_hart()->index];
+	uint64_t now = time_now();
+	struct timer *t;
+
+	ht->interrupts++;
+	ht->programmed = UINT64_MAX;
+	if (ht->guest <= now) {
+		ht->guest = UINT64_MAX;
+		timer_guest_expired();
+	}
+	while (first_deadline(ht) <= now && (t = pop_due(ht, now)) != NULL)
+		t->fn(t);
+	spin_lock(&ht->lock);
+	program(ht);
+	spin_unlock(&ht->lock);
+	if (ht->programmed == UINT64_MAX)
+		arch_timer_mask();
+}
+
+uint64_t timer_ticks(unsigned hart)
+{
+	return timers[hart].interrupts;
+}
