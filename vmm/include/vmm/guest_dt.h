@@ -27,9 +27,21 @@ struct guest_dt_machine {
 #define GUEST_CPU_INTC_PHANDLE 1
 #define GUEST_PLIC_PHANDLE 0x10
 
+/** The largest dtb of the user's that is taken, in bytes. */
+#define GUEST_DT_USER_MAX MiB
+
+/** Room that is enough for the tree of a VM (for image_place and guest_dt_build), in bytes. */
+uint64_t guest_dt_room(const struct vm_config *cfg);
+
 /**
- * Build the tree in buf. @return its size in bytes, -ENOSPC (buf too small), -EINVAL (the user's dtb is not one;
- * err says so).
+ * Build the tree in buf, which is 8-byte aligned; no more of it is used than layout->dtb_size.
+ *
+ * Of the user's dtb, if there is one: the bootargs, initrd range and seeds in /chosen are set (or removed), the memory
+ * node gets the VM's one range, further memory nodes go; the rest stays as it is. Without one, the tree is generated:
+ * its /reserved-memory keeps the firmware's 2 MiB free, up to where something of the VM's own was put there.
+ *
+ * @param[out] err  on failure a message that names the file as the user typed it
+ * @return its size in bytes, -ENOSPC (buf too small), -EINVAL (the user's dtb is not one, or cannot say the memory's range)
  */
 int guest_dt_build(const struct vm_config *cfg, uint64_t ram, const struct image_layout *layout,
 		   const struct guest_dt_machine *machine, void *buf, size_t size,

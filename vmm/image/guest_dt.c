@@ -1,0 +1,306 @@
+/*
+ * The device tree that describes a VM to its guest, in the spirit of QEMU's
+ * `virt` (Devicetree Specification 0.4; Linux's bindings riscv/cpus.yaml and
+ * riscv/extensions.yaml).
+ *
+ * What is known beforehand is written in one go, because libfdt's sequential
+ * writer moves nothing; devices then add their own nodes under /soc.
+ */
+#include "guest_dt_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <vmm/memory.h>
+
+/* --- a writer that remembers its first error ------------------------------------------ */
+
+struct writer {
+	void *fdt;
+	int err;
+};
+
+static void begin(struct writer *w, const char *name)
+{
+	if (!w->err)
+		w->err = fdt_begin_node(w->fdt, name);
+}
+
+static void begin_at(struct writer *w, const char *name, uint64_t unit)
+{
+	char full[48];
+
+	snprintf(full, sizeof(full), "%s@%" PRIx64, name, unit);
+	begin(w, full);
+}
+
+static void end(struct writer *w)
+{
+	if (!w->err)
+		w->err = fdt_end_node(w->fdt);
+}
+
+static void put(struct writer *w, const char *name, const void *data, int len)
+{
+	if (!w->err)
+		w->err = fdt_property(w->fdt, name, data, len);
+}
+
+static void put_flag(struct writer *w, const char *name)
+{
+	put(w, name, "", 0);
+}
+
+static void put_text(struct writer *w, const char *name, const char *text)
+{
+	put(w, name, text, (int)strlen(text) + 1);
+}
+
+static void put_u32(struct writer *w, const char *name, uint32_t value)
+{
+	const fdt32_t cell = cpu_to_fdt32(value);
+
+	put(w, name, &cell, sizeof(cell));
+}
+
+/** A reg with one range, two cells for each number. */
+static void put_range(struct writer *w, uint64_t start, uint64_t size)
+{
+	const fdt64_t cells[2] = { cpu_to_fdt64(start), cpu_to_fdt64(size) };
+
+	put(w, "reg", cells, sizeof(cells));
+}
+
+static void put_texts(struct writer *w, const char *name, const char *const *texts)
+{
+	void *place;
+	char *next;
+	int len = 0;
+
+	for (const char *const *t = texts; *t; t++)
+		len += (int)strlen(*t) + 1;
+	if (!w->err)
+		w->err = fdt_property_placeholder(w->fdt, name, len, &place);
+	if (w->err)
+		return;
+	next = place;
+	for (const char *const *t = texts; *t; t++) {
+		strcpy(next, *t);
+		next += strlen(*t) + 1;
+	}
+}
+
+/* --- nodes ----------------------------------------------------------------------------- */
+
+static void write_root(struct writer *w)
+{
+	put_text(w, "model", "caisson,vm");
+	put_text(w, "compatible", "riscv-virtio");
+	put_u32(w, "#address-cells", 2);
+	put_u32(w, "#size-cells", 2);
+}
+
+static void write_chosen(struct writer *w, const struct guest_dt *dt)
+{
+	struct chosen chosen;
+	char stdout_path[32];
+
+	guest_dt_chosen(dt, &chosen);
+	snprintf(stdout_path, sizeof(stdout_path), "/soc/serial@%" PRIx64, GUEST_UART_BASE);
+	begin(w, "chosen");
+	put_text(w, "stdout-path", stdout_path);
+	for (unsigned i = 0; i < ARRAY_SIZE(chosen.properties); i++)
+		if (chosen.properties[i].data)
+			put(w, chosen.properties[i].name, chosen.properties[i].data,
+			    chosen.properties[i].len);
+	end(w);
+	begin(w, "aliases");
+	put_text(w, "serial0", stdout_path);
+	end(w);
+}
+
+static void write_memory(struct writer *w, const struct guest_dt *dt)
+{
+	begin_at(w, "memory", dt->ram);
+	put_text(w, "device_type", "memory");
+	put_range(w, dt->ram, dt->cfg->memory);
+	end(w);
+}
+
+/**
+ * How much of RAM's start is the firmware's: 2 MiB, or less where the VM was told to
+ * put something of its own there, which a guest must then be able to use.
+ */
+static uint64_t firmware_size(const struct guest_dt *dt)
+{
+	uint64_t end = MIN(dt->ram + GUEST_FIRMWARE_SIZE, dt->layout->kernel_start);
+
+	if (dt->layout->dtb_size)
+		end = MIN(end, dt->layout->dtb_start);
+	if (dt->layout->initrd_size)
+		end = MIN(end, dt->layout->initrd_start);
+	return ALIGN_DOWN(end - dt->ram, PAGE_SIZE);
+}
+
+static void write_reserved_memory(struct writer *w, const struct guest_dt *dt)
+{
+	uint64_t size = firmware_size(dt);
+
+	if (!size)
+		return;
+	begin(w, "reserved-memory");
+	put_u32(w, "#address-cells", 2);
+	put_u32(w, "#size-cells", 2);
+	put_flag(w, "ranges");
+	begin_at(w, "firmware", dt->ram);
+	put_range(w, dt->ram, size);
+	put_flag(w, "no-map");
+	end(w);
+	end(w);
+}
+
+static void write_block_sizes(struct writer *w, const struct guest_dt_machine *m)
+{
+	if (m->cbom_block)
+		put_u32(w, "riscv,cbom-block-size", m->cbom_block);
+	if (m->cboz_block)
+		put_u32(w, "riscv,cboz-block-size", m->cboz_block);
+	if (m->cbop_block)
+		put_u32(w, "riscv,cbop-block-size", m->cbop_block);
+}
+
+static void write_cpu(struct writer *w, const struct guest_dt_machine *m, uint32_t n)
+{
+	begin_at(w, "cpu", n);
+	put_text(w, "device_type", "cpu");
+	put_text(w, "compatible", "riscv");
+	put_u32(w, "reg", n);
+	put_text(w, "status", "okay");
+	put_text(w, "mmu-type", m->mmu_type);
+	put_text(w, "riscv,isa", m->isa);
+	put_text(w, "riscv,isa-base", "rv64i");
+	if (m->isa_extensions)
+		put_texts(w, "riscv,isa-extensions", m->isa_extensions);
+	write_block_sizes(w, m);
+
+	begin(w, "interrupt-controller");
+	put_text(w, "compatible", "riscv,cpu-intc");
+	put_flag(w, "interrupt-controller");
+	put_u32(w, "#interrupt-cells", 1);
+	put_u32(w, "phandle", GUEST_CPU_INTC_PHANDLE + n);
+	end(w);
+	end(w);
+}
+
+static void write_cpus(struct writer *w, const struct guest_dt *dt)
+{
+	begin(w, "cpus");
+	put_u32(w, "#address-cells", 1);
+	put_u32(w, "#size-cells", 0);
+	put_u32(w, "timebase-frequency", dt->machine->timebase_hz);
+	for (uint32_t n = 0; n < dt->cfg->cpus; n++)
+		write_cpu(w, dt->machine, n);
+	end(w);
+}
+
+/** Last, so that devices put their nodes at the end of the tree, where little has to move for them. */
+static void write_soc(struct writer *w)
+{
+	begin(w, "soc");
+	put_text(w, "compatible", "simple-bus");
+	put_u32(w, "#address-cells", 2);
+	put_u32(w, "#size-cells", 2);
+	put_flag(w, "ranges");
+	end(w);
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int write_tree(const struct guest_dt *dt)
+{
+	struct writer w = { .fdt = dt->fdt };
+
+	w.err = fdt_create(dt->fdt, dt->size);
+	if (!w.err)
+		w.err = fdt_finish_reservemap(dt->fdt);
+	begin(&w, "");
+	write_root(&w);
+	write_chosen(&w, dt);
+	write_memory(&w, dt);
+	write_reserved_memory(&w, dt);
+	write_cpus(&w, dt);
+	write_soc(&w);
+	end(&w);
+	return w.err ? w.err : fdt_finish(dt->fdt);
+}
+
+static int add_devices(const struct guest_dt *dt)
+{
+	int err = fdt_open_into(dt->fdt, dt->fdt, dt->size), soc;
+
+	if (err || !dt->machine->add_devices)
+		return err;
+	soc = fdt_path_offset(dt->fdt, "/soc");
+	return soc < 0 ? soc : dt->machine->add_devices(dt->fdt, soc, dt->machine->arg);
+}
+
+static int generate(const struct guest_dt *dt)
+{
+	int err = write_tree(dt);
+
+	if (!err)
+		err = add_devices(dt);
+	return err ? guest_dt_refuse(dt, "device tree", "cannot be built", err) : 0;
+}
+
+void guest_dt_chosen(const struct guest_dt *dt, struct chosen *out)
+{
+	const struct image_layout *l = dt->layout;
+	const bool initrd = l->initrd_size != 0;
+	const char *bootargs = dt->cfg->bootargs;
+
+	*out = (struct chosen){
+		.initrd_start = cpu_to_fdt64(l->initrd_start),
+		.initrd_end = cpu_to_fdt64(l->initrd_start + l->initrd_size),
+		.properties = {
+			{ "bootargs", bootargs, (int)strlen(bootargs) + 1 },
+			{ "linux,initrd-start", initrd ? &out->initrd_start : NULL, 8 },
+			{ "linux,initrd-end", initrd ? &out->initrd_end : NULL, 8 },
+			{ "rng-seed", dt->machine->rng_seed, sizeof(dt->machine->rng_seed) },
+			{ "kaslr-seed", dt->machine->kaslr_seed, sizeof(dt->machine->kaslr_seed) },
+		},
+	};
+}
+
+int guest_dt_refuse(const struct guest_dt *dt, const char *label, const char *what, int fdt_err)
+{
+	snprintf(dt->err, dt->err_size, "%s: %s (%s)", label, what, fdt_strerror(fdt_err));
+	return fdt_err == -FDT_ERR_NOSPACE ? -ENOSPC : -EINVAL;
+}
+
+uint64_t guest_dt_room(const struct vm_config *cfg)
+{
+	if (!cfg->dtb.file.data)
+		return 64 * KiB;
+	/* libfdt may have to sort the blob's parts, and needs a second place for that. */
+	return ALIGN_UP(2 * MIN(cfg->dtb.file.size, GUEST_DT_USER_MAX) + 8 * KiB, PAGE_SIZE);
+}
+
+int guest_dt_build(const struct vm_config *cfg, uint64_t ram, const struct image_layout *layout,
+		   const struct guest_dt_machine *machine, void *buf, size_t size,
+		   char *err, size_t err_size)
+{
+	struct guest_dt dt = {
+		.cfg = cfg, .ram = ram, .layout = layout, .machine = machine, .fdt = buf,
+		.size = (int)MIN(MIN(size, layout->dtb_size), INT32_MAX),
+		.err = err, .err_size = err_size,
+	};
+	int ret = cfg->dtb.file.data ? guest_dt_adopt(&dt) : generate(&dt);
+
+	if (ret)
+		return ret;
+	ret = fdt_pack(buf);
+	return ret ? guest_dt_refuse(&dt, "device tree", "cannot be packed", ret) : (int)fdt_totalsize(buf);
+}
