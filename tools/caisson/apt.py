@@ -47,12 +47,14 @@ class Area:
     def updated(self) -> bool:
         return any((self._folder / "lists").glob("*_InRelease"))
 
-    def get(self, words: list[str], failure: str, cwd: Path | None = None, as_root: list[str] = ()) -> None:
+    def get(self, words: list[str], failure: str, cwd: Path | None = None) -> None:
         """Run apt-get with this configuration, its progress on standard error."""
-        quiet = [] if sys.stderr.isatty() else ["-qq"]
-        command = [*as_root, _program("apt-get"), *quiet, *_PATIENCE, *self._options(), *words]
-        if process.run(command, cwd=cwd, env=environment()).returncode:
+        if process.run([*apt_get(), *self._options(), *words], cwd=cwd, env=environment()).returncode:
             raise CannotStart(failure)
+
+    def install(self, words: list[str], as_root: list[str]) -> bool:
+        """Install packages on this computer with this configuration."""
+        return install([*self._options(), *words], as_root)
 
     def show(self, package: str) -> dict[str, str]:
         """The newest version's record: field -> value. Continuation lines are dropped."""
@@ -87,6 +89,19 @@ class Area:
                 "APT::Architectures": "riscv64",
             }
         return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
+
+
+def apt_get() -> list[str]:
+    """The program and the words that every call has."""
+    quiet = [] if sys.stderr.isatty() else ["-qq"]
+    return [_program("apt-get"), *quiet, *_PATIENCE]
+
+
+def install(words: list[str], as_root: list[str]) -> bool:
+    """apt-get install. as_root: the words that give root's rights. Returns whether it went well."""
+    command = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", *apt_get(), "-o", "DPkg::Lock::Timeout=300",
+               "-o", "Dpkg::Use-Pty=0", "install", "-y", "--no-install-recommends", *words]
+    return process.run_to_its_own_end(command) == 0
 
 
 def environment() -> dict[str, str]:

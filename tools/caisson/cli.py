@@ -99,6 +99,7 @@ def _vms_from_options(options) -> list[vmconfig.VmConfig]:
 
 def _demonstration() -> list[vmconfig.VmConfig]:
     """A Debian guest and one of our own. What cannot be had is said and left out."""
+    packages.ensure("run")
     vms = []
     for name in DEMONSTRATION:
         try:

@@ -93,7 +93,7 @@ def _hint(names: list[str]) -> str:
     """One command for a person to type."""
     if set(names) & set(QEMU) and _on_bookworm():
         return "sudo ./caisson setup"  # QEMU comes from the backports, which takes several steps
-    return "sudo apt-get install -y --no-install-recommends " + shlex.join(_qemu_names_resolved(names))
+    return "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + shlex.join(_qemu_names_resolved(names))
 
 
 def _on_bookworm() -> bool:
@@ -117,24 +117,16 @@ def _install_qemu(as_root: list[str]) -> None:
         area = apt.Area("host", apt.backports_sources(), foreign=False)
         try:
             area.update()
-            area.get([*_INSTALL, "-t", "bookworm-backports", *QEMU],
-                     "QEMU could not be installed from Debian's backports", as_root=as_root)
-            return
+            if area.install(["-t", "bookworm-backports", *QEMU], as_root):
+                return
         except CannotStart as failure:
-            print(f"caisson: {failure}; taking Debian 12's own QEMU", file=sys.stderr, flush=True)
+            print(f"caisson: {failure}", file=sys.stderr)
+        print("caisson: no QEMU from Debian's backports; taking Debian 12's own", file=sys.stderr, flush=True)
     _install(list(QEMU), as_root, _qemu_names_resolved)
-
-
-_INSTALL = ["install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
 
 
 def _install(names: list[str], as_root: list[str], resolve=lambda names: names) -> None:
     """Install with the system's own sources; with lists that are missing or old, after an update."""
-    if not names:
-        return
-    quiet = [] if sys.stderr.isatty() else ["-qq"]
-    # sudo drops the environment, so that it is set behind it
-    get = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *quiet]
-    if process.run([*get, *_INSTALL, *resolve(names)]).returncode:
-        process.run([*get, "update"])
-        process.run([*get, *_INSTALL, *resolve(names)])
+    if names and not apt.install(resolve(names), as_root):
+        process.run_to_its_own_end([*as_root, *apt.apt_get(), "update"])
+        apt.install(resolve(names), as_root)

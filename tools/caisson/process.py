@@ -46,8 +46,9 @@ def spawn(command: list[str], **options) -> subprocess.Popen:
     us; `process_group=None` keeps it in ours.
     """
     options.setdefault("process_group", 0)
+    options.setdefault("preexec_fn", _die_with_parent())
     try:
-        return subprocess.Popen(command, preexec_fn=_die_with_parent(), **options)
+        return subprocess.Popen(command, **options)
     except OSError as error:
         raise CannotStart(f"{command[0]}: {error.strerror}") from None
 
@@ -63,6 +64,23 @@ def run(command: list[str], **options) -> subprocess.CompletedProcess:
         kill(child)
         raise
     return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def run_to_its_own_end(command: list[str]) -> int:
+    """Run a child that must not be killed, such as one that installs packages. Returns its status.
+
+    When we are interrupted it is asked to end and waited for.
+    """
+    child = spawn(command, preexec_fn=None, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+    try:
+        return child.wait()
+    except BaseException:
+        try:
+            os.killpg(child.pid, signal.SIGINT)
+        except PermissionError:
+            pass  # it runs as root
+        child.wait()
+        raise
 
 
 def kill(child: subprocess.Popen) -> None:
