@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "monitor.h"
 #include "vms.h"
 
 #include <caisson/console.h>
@@ -14,6 +15,8 @@
 
 #define LOG_NAME "vmm"
 
+/* The monitor's poweroff: nothing is booted again, and main does not stay. */
+static volatile bool leaving;
 static struct waitq shutdown_wait = WAITQ_INIT(shutdown_wait);
 
 void report_error(const char *fmt, ...)
@@ -108,10 +111,25 @@ static bool reboot(struct vm *vm)
 	return true;
 }
 
-static bool never(void *arg)
+static bool is_leaving(void *arg)
 {
 	(void)arg;
-	return false;
+	return leaving;
+}
+
+static bool stop_one(struct vm *vm, void *arg)
+{
+	(void)arg;
+	if (vm->state == VM_RUNNING)
+		vm_end(vm, VM_END_STOPPED, 0, "the machine is powered off");
+	return true;
+}
+
+void vms_poweroff(void)
+{
+	leaving = true;
+	vm_for_each(stop_one, NULL);
+	waitq_notify_all(&shutdown_wait);
 }
 
 int vms_supervise(bool batch)
@@ -122,18 +140,19 @@ int vms_supervise(bool batch)
 	while (any_alive()) {
 		struct vm *vm = vm_wait_ended();
 
-		if (vm->end == VM_END_RESET && reboot(vm))
+		if (vm->end == VM_END_RESET && !leaving && reboot(vm))
 			continue;
 		all_shut_down &= vm->end == VM_END_SHUTDOWN;
-		if (vm->end == VM_END_SHUTDOWN || vm->end == VM_END_STOPPED)
-			continue;
-		status = 1;
-		if (vm->end == VM_END_CRASH)
+		if (vm->end == VM_END_CRASH) {
+			status = 1;
 			vm_report(vm);
+		}
+		if (!batch)
+			monitor_vm_ended(vm);
 	}
 	/* A person may want to look at what crashed: the monitor then stays. */
-	if (!batch && !all_shut_down)
-		waitq_wait(&shutdown_wait, never, NULL, UINT64_MAX);
+	if (!batch && !all_shut_down && !leaving)
+		waitq_wait(&shutdown_wait, is_leaving, NULL, UINT64_MAX);
 	log_info("monitor shut down");
 	return status;
 }
