@@ -11,6 +11,10 @@
 int dt_init(const void *fdt) __must_check;
 const void *dt_blob(void);
 
+/** Offset of a node's parent (from an index for the adopted blob, else slowly). @return offset or -ENOENT. */
+int dt_parent(const void *fdt, int node);
+/** A property that is a terminated string, or NULL. */
+const char *dt_string(const void *fdt, int node, const char *prop);
 /** The n-th (address, size) pair of reg, by the parent's cells. @return 0, -ENOENT, or -EINVAL. */
 int dt_reg(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size) __must_check;
 /** One 32-bit cell (the n-th) of a property. @return 0 or -ENOENT. */
@@ -19,9 +23,11 @@ int dt_u32(const void *fdt, int node, const char *prop, unsigned n, uint32_t *ou
 bool dt_enabled(const void *fdt, int node);
 /** A string of /chosen, or NULL. */
 const char *dt_chosen(const char *prop);
-/** Value of `key` or `key=value` in our boot arguments (words separated by spaces), copied to buf; false if absent. */
+/** Value of `key` or `key=value` in our boot arguments (words separated by spaces), copied to buf (cut to
+ *  size - 1 bytes; size may be 0); the last one counts. @return false: absent. */
 bool boot_arg(const char *key, char *buf, size_t size);
-/** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by every hart's riscv,isa(-extensions)? */
+/** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by riscv,isa or
+ *  riscv,isa-extensions of every enabled hart? */
 bool dt_isa_has(const char *ext);
 /** Call fn for each RAM range. */
 void dt_for_each_memory(void (*fn)(uint64_t start, uint64_t size, void *arg), void *arg);

@@ -13,7 +13,8 @@
 struct driver {
 	const char *name;
 	const char *const *compatible; /* NULL-terminated */
-	/** Bind a node of the device tree (libfdt offset). @return 0 or negative errno (logged; boot goes on). */
+	/** Bind a node of the device tree (libfdt offset). @return 0; -ENODEV: not wanted here (no warning);
+	 *  or negative errno (logged; boot goes on). */
 	int (*probe)(const void *fdt, int node);
 	unsigned order;                /* 0: interrupt controllers, 1: the rest */
 };

@@ -1,0 +1,1 @@
+obj-y += core/dt/dt.o core/dt/isa.o core/dt/bind.o

@@ -1,0 +1,104 @@
+/*
+ * ISA extensions that the device tree names for the harts. A cpu node has the
+ * newer list riscv,isa-extensions, the older string riscv,isa, or both.
+ *
+ * The string is "rv64", single letters, then names separated by "_" (RISC-V
+ * unprivileged ISA, chapter "ISA Extension Naming Conventions"). Versions such
+ * as "2p1" may follow a letter or a name; letter case does not matter.
+ */
+#include <caisson/dt.h>
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+/* Bytes of a version ("2" or "2p1") at s, 0 if there is none. */
+static size_t version_len(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	if (n > 0 && (s[n] == 'p' || s[n] == 'P') && isdigit((unsigned char)s[n + 1]))
+		n += 1 + strspn(s + n + 1, "0123456789");
+	return n;
+}
+
+static bool letter_is(char have, const char *ext)
+{
+	if (ext[1] != '\0')
+		return false;
+	return tolower((unsigned char)have) == ext[0] ||
+	       (tolower((unsigned char)have) == 'g' && strchr("imafd", ext[0]));
+}
+
+/* Is the name at s, of len bytes and perhaps with a version, this extension? */
+static bool name_is(const char *s, size_t len, const char *ext)
+{
+	size_t n = strlen(ext);
+
+	return len >= n && strncasecmp(s, ext, n) == 0 && (len == n || version_len(s + n) == len - n);
+}
+
+static bool string_names(const char *isa, const char *ext)
+{
+	if (strncasecmp(isa, "rv64", 4) != 0)
+		return false;
+	isa += 4;
+	/* "s", "x" and "z" begin a name; it should, but need not, stand behind a "_". */
+	while (*isa && !strchr("_sxzSXZ", *isa)) {
+		if (letter_is(*isa, ext))
+			return true;
+		isa++;
+		isa += version_len(isa);
+	}
+	while (*isa) {
+		size_t len;
+
+		isa += *isa == '_';
+		len = strcspn(isa, "_");
+		if (name_is(isa, len, ext))
+			return true;
+		isa += len;
+	}
+	return false;
+}
+
+static bool list_names(const char *list, int len, const char *ext)
+{
+	while (len > 0) {
+		size_t n = strnlen(list, (size_t)len);
+
+		if (n == (size_t)len)
+			return false;
+		if (strcasecmp(list, ext) == 0)
+			return true;
+		list += n + 1;
+		len -= (int)n + 1;
+	}
+	return false;
+}
+
+struct question {
+	const char *ext;
+	unsigned harts, with;
+};
+
+static void ask_cpu(uint64_t hwid, int node, void *arg)
+{
+	struct question *q = arg;
+	const char *isa = dt_string(dt_blob(), node, "riscv,isa");
+	int len = 0;
+	const char *list = fdt_getprop(dt_blob(), node, "riscv,isa-extensions", &len);
+
+	(void)hwid;
+	q->harts++;
+	if ((list && list_names(list, len, q->ext)) || (isa && string_names(isa, q->ext)))
+		q->with++;
+}
+
+bool dt_isa_has(const char *ext)
+{
+	struct question q = { .ext = ext };
+
+	dt_for_each_cpu(ask_cpu, &q);
+	return q.harts > 0 && q.with == q.harts;
+}
