@@ -117,7 +117,9 @@ def _install_qemu(as_root: list[str]) -> None:
         area = apt.Area("host", apt.backports_sources(), foreign=False)
         try:
             area.update()
-            if area.install(["-t", "bookworm-backports", *QEMU], as_root):
+            # NAME/SUITE takes from the backports only what must come from there; with -t, libraries
+            # would come too that Debian 12's own gdb does not go with.
+            if area.install([f"{name}/bookworm-backports" for name in QEMU], as_root):
                 return
         except CannotStart as failure:
             print(f"caisson: {failure}", file=sys.stderr)
