@@ -13,6 +13,7 @@
 #pragma once
 
 #include <arch/csr.h>
+#include <arch/vcpu_live.h>
 #include <caisson/types.h>
 
 /** What the entry and exit code touches. x[0] stays 0. */
@@ -52,52 +53,6 @@ void vcpu_csrs_save(struct vcpu_csrs *c);
 /** FP registers; sstatus.FS must not be off. (vcpu_switch.S) */
 void vcpu_fp_load(const struct vcpu_fp *fp);
 void vcpu_fp_save(struct vcpu_fp *fp);
-
-/** hgatp for the VM whose vCPU comes onto this hart. */
-static inline void vcpu_set_stage2(hpa_t root, unsigned mode, unsigned vmid)
-{
-	CSR_WRITE(hgatp, (uint64_t)mode << ATP_MODE_SHIFT | (uint64_t)vmid << HGATP_VMID_SHIFT |
-				 root.v >> PAGE_SHIFT);
-}
-
-/* The live trap record: only in the exit handlers, before anything else can trap. */
-static inline uint64_t vcpu_live_stval(void) { return CSR_READ(stval); }
-static inline uint64_t vcpu_live_htval(void) { return CSR_READ(htval); }
-static inline uint64_t vcpu_live_htinst(void) { return CSR_READ(htinst); }
-static inline uint64_t vcpu_live_pc(void) { return CSR_READ(sepc); }
-static inline void vcpu_live_set_pc(uint64_t pc) { CSR_WRITE(sepc, pc); }
-static inline uint64_t vcpu_live_sstatus(void) { return CSR_READ(sstatus); }
-static inline void vcpu_live_set_sstatus(uint64_t v) { CSR_WRITE(sstatus, v); }
-static inline uint64_t vcpu_live_hstatus(void) { return CSR_READ(hstatus); }
-static inline void vcpu_live_set_hstatus(uint64_t v) { CSR_WRITE(hstatus, v); }
-
-/* Lines of the vCPU that is loaded on this hart: bits of hvip (Privileged Architecture, hvip). */
-static inline void vcpu_live_hvip_set(uint64_t bits) { CSR_SET(hvip, bits); }
-static inline void vcpu_live_hvip_clear(uint64_t bits) { CSR_CLEAR(hvip, bits); }
-/** Pending and enabled VS interrupts of the loaded vCPU (hip & hie: hvip, vstimecmp). */
-static inline uint64_t vcpu_live_irqs(void) { return CSR_READ(hip) & CSR_READ(hie); }
-static inline uint64_t vcpu_live_vstimecmp(void) { return CSR_READ(vstimecmp); }
-static inline uint64_t vcpu_live_vstvec(void) { return CSR_READ(vstvec) & ~3UL; }
-static inline uint64_t vcpu_live_vsepc(void) { return CSR_READ(vsepc); }
-static inline void vcpu_live_set_vstimecmp(uint64_t t) { CSR_WRITE(vstimecmp, t); }
-
-/* Guest-virtual fences of the running vCPU's VM on this hart (hfence.vvma uses hgatp.VMID). */
-static inline void vcpu_hfence_vvma_all(void)
-{
-	__asm__ volatile("hfence.vvma" ::: "memory");
-}
-static inline void vcpu_hfence_vvma(uint64_t va)
-{
-	__asm__ volatile("hfence.vvma %0, zero" ::"r"(va) : "memory");
-}
-static inline void vcpu_hfence_vvma_asid(uint64_t va, uint64_t asid)
-{
-	__asm__ volatile("hfence.vvma %0, %1" ::"r"(va), "r"(asid) : "memory");
-}
-static inline void vcpu_hfence_vvma_asid_all(uint64_t asid)
-{
-	__asm__ volatile("hfence.vvma zero, %0" ::"r"(asid) : "memory");
-}
 
 /**
  * Give the guest an exception as hardware would (Privileged Architecture, "Traps"): the VS trap CSRs take the
