@@ -1,5 +1,5 @@
 /* VM descriptions: every property of docs/host.md, each refused in every wrong shape. */
-// sources: vmm/image/config.c fs/cpio.c
+// sources: vmm/image/config.c vmm/image/blob.c fs/cpio.c
 #include <test.h>
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+obj-$(CONFIG_VMM) += vmm/image/blob.o
 obj-$(CONFIG_VMM) += vmm/image/config.o
 obj-$(CONFIG_VMM) += vmm/image/image.o
 obj-$(CONFIG_VMM) += vmm/image/image_elf.o

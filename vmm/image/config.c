@@ -15,6 +15,8 @@
 
 #include <caisson/mm.h>
 
+#include "blob.h"
+
 #define DESCRIPTION_MAX (64 * KiB)
 #define BOOTARGS_MAX 2047
 #define MEMORY_MIN (2 * MiB)
@@ -317,7 +319,7 @@ static int read_properties(struct reader *r, uint32_t *seen)
 static int read_description(struct reader *r, uint64_t size)
 {
 	uint32_t seen = 0;
-	int err = fdt_check_full(r->copy, size), node;
+	int err = blob_check(r->copy, size), node;
 
 	if (err)
 		return refuse(r, "description", "is not a device tree (%s)", fdt_strerror(err));

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "blob.h"
+
 static int refuse(const struct guest_dt *dt, const char *what, int fdt_err)
 {
 	return guest_dt_refuse(dt, dt->cfg->dtb.label, what, fdt_err);
@@ -32,16 +34,14 @@ static int copy_in(const struct guest_dt *dt)
 		return refuse_size(dt, f->size, "more than", GUEST_DT_USER_MAX);
 	if (f->size > (uint64_t)dt->size)
 		return refuse(dt, "is too large", -FDT_ERR_NOSPACE);
-	if (f->size < sizeof(struct fdt_header))
-		return refuse(dt, "is not a device tree", -FDT_ERR_TRUNCATED);
 	memcpy(dt->fdt, f->data, f->size);
-	err = fdt_check_header(dt->fdt);
-	if (err)
-		return refuse(dt, "is not a device tree", err);
-	if (fdt_totalsize(dt->fdt) > f->size)
+	err = blob_check(dt->fdt, f->size);
+	if (!err)
+		return 0;
+	if (f->size >= sizeof(struct fdt_header) && fdt_check_header(dt->fdt) == 0 &&
+	    fdt_totalsize(dt->fdt) > f->size)
 		return refuse_size(dt, f->size, "its header says", fdt_totalsize(dt->fdt));
-	err = fdt_check_full(dt->fdt, f->size);
-	return err ? refuse(dt, "is a damaged device tree", err) : 0;
+	return refuse(dt, "is not a device tree", err);
 }
 
 static bool is_memory(const void *fdt, int node)
@@ -126,13 +126,27 @@ static int update_chosen(const struct guest_dt *dt)
 	return 0;
 }
 
+/**
+ * Let the blob have the whole buffer. Where its parts stand in another order than libfdt's,
+ * libfdt sorts them right behind it, which therefore has to be an aligned place.
+ */
+static int open_up(const struct guest_dt *dt)
+{
+	uint32_t size = (uint32_t)ALIGN_UP(fdt_totalsize(dt->fdt), 8);
+
+	if (size > (uint32_t)dt->size)
+		return -FDT_ERR_NOSPACE;
+	fdt_set_totalsize(dt->fdt, size);
+	return fdt_open_into(dt->fdt, dt->fdt, dt->size);
+}
+
 int guest_dt_adopt(const struct guest_dt *dt)
 {
 	int err = copy_in(dt);
 
 	if (err)
 		return err;
-	err = fdt_open_into(dt->fdt, dt->fdt, dt->size);
+	err = open_up(dt);
 	if (err)
 		return refuse(dt, "cannot be taken over", err);
 	err = update_memory(dt);
