@@ -11,6 +11,13 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _ARCHIVE = "http://deb.debian.org/debian"
 _SECURITY = "http://deb.debian.org/debian-security"
 _PATIENCE = ["-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::Languages=none"]
+# QEMU and its firmware come from the backports, libraries only where QEMU needs the newer ones:
+# others would not go with Debian 12's own gdb.
+BACKPORTS_PREFERENCES = """\
+Package: qemu-system-* opensbi
+Pin: release n=bookworm-backports
+Pin-Priority: 990
+"""
 
 
 def source(uri: str, types: str, suites: str, architecture: str = "") -> str:
@@ -33,11 +40,12 @@ def guest_sources(types: str) -> str:
 class Area:
     """A set of sources with package lists of its own, in the cache."""
 
-    def __init__(self, name: str, sources: str, foreign: bool):
+    def __init__(self, name: str, sources: str, foreign: bool, preferences: str = ""):
         """foreign: packages of another architecture, which are only downloaded, never installed."""
         self._folder = paths.cache() / "apt" / name
         self._sources = sources
         self._foreign = foreign
+        self._preferences = preferences
 
     def update(self) -> None:
         """Fetch the package lists anew. Raises CannotStart."""
@@ -66,9 +74,10 @@ class Area:
         return dict(line.split(": ", 1) for line in lines if ": " in line and not line.startswith(" "))
 
     def _prepare(self) -> None:
-        for folder in ("sources.d", "no-preferences", "lists/partial", "cache/archives/partial"):
+        for folder in ("sources.d", "preferences.d", "lists/partial", "cache/archives/partial"):
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
         (self._folder / "sources.d" / "caisson.sources").write_text(self._sources)
+        (self._folder / "preferences.d" / "caisson.pref").write_text(self._preferences)
         (self._folder / "status").touch()
 
     def _options(self) -> list[str]:
@@ -77,14 +86,14 @@ class Area:
             "Dir::Etc::SourceList": "/dev/null",
             "Dir::Etc::SourceParts": folder / "sources.d",
             "Dir::State::lists": folder / "lists",
+            "Dir::Etc::Preferences": "/dev/null",
+            "Dir::Etc::PreferencesParts": folder / "preferences.d",
             "Dir::Cache": folder / "cache",
             "APT::Sandbox::User": "root",  # the cache folder is not readable for apt's own user
         }
         if self._foreign:
             pairs |= {
                 "Dir::State::status": folder / "status",
-                "Dir::Etc::Preferences": "/dev/null",
-                "Dir::Etc::PreferencesParts": folder / "no-preferences",
                 "APT::Architecture": "riscv64",
                 "APT::Architectures": "riscv64",
             }

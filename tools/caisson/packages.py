@@ -114,12 +114,10 @@ def _qemu_names_resolved(names: list[str]) -> list[str]:
 def _install_qemu(as_root: list[str]) -> None:
     """QEMU 10: from the backports on Debian 12, where its own is 7.2; that one if there is no other."""
     if _on_bookworm():
-        area = apt.Area("host", apt.backports_sources(), foreign=False)
+        area = apt.Area("host", apt.backports_sources(), foreign=False, preferences=apt.BACKPORTS_PREFERENCES)
         try:
             area.update()
-            # NAME/SUITE takes from the backports only what must come from there; with -t, libraries
-            # would come too that Debian 12's own gdb does not go with.
-            if area.install([f"{name}/bookworm-backports" for name in QEMU], as_root):
+            if area.install(list(QEMU), as_root):
                 return
         except CannotStart as failure:
             print(f"caisson: {failure}", file=sys.stderr)
