@@ -119,11 +119,11 @@ static bool addr_valid(const struct pt_format *f, uint64_t addr)
 	return (uint64_t)((int64_t)(addr << (64 - f->input_bits)) >> (64 - f->input_bits)) == addr;
 }
 
-/** Is [addr, addr + size) aligned, not empty and without a hole between valid addresses? */
-static bool range_valid(const struct pt_format *f, uint64_t addr, uint64_t size)
+bool pt_range_valid(const struct pt_format *f, uint64_t addr, uint64_t size)
 {
 	uint64_t last = addr + size - 1;
 
+	/* Both ends valid but in different halves: the range spans what no address can name. */
 	return size > 0 && IS_ALIGNED(addr | size, PAGE_SIZE) && last >= addr &&
 	       addr_valid(f, addr) && addr_valid(f, last) &&
 	       (f->guest || addr >> 63 == last >> 63);
@@ -212,7 +212,7 @@ int pt_map(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, 
 {
 	uint64_t bits = leaf_bits(f, perm);
 
-	if (!range_valid(f, addr, size) || !target_valid(hpa, size, perm))
+	if (!pt_range_valid(f, addr, size) || !target_valid(hpa, size, perm))
 		return -EINVAL;
 	max_level = MIN(max_level, f->levels - 1);
 	while (size > 0) {
@@ -308,7 +308,7 @@ int pt_unmap(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size
 {
 	struct unmap u = { f, addr, addr + size - 1, leaf, arg, tables };
 
-	if (!range_valid(f, addr, size))
+	if (!pt_range_valid(f, addr, size))
 		return -EINVAL;
 	return unmap_table(&u, hpa_to_kva(root), f->levels - 1, u.first, u.last);
 }
@@ -368,7 +368,7 @@ int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t si
 {
 	uint64_t bits = leaf_bits(f, perm);
 
-	if (!range_valid(f, addr, size) || !(perm & (PERM_R | PERM_W | PERM_X)))
+	if (!pt_range_valid(f, addr, size) || !(perm & (PERM_R | PERM_W | PERM_X)))
 		return -EINVAL;
 	while (size > 0) {
 		uint64_t done;

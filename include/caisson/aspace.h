@@ -12,9 +12,11 @@
  * Input addresses are plain 64-bit numbers here: kernel virtual in the kernel's
  * space, guest physical in a VM's.
  *
- * Locking: aspace.lock (taken with interrupts off) guards the tables and the
- * set of areas. Areas are added and removed only while nobody translates
- * through them (boot; a VM that does not run), so look-up takes no lock.
+ * Locking: aspace.lock (taken with interrupts off, for one block at a time)
+ * guards the tables and the set of areas. Areas are added and removed only while
+ * nobody translates through them (boot; a VM that does not run), so look-up takes
+ * no lock. In the kernel's space, which is never looked up by fault, areas may be
+ * added at any time. Lock order: aspace.lock, then the heap's, then the frames'.
  */
 #pragma once
 
@@ -51,7 +53,7 @@ enum area_kind { AREA_LINEAR, AREA_ALLOC, AREA_DEVICE };
 /** Flags for aspace_map_alloc. */
 enum {
 	ALLOC_EAGER = 1, /* all frames now */
-	ALLOC_LARGE = 2, /* take 2 MiB blocks where range and memory allow, else 4 KiB */
+	ALLOC_LARGE = 2, /* take 2 MiB blocks (eager: also 1 GiB) where range and memory allow, else 4 KiB */
 };
 
 struct area {
@@ -73,7 +75,11 @@ struct aspace {
 	unsigned n_areas, cap_areas;
 	uint64_t tables;      /* table frames in use, in 4 KiB units */
 	uint64_t flushes;     /* how often the owner's flush was asked for */
-	/** Called after a valid entry was removed or weakened (TLB shoot-down), lock held; may be NULL. */
+	/**
+	 * Called after valid entries were removed and before their addresses can be used
+	 * again (TLB shoot-down). No lock held, interrupts as the caller of aspace_unmap
+	 * has them. May be NULL. New entries where there were none need no flush.
+	 */
 	void (*flush)(struct aspace *as, uint64_t start, uint64_t size);
 	spinlock_t lock;
 };
@@ -85,8 +91,8 @@ void aspace_destroy(struct aspace *as);
 
 /**
  * Add an area. start and size are multiples of PAGE_SIZE.
- * @return 0; -EINVAL unaligned, empty or outside lo..hi; -EEXIST overlaps an
- *         area; -ENOMEM (then nothing is changed).
+ * @return 0; -EINVAL unaligned, empty, outside lo..hi or without a permission;
+ *         -EEXIST overlaps an area; -ENOMEM. On errors nothing is changed.
  */
 int aspace_map_linear(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa, unsigned perm) __must_check;
 int aspace_map_alloc(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags) __must_check;
@@ -94,7 +100,10 @@ int aspace_map_device(struct aspace *as, uint64_t start, uint64_t size,
 		      const struct device_ops *ops, void *arg) __must_check;
 /** As map_linear for memory-mapped I/O of the host: never executable, device attributes. */
 int aspace_map_io(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa) __must_check;
-/** Remove the area that starts at start. @return 0 or -ENOENT. */
+/**
+ * Remove the area that starts at start and free the frames it owns. Nobody may
+ * access the range any more: frames are free before the flush. @return 0 or -ENOENT.
+ */
 int aspace_unmap(struct aspace *as, uint64_t start) __must_check;
 /** Find `size` free bytes, aligned to `align`, from `from` up. @return 0 or -ENOSPC. */
 int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t align, uint64_t *out) __must_check;
@@ -102,7 +111,13 @@ int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t a
 /** The area that holds addr, or NULL. */
 const struct area *aspace_find(const struct aspace *as, uint64_t addr);
 
-/** The one fault path. access: one of PERM_R, PERM_W, PERM_X. Any context. */
+/**
+ * The one fault path. access: one of PERM_R, PERM_W, PERM_X; the permission is
+ * checked first, also for devices (an instruction fetch there is FAULT_PERM). Any context.
+ * Two harts may touch the same page at once: both get FAULT_RESOLVED. A hart that faulted
+ * on an entry another one has just made valid may still hold the old one in its TLB (unless
+ * it has Svvptc), so fence the address locally before repeating.
+ */
 enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access);
 
 /**
@@ -111,3 +126,9 @@ enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access
  * @return as aspace_fault.
  */
 enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned access, hpa_t *hpa, uint64_t *len);
+
+#define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
+
+/** For the monitor: call `each` for every area, with its number of leaves per level. */
+void aspace_describe(const struct aspace *as,
+		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves), void *arg);

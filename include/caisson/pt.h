@@ -39,6 +39,9 @@ static inline unsigned pt_root_order(const struct pt_format *f)
 	return f->root_extra;
 }
 
+/** Is the range page-aligned, not empty, and all of it addresses of the format? */
+bool pt_range_valid(const struct pt_format *f, uint64_t addr, uint64_t size) __must_check;
+
 /**
  * Map [addr, addr + size) to [hpa, ...) with the largest leaves that fit, none
  * larger than max_level. perm: PERM_*. A and D are set from the start (we keep

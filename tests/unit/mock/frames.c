@@ -8,12 +8,23 @@
 uint64_t mock_frames_used;
 uint64_t mock_frames_total = UINT64_C(1) << 20;
 unsigned mock_frames_max_order = FRAME_MAX_ORDER;
+void (*mock_frame_hook)(void);
+
+static void run_hook(void)
+{
+	void (*hook)(void) = mock_frame_hook;
+
+	mock_frame_hook = NULL;
+	if (hook)
+		hook();
+}
 
 int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
 {
 	uint64_t size = PAGE_SIZE << order;
 	void *p;
 
+	run_hook();
 	if (mock_alloc_fails() || order > mock_frames_max_order)
 		return -ENOMEM;
 	if (mock_frames_used + BIT(order) > mock_frames_total)

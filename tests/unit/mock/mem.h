@@ -18,5 +18,8 @@ extern uint64_t mock_frames_total;
 /** frame_alloc fails above this order (default FRAME_MAX_ORDER). */
 extern unsigned mock_frames_max_order;
 
+/** Called once at the next frame_alloc, before it does anything: the place for "another hart was faster". */
+extern void (*mock_frame_hook)(void);
+
 /** Count an allocation. @return true when it has to fail. */
 bool mock_alloc_fails(void);
