@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define LOG_NAME "driver"
-#define ORDERS 2 /* struct driver.order: interrupt controllers, then the rest */
+#define WAITING_MAX 64
 
 extern const struct driver __drivers_start[];
 extern const struct driver __drivers_end[];
@@ -29,15 +29,19 @@ static bool serves(const struct driver *drv, const char *compatible)
 	return false;
 }
 
-/* The driver of this order for the first name in the node's list that one serves, or NULL. */
-static const struct driver *driver_for(const void *fdt, int node, unsigned order)
+/* The driver for the first name in the node's list that one serves, or NULL. */
+static const struct driver *driver_for(const void *fdt, int node)
 {
-	const char *name;
+	int len = 0;
+	const char *name = fdt_getprop(fdt, node, "compatible", &len);
+	const char *end = name ? name + len : NULL;
 
-	for (int i = 0; (name = fdt_stringlist_get(fdt, node, "compatible", i, NULL)) != NULL; i++)
+	while (name < end && memchr(name, '\0', (size_t)(end - name))) {
 		for (const struct driver *drv = __drivers_start; drv < __drivers_end; drv++)
-			if (drv->order == order && serves(drv, name))
+			if (serves(drv, name))
 				return drv;
+		name += strlen(name) + 1;
+	}
 	return NULL;
 }
 
@@ -54,17 +58,30 @@ static void bind(const void *fdt, int node, const struct driver *drv)
 		log_info("%s: bound to %s", drv->name, name ? name : "?");
 }
 
+/* One walk over the tree: interrupt controllers are bound on the way, the others wait until it is done. */
 void drivers_probe(void)
 {
+	static struct {
+		const struct driver *drv;
+		int node;
+	} waiting[WAITING_MAX];
 	const void *fdt = dt_blob();
+	unsigned n = 0;
 
-	for (unsigned order = 0; order < ORDERS; order++) {
-		for (int node = fdt_next_node(fdt, 0, NULL); node >= 0;
-		     node = fdt_next_node(fdt, node, NULL)) {
-			const struct driver *drv = driver_for(fdt, node, order);
+	for (int node = fdt_next_node(fdt, 0, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL)) {
+		const struct driver *drv = driver_for(fdt, node);
 
-			if (drv && in_use(fdt, node))
-				bind(fdt, node, drv);
+		if (!drv || !in_use(fdt, node))
+			continue;
+		if (drv->order == 0) {
+			bind(fdt, node, drv);
+		} else if (n < WAITING_MAX) {
+			waiting[n].drv = drv;
+			waiting[n++].node = node;
+		} else {
+			log_warn("%s: too many devices", drv->name);
 		}
 	}
+	for (unsigned i = 0; i < n; i++)
+		bind(fdt, waiting[i].node, waiting[i].drv);
 }

@@ -1,0 +1,1 @@
+obj-$(CONFIG_DRIVER_PLIC) += drivers/irqchip/plic.o

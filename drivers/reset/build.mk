@@ -1,0 +1,1 @@
+obj-$(CONFIG_DRIVER_SIFIVE_TEST) += drivers/reset/sifive_test.o
