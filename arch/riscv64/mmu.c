@@ -2,9 +2,13 @@
 #include <arch/cpu.h>
 #include <arch/mmu.h>
 
+/* For harts that start later (start.S). */
+uint64_t kernel_satp;
+
 void mmu_set_root(hpa_t root, unsigned mode)
 {
-	CSR_WRITE(satp, (uint64_t)mode << ATP_MODE_SHIFT | root.v >> PAGE_SHIFT);
+	kernel_satp = (uint64_t)mode << ATP_MODE_SHIFT | root.v >> PAGE_SHIFT;
+	CSR_WRITE(satp, kernel_satp);
 	__asm__ volatile("sfence.vma" ::: "memory");
 }
 

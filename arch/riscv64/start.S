@@ -148,6 +148,11 @@ _start_secondary:
 	la sp, boot_stack_top               /* not used before the next line but one */
 	call enable_mmu
 	mv tp, s1
+	/* The hart's own stack is mapped in the kernel space only. */
+	la t0, kernel_satp
+	ld t0, 0(t0)
+	csrw satp, t0
+	sfence.vma
 	ld sp, HART_BOOT_STACK_TOP(tp)
 	mv a0, tp
 	tail secondary_entry

@@ -158,10 +158,9 @@ static void kernel_main(void)
 	machine_exit(status);
 }
 
-/* A hart that was started by another: on its own stack, at the high addresses, in the boot page table. */
+/* A hart that was started by another: on its own stack, in the kernel space. */
 void secondary_entry(struct hart *h)
 {
-	kspace_enter();
 	arch_hart_init();
 	irq_hart_init();
 	log_info("hart %lu: secondary_main", (unsigned long)h->hwid);

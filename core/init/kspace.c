@@ -53,13 +53,8 @@ int kspace_init(void)
 	map_image("data", __rodata_end, __image_end, PERM_R | PERM_W);
 	ram_for_each_linear(map_ram);
 	if (!build_error)
-		kspace_enter();
+		mmu_set_root(kernel_space.root, kernel_space.format->mode);
 	return build_error;
-}
-
-void kspace_enter(void)
-{
-	mmu_set_root(kernel_space.root, kernel_space.format->mode);
 }
 
 void *io_map(hpa_t pa, uint64_t size)

@@ -21,7 +21,7 @@
 #define ORDERS (FRAME_MAX_ORDER + 1)
 
 /* State of a frame: INSIDE a block of either kind, or the first of one, whose order is in the low bits. */
-enum { INSIDE = 0, FREE = 0x40, USED = 0x80, ORDER_MASK = 0x1f };
+enum { INSIDE = 0, SLAB = 0x20, FREE = 0x40, USED = 0x80, ORDER_MASK = 0x1f };
 
 struct region {
 	uint64_t first, end; /* frame numbers of what can be handed out; end is not included */
@@ -219,15 +219,36 @@ void frame_free(hpa_t addr, unsigned order)
 		      (unsigned long long)addr.v, order);
 }
 
-int frame_order(hpa_t addr)
+/** State of any address; INSIDE when it is not a frame of ours. */
+static uint8_t state_at(hpa_t addr)
 {
 	struct region *r = find_region(addr.v >> PAGE_SHIFT);
-	uint8_t state;
 
 	if (!r || !IS_ALIGNED(addr.v, PAGE_SIZE))
-		return -ENOENT;
-	state = __atomic_load_n(state_of(r, addr.v >> PAGE_SHIFT), __ATOMIC_RELAXED);
+		return INSIDE;
+	return __atomic_load_n(state_of(r, addr.v >> PAGE_SHIFT), __ATOMIC_RELAXED);
+}
+
+int frame_order(hpa_t addr)
+{
+	uint8_t state = state_at(addr);
+
 	return state & USED ? state & ORDER_MASK : -ENOENT;
+}
+
+void frame_set_slab(hpa_t addr, bool slab)
+{
+	irqflags_t irq = spin_lock_irqsave(&frame_lock);
+	uint64_t frame = addr.v >> PAGE_SHIFT;
+	uint8_t *state = state_of(find_region(frame), frame);
+
+	*state = slab ? *state | SLAB : *state & ~SLAB;
+	spin_unlock_irqrestore(&frame_lock, irq);
+}
+
+bool frame_is_slab(hpa_t addr)
+{
+	return state_at(addr) & SLAB;
 }
 
 uint64_t frame_free_count(void)

@@ -37,6 +37,9 @@ uint64_t bootarg_number(const char *name, uint64_t otherwise);
 
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** Keep what is printed (at most 4 KiB) until held off: for tests of the UART's own interrupt. */
+void print_hold(bool on);
+
 /** Interrupt at that time (ticks); ~0 is never. Uses stimecmp where there is one. */
 void timer_set(uint64_t deadline);
 

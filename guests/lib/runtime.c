@@ -20,6 +20,22 @@ int uart_get(void)
 	return uart_read(UART_DATA);
 }
 
+static struct {
+	bool on;
+	size_t used;
+	char text[4096];
+} held;
+
+static void put(const char *buf, size_t n)
+{
+	if (!held.on) {
+		uart_put(buf, n);
+		return;
+	}
+	for (size_t i = 0; i < n && held.used < sizeof(held.text); i++)
+		held.text[held.used++] = buf[i];
+}
+
 void print(const char *format, ...)
 {
 	char buf[512];
@@ -29,7 +45,16 @@ void print(const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(buf, sizeof(buf), format, args);
 	va_end(args);
-	uart_put(buf, n < (int)sizeof(buf) ? n : (int)sizeof(buf) - 1);
+	put(buf, n < (int)sizeof(buf) ? n : (int)sizeof(buf) - 1);
+}
+
+void print_hold(bool on)
+{
+	held.on = on;
+	if (on)
+		return;
+	uart_put(held.text, held.used);
+	held.used = 0;
 }
 
 void timer_set(uint64_t deadline)

@@ -9,10 +9,8 @@
 
 extern struct aspace kernel_space;
 
-/** Build the kernel space and switch this hart to it. Boot hart, once. @return 0 or negative errno. */
+/** Build the kernel space and switch to it, this hart now and the others as they start. Boot hart, once. @return 0 or negative errno. */
 int kspace_init(void) __must_check;
-/** Switch the calling hart to the kernel space. */
-void kspace_enter(void);
 
 /** Map a window of host device registers. @return its address, or NULL when memory or room is out. Boot or task context. */
 void *io_map(hpa_t pa, uint64_t size) __must_check;

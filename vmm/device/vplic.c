@@ -33,67 +33,84 @@ enum { CONTEXT_THRESHOLD = 0, CONTEXT_CLAIM = 4 };
 #define E4(n) E1(n), E1((n) + 1), E1((n) + 2), E1((n) + 3)
 #define E16(n) E4(n), E4((n) + 4), E4((n) + 8), E4((n) + 12)
 
-static inline unsigned lowest_bit(uint64_t x)
+static inline uint64_t lowest_bit(uint64_t x)
 {
 	static const uint8_t number[64] = { E16(0), E16(16), E16(32), E16(48) };
 
 	return number[((x & -x) * SEQUENCE) >> 58];
 }
 
-static inline bool test_bit(const uint64_t *map, unsigned source)
+static inline bool test_bit(const uint64_t *map, uint64_t source)
 {
 	return map[source >> 6] >> (source & 63) & 1;
 }
 
-/* The pending source that a claim of this context would get, 0: none. */
-static inline unsigned best(const struct vplic *p, const struct vplic_context *c)
+/* Is there anything to claim for this context? */
+static inline bool has_request(const struct vplic *p, const struct vplic_context *c)
 {
-	for (uint32_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
+	for (uint64_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
 		const uint64_t *map = p->by_rank[lowest_bit(ranks)];
-		uint64_t low = map[0] & c->enable[0], high = map[1] & c->enable[1];
 
-		if (low)
-			return lowest_bit(low);
-		if (high)
-			return 64 + lowest_bit(high);
+		if ((map[0] & c->enable[0]) | (map[1] & c->enable[1]))
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-static inline void drive_line(struct vplic *p, unsigned vcpu, bool up)
+static inline void drive_line(struct vplic *p, uint64_t vcpu, bool up)
 {
 	p->lines ^= UINT32_C(1) << vcpu;
-	p->host->vcpu_ext_irq(p->host->vm, vcpu, up);
+	p->host->vcpu_ext_irq(p->host->vm, (unsigned)vcpu, up);
 }
 
 void vplic_sync_line(struct vplic *p, unsigned vcpu)
 {
-	bool up = best(p, &p->context[2 * vcpu + 1]) != 0;
+	bool up = has_request(p, &p->context[2 * vcpu + 1]);
 
 	if (up != (p->lines >> vcpu & 1))
 		drive_line(p, vcpu, up);
 }
 
-static void sync_lines(struct vplic *p, uint32_t vcpus)
+/*
+ * The two below end the hot paths where a line may have to move, with the lock; only they need a stack frame.
+ * flags as spin_lock_irqsave gave them; 0 (interrupts were off) after a plain spin_lock.
+ */
+
+/* Of these lines, all up, lower those that have lost their last request. Unlocks. */
+static void OUT_OF_LINE lower_and_unlock(struct vplic *p, uint64_t vcpus, irqflags_t flags)
 {
-	for (; vcpus; vcpus &= vcpus - 1)
-		vplic_sync_line(p, lowest_bit(vcpus));
+	for (; vcpus; vcpus &= vcpus - 1) {
+		uint64_t vcpu = lowest_bit(vcpus);
+
+		if (!has_request(p, &p->context[2 * vcpu + 1]))
+			drive_line(p, vcpu, false);
+	}
+	spin_unlock_irqrestore(&p->lock, flags);
 }
 
-void vplic_set_pending(struct vplic *p, unsigned source)
+/* A request of this priority has come: of these lines, all down, raise those whose threshold it passes. Unlocks. */
+static void OUT_OF_LINE raise_and_unlock(struct vplic *p, uint64_t vcpus, unsigned prio, irqflags_t flags)
 {
-	unsigned word = source >> 6, rank = vplic_rank(p->prio[source]);
-	uint64_t bit = BIT(source & 63);
+	for (; vcpus; vcpus &= vcpus - 1) {
+		uint64_t vcpu = lowest_bit(vcpus);
+
+		if (prio > p->context[2 * vcpu + 1].threshold)
+			drive_line(p, vcpu, true);
+	}
+	spin_unlock_irqrestore(&p->lock, flags);
+}
+
+static inline void set_pending(struct vplic *p, uint64_t word, uint64_t bit, unsigned prio)
+{
+	unsigned rank = vplic_rank(prio);
 
 	p->pending[word] |= bit;
 	p->by_rank[rank][word] |= bit;
 	p->ranks_pending |= UINT32_C(1) << rank;
 }
 
-static inline void clear_pending(struct vplic *p, unsigned source)
+static inline void clear_pending(struct vplic *p, uint64_t word, uint64_t bit, uint64_t rank)
 {
-	unsigned word = source >> 6, rank = vplic_rank(p->prio[source]);
-	uint64_t bit = BIT(source & 63);
 	uint64_t *map = p->by_rank[rank];
 
 	p->pending[word] &= ~bit;
@@ -102,45 +119,72 @@ static inline void clear_pending(struct vplic *p, unsigned source)
 		p->ranks_pending &= ~(UINT32_C(1) << rank);
 }
 
-/* A request reaches the core: raise the lines that were down for lack of one. */
-static void forward(struct vplic *p, unsigned source)
+void vplic_set_pending(struct vplic *p, unsigned source)
 {
-	uint32_t vcpus = p->targets[source] & ~p->lines;
+	set_pending(p, source >> 6, BIT(source & 63), p->prio[source]);
+}
 
-	vplic_set_pending(p, source);
-	for (; vcpus; vcpus &= vcpus - 1) {
-		unsigned vcpu = lowest_bit(vcpus);
+/* Put the best pending source of the context into service. @return it, 0: none. */
+static inline uint64_t take_best(struct vplic *p, const struct vplic_context *c)
+{
+	for (uint64_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
+		uint64_t rank = lowest_bit(ranks), word = 0;
+		uint64_t bits = p->by_rank[rank][0] & c->enable[0];
 
-		if (p->prio[source] > p->context[2 * vcpu + 1].threshold)
-			drive_line(p, vcpu, true);
+		if (!bits) {
+			word = 1;
+			bits = p->by_rank[rank][1] & c->enable[1];
+		}
+		if (bits) {
+			p->in_service[word] |= bits & -bits;
+			clear_pending(p, word, bits & -bits, rank);
+			return 64 * word + lowest_bit(bits);
+		}
 	}
+	return 0;
 }
 
 static int OUT_OF_LINE claim(struct vplic *p, const struct vplic_context *c, uint64_t *value)
 {
-	unsigned source;
+	uint64_t source, vcpus;
 
 	spin_lock(&p->lock);
-	source = best(p, c);
-	if (source) {
-		clear_pending(p, source);
-		p->in_service[source >> 6] |= BIT(source & 63);
-		sync_lines(p, p->targets[source] & p->lines);
-	}
-	spin_unlock(&p->lock);
+	source = take_best(p, c);
 	*value = source;
+	vcpus = p->targets[source] & p->lines;
+	if (source && vcpus)
+		lower_and_unlock(p, vcpus, 0);
+	else
+		spin_unlock(&p->lock);
 	return 0;
 }
 
-static void OUT_OF_LINE complete(struct vplic *p, const struct vplic_context *c, uint32_t source)
+/* The gateway, with the lock held, sends a request to the core. Unlocks. */
+static inline void forward_and_unlock(struct vplic *p, uint64_t source, irqflags_t flags)
 {
+	unsigned prio = p->prio[source];
+	uint64_t vcpus = p->targets[source] & ~p->lines;
+
+	set_pending(p, source >> 6, BIT(source & 63), prio);
+	if (vcpus)
+		raise_and_unlock(p, vcpus, prio, flags);
+	else
+		spin_unlock_irqrestore(&p->lock, flags);
+}
+
+static void OUT_OF_LINE complete(struct vplic *p, const struct vplic_context *c, uint64_t source)
+{
+	uint64_t word = source >> 6, bit = BIT(source & 63);
+
 	if (source >= VPLIC_IDS)
 		return;
 	spin_lock(&p->lock);
-	if (test_bit(c->enable, source) && test_bit(p->in_service, source)) {
-		p->in_service[source >> 6] &= ~BIT(source & 63);
-		if (test_bit(p->level, source))
-			forward(p, source);
+	if (c->enable[word] & p->in_service[word] & bit) {
+		p->in_service[word] &= ~bit;
+		if (p->level[word] & bit) {
+			forward_and_unlock(p, source, 0);
+			return;
+		}
 	}
 	spin_unlock(&p->lock);
 }
@@ -148,17 +192,20 @@ static void OUT_OF_LINE complete(struct vplic *p, const struct vplic_context *c,
 void vplic_set_level(struct vdev *plic, unsigned source, bool level)
 {
 	struct vplic *p = plic->state;
+	uint64_t word = source >> 6, bit = BIT(source & 63);
 	irqflags_t flags;
 
 	if (source == 0 || source >= VPLIC_IDS)
 		return;
 	flags = spin_lock_irqsave(&p->lock);
 	if (!level) {
-		p->level[source >> 6] &= ~BIT(source & 63);
+		p->level[word] &= ~bit;
 	} else {
-		p->level[source >> 6] |= BIT(source & 63);
-		if (!test_bit(p->in_service, source) && !test_bit(p->pending, source))
-			forward(p, source);
+		p->level[word] |= bit;
+		if (!((p->in_service[word] | p->pending[word]) & bit)) {
+			forward_and_unlock(p, source, flags);
+			return;
+		}
 	}
 	spin_unlock_irqrestore(&p->lock, flags);
 }
@@ -172,11 +219,12 @@ static void OUT_OF_LINE set_priority(struct vplic *p, unsigned source, uint32_t 
 	spin_lock(&p->lock);
 	pending = test_bit(p->pending, source);
 	if (pending)
-		clear_pending(p, source);
+		clear_pending(p, source >> 6, BIT(source & 63), vplic_rank(p->prio[source]));
 	__atomic_store_n(&p->prio[source], prio % VPLIC_PRIORITIES, __ATOMIC_RELAXED);
 	if (pending) {
 		vplic_set_pending(p, source);
-		sync_lines(p, p->targets[source]);
+		for (uint64_t vcpus = p->targets[source]; vcpus; vcpus &= vcpus - 1)
+			vplic_sync_line(p, (unsigned)lowest_bit(vcpus));
 	}
 	spin_unlock(&p->lock);
 }

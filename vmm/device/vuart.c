@@ -32,7 +32,7 @@ static unsigned trigger_level(const struct vuart_regs *r)
 }
 
 /* The interrupt that IIR shows: the most urgent of those enabled and present. */
-static uint8_t interrupt(const struct vuart_regs *r)
+static inline uint8_t interrupt(const struct vuart_regs *r)
 {
 	if (r->ier & IER_RLSI && r->lsr & LSR_OE)
 		return IIR_RLSI;
@@ -64,21 +64,27 @@ static uint8_t pop(struct vuart_regs *r)
 	return byte;
 }
 
+static void __attribute__((noinline)) change_line(struct vuart *u)
+{
+	u->line = !u->line;
+	u->host->irq_level(u->host->vm, GUEST_UART_IRQ, u->line);
+}
+
+static inline void drive_line(struct vuart *u)
+{
+	if ((interrupt(&u->r) != IIR_NONE) != u->line)
+		change_line(u);
+}
+
 /* In loopback the wire from outside is cut: input stays in the ring. */
 void vuart_refresh(struct vuart *u)
 {
-	bool line;
-
 	while (u->ring_count && u->r.count < fifo_capacity(&u->r) && !(u->r.mcr & MCR_LOOP)) {
 		push(&u->r, (uint8_t)u->ring[u->ring_head]);
 		u->ring_head = (u->ring_head + 1) % VUART_RING;
 		u->ring_count--;
 	}
-	line = interrupt(&u->r) != IIR_NONE;
-	if (line == u->line)
-		return;
-	u->line = line;
-	u->host->irq_level(u->host->vm, GUEST_UART_IRQ, line);
+	drive_line(u);
 }
 
 /* Half a ring of hysteresis, so that a fast sender is not called back for each byte. */
@@ -113,10 +119,8 @@ size_t vuart_input(struct vdev *uart, const char *buf, size_t n)
 /* --- reads ------------------------------------------------------------------- */
 
 /* An empty FIFO reads 0; without FIFOs the last byte stays in the register. */
-static uint8_t read_data(struct vuart_regs *r)
+static uint8_t next_byte(struct vuart_regs *r)
 {
-	if (r->lcr & LCR_DLAB)
-		return r->dll;
 	if (r->count)
 		r->rbr = pop(r);
 	else if (r->fcr & FCR_ENABLE)
@@ -124,21 +128,44 @@ static uint8_t read_data(struct vuart_regs *r)
 	return r->rbr;
 }
 
-/* Reading the transmitter-empty interrupt acknowledges it. */
-static uint8_t read_iir(struct vuart_regs *r)
+static uint8_t read_data(struct vuart *u)
 {
-	uint8_t id = interrupt(r);
+	uint8_t byte;
 
-	if (id == IIR_THRI)
-		r->thr_pending = 0;
-	return id | (r->fcr & FCR_ENABLE ? IIR_FIFO : 0);
+	if (u->r.lcr & LCR_DLAB)
+		return u->r.dll;
+	spin_lock(&u->lock);
+	byte = next_byte(&u->r);
+	vuart_refresh(u);
+	vuart_unlock(u, 0);
+	return byte;
 }
 
-static uint8_t read_lsr(struct vuart_regs *r)
+/* Reading the transmitter-empty interrupt acknowledges it; being the last in rank, it leaves none behind. */
+static uint8_t read_iir(struct vuart *u)
 {
-	uint8_t lsr = r->lsr;
+	uint8_t id, fifo = u->r.fcr & FCR_ENABLE ? IIR_FIFO : 0;
 
-	set_lsr(r, lsr & ~LSR_OE);
+	spin_lock(&u->lock);
+	id = interrupt(&u->r);
+	if (id == IIR_THRI) {
+		u->r.thr_pending = 0;
+		change_line(u);
+	}
+	spin_unlock(&u->lock);
+	return id | fifo;
+}
+
+/* Reading acknowledges the overrun. */
+static uint8_t read_lsr(struct vuart *u)
+{
+	uint8_t lsr;
+
+	spin_lock(&u->lock);
+	lsr = u->r.lsr;
+	set_lsr(&u->r, lsr & ~LSR_OE);
+	drive_line(u);
+	spin_unlock(&u->lock);
 	return lsr;
 }
 
@@ -151,45 +178,42 @@ static uint8_t modem_status(const struct vuart_regs *r)
 	       (r->mcr & MCR_OUT1 ? MSR_RI : 0) | (r->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
-static uint8_t read_register(struct vuart_regs *r, unsigned reg)
+/* Those of one byte that no other decides on need no lock. */
+static uint8_t read_register(struct vuart *u, unsigned reg)
 {
 	switch (reg) {
 	case UART_DATA:
-		return read_data(r);
+		return read_data(u);
 	case UART_IER:
-		return r->lcr & LCR_DLAB ? r->dlm : r->ier;
+		return u->r.lcr & LCR_DLAB ? u->r.dlm : u->r.ier;
 	case UART_IIR:
-		return read_iir(r);
+		return read_iir(u);
 	case UART_LCR:
-		return r->lcr;
+		return u->r.lcr;
 	case UART_MCR:
-		return r->mcr;
+		return u->r.mcr;
 	case UART_LSR:
-		return read_lsr(r);
+		return read_lsr(u);
 	case UART_MSR:
-		return modem_status(r);
+		return modem_status(&u->r);
 	default:
-		return r->scr;
+		return u->r.scr;
 	}
 }
 
-static int __attribute__((noinline)) read_locked(struct vuart *u, uint64_t off, unsigned size, uint64_t *value)
+static int __attribute__((noinline)) read_any(struct vuart *u, uint64_t off, unsigned size, uint64_t *value)
 {
 	if (!vdev_is_whole(off, size, 8))
 		return vdev_split_read(&vuart_type.ops, u, off, size, 8, value);
 	if (off >= UART_N_REGS)
 		return -EINVAL;
-	spin_lock(&u->lock);
-	*value = read_register(&u->r, (unsigned)off);
-	if (off == UART_DATA || off == UART_IIR || off == UART_LSR)
-		vuart_refresh(u);
-	vuart_unlock(u, 0);
+	*value = read_register(u, (unsigned)off);
 	return 0;
 }
 
 /*
  * A register is one byte; a wider aligned access is one access to it (as QEMU's virt has it). Polling guests
- * read the line status before each byte, hence the way around the lock.
+ * read the line status before each byte, hence the short way to it.
  */
 int vuart_read(void *dev, uint64_t off, unsigned size, uint64_t *value)
 {
@@ -197,7 +221,7 @@ int vuart_read(void *dev, uint64_t off, unsigned size, uint64_t *value)
 	uint8_t lsr = __atomic_load_n(&u->r.lsr, __ATOMIC_RELAXED);
 
 	if (off != UART_LSR || size != 1 || lsr & LSR_OE)
-		return read_locked(u, off, size, value);
+		return read_any(u, off, size, value);
 	*value = lsr;
 	return 0;
 }
@@ -216,27 +240,41 @@ static void loop_back(struct vuart_regs *r, uint8_t byte)
 	set_lsr(r, r->lsr | LSR_OE);
 }
 
-static void write_data(struct vuart_regs *r, uint8_t value)
+/* A byte for the console leaves before the lock is taken, and none is without its interrupt. */
+static void write_data(struct vuart *u, uint8_t value)
 {
-	if (r->lcr & LCR_DLAB) {
-		r->dll = value;
+	char byte = (char)value;
+
+	if (u->r.lcr & LCR_DLAB) {
+		u->r.dll = value;
 		return;
 	}
-	if (r->mcr & MCR_LOOP)
-		loop_back(r, value);
-	r->thr_pending = 1; /* full and, at once, empty again */
+	if (!(u->r.mcr & MCR_LOOP)) {
+		u->host->console_write(u->host->vm, &byte, 1);
+		if (!(u->r.ier & IER_THRI))
+			return;
+	}
+	spin_lock(&u->lock);
+	if (u->r.mcr & MCR_LOOP)
+		loop_back(&u->r, value);
+	u->r.thr_pending = 1; /* full and, at once, empty again */
+	drive_line(u);
+	spin_unlock(&u->lock);
 }
 
 /* Enabling the transmitter-empty interrupt while it is empty raises it, acknowledged before or not. */
-static void write_ier(struct vuart_regs *r, uint8_t value)
+static void write_ier(struct vuart *u, uint8_t value)
 {
-	if (r->lcr & LCR_DLAB) {
-		r->dlm = value;
+	if (u->r.lcr & LCR_DLAB) {
+		u->r.dlm = value;
 		return;
 	}
-	if ((r->ier ^ value) & IER_THRI)
-		r->thr_pending = 1;
-	r->ier = value & IER_ALL;
+	spin_lock(&u->lock);
+	if ((u->r.ier ^ value) & IER_THRI)
+		u->r.thr_pending = 1;
+	u->r.ier = value & IER_ALL;
+	drive_line(u);
+	spin_unlock(&u->lock);
 }
 
 static void write_fcr(struct vuart_regs *r, uint8_t value)
@@ -252,55 +290,48 @@ static void write_fcr(struct vuart_regs *r, uint8_t value)
 	r->fcr = value & FCR_KEPT;
 }
 
-static void write_register(struct vuart_regs *r, unsigned reg, uint8_t value)
+/* FCR and MCR decide whether waiting input comes in. */
+static void write_control(struct vuart *u, unsigned reg, uint8_t value)
+{
+	spin_lock(&u->lock);
+	if (reg == UART_FCR)
+		write_fcr(&u->r, value);
+	else
+		u->r.mcr = value & MCR_ALL;
+	vuart_refresh(u);
+	vuart_unlock(u, 0);
+}
+
+static void write_register(struct vuart *u, unsigned reg, uint8_t value)
 {
 	switch (reg) {
 	case UART_DATA:
-		write_data(r, value);
+		write_data(u, value);
 		break;
 	case UART_IER:
-		write_ier(r, value);
+		write_ier(u, value);
 		break;
 	case UART_FCR:
-		write_fcr(r, value);
+	case UART_MCR:
+		write_control(u, reg, value);
 		break;
 	case UART_LCR:
-		r->lcr = value;
-		break;
-	case UART_MCR:
-		r->mcr = value & MCR_ALL;
+		u->r.lcr = value;
 		break;
 	case UART_SCR:
-		r->scr = value;
+		u->r.scr = value;
 		break;
 	default: /* the status registers are read only */
 		break;
 	}
 }
 
-static int __attribute__((noinline)) write_locked(struct vuart *u, uint64_t off, unsigned size, uint64_t value)
-{
-	if (!vdev_is_whole(off, size, 8))
-		return vdev_split_write(&vuart_type.ops, u, off, size, 8, value);
-	if (off >= UART_N_REGS)
-		return -EINVAL;
-	spin_lock(&u->lock);
-	write_register(&u->r, (unsigned)off, (uint8_t)value);
-	vuart_refresh(u);
-	vuart_unlock(u, 0);
-	return 0;
-}
-
-/* A byte for the console leaves before the lock is taken, and without its interrupt none is taken. */
 int vuart_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 {
-	struct vuart *u = dev;
-	char byte = (char)value;
-
-	if (off == UART_DATA && !(u->r.lcr & LCR_DLAB) && !(u->r.mcr & MCR_LOOP)) {
-		u->host->console_write(u->host->vm, &byte, 1);
-		if (!(u->r.ier & IER_THRI))
-			return 0;
-	}
-	return write_locked(u, off, size, value);
+	if (!vdev_is_whole(off, size, 8))
+		return vdev_split_write(&vuart_type.ops, dev, off, size, 8, value);
+	if (off >= UART_N_REGS)
+		return -EINVAL;
+	write_register(dev, (unsigned)off, (uint8_t)value);
+	return 0;
 }

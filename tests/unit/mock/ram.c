@@ -7,24 +7,27 @@
 static struct bank {
 	uint64_t start, size;
 	char *mem;
+	void *reserved; /* what was mapped: mem is aligned in it like start */
 } banks[8];
 static unsigned n_banks;
 
 void mock_ram_add(uint64_t start, uint64_t size)
 {
-	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	char *mem = mmap(NULL, size + GiB, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct bank bank = { start, size, mem, mem };
 
 	assert_true(mem != MAP_FAILED);
 	assert_true(n_banks < ARRAY_SIZE(banks));
-	banks[n_banks++] = (struct bank){ start, size, mem };
+	bank.mem += (start - (uintptr_t)mem) & (GiB - 1);
+	banks[n_banks++] = bank;
 }
 
 void mock_ram_reset(void)
 {
 	while (n_banks > 0) {
 		n_banks--;
-		munmap(banks[n_banks].mem, banks[n_banks].size);
+		munmap(banks[n_banks].reserved, banks[n_banks].size + GiB);
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #include <caisson/types.h>
 
-/** Add a bank of RAM at physical address `start` (page-aligned). */
+/** Add a bank of RAM at physical address `start` (page-aligned). Pointers are aligned as the addresses are, to 1 GiB. */
 void mock_ram_add(uint64_t start, uint64_t size);
 /** Forget all banks and what they held. */
 void mock_ram_reset(void);

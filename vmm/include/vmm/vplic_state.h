@@ -18,6 +18,7 @@ struct vplic_context {
 	uint64_t enable[VPLIC_WORDS];
 	uint32_t threshold;
 	uint32_t ranks;                   /* which ranks (below) are over the threshold */
+	uint64_t unused;                  /* makes the size a power of two: found by a shift */
 };
 
 /*

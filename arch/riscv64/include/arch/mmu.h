@@ -3,5 +3,8 @@
 
 #include <caisson/types.h>
 
-/** Translate through this root table from now on; mode as in satp.MODE. This hart. */
+/** Translate through this root table from now on; mode as in satp.MODE. This hart, and every hart that starts later. */
 void mmu_set_root(hpa_t root, unsigned mode);
+
+/** satp of the kernel space, for harts that start later. */
+extern uint64_t kernel_satp;
