@@ -35,6 +35,7 @@ TEST = {
     "u-boot-qemu": "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",
     "python3-pytest": f"{_PYTHON}/pytest/__init__.py",
     "python3-pexpect": f"{_PYTHON}/pexpect/__init__.py",
+    "python3-pytest-xdist": f"{_PYTHON}/xdist/__init__.py",
 }
 GDB = {"gdb-multiarch": "/usr/bin/gdb-multiarch"}
 
