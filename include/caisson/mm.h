@@ -14,7 +14,11 @@
 /** Flags for frame_alloc. */
 enum { FRAME_ZERO = 1 /* contents zeroed */ };
 
-/** Give a range of RAM to the allocator. Boot only; partial frames at the ends are left out. */
+/**
+ * Give a range of RAM to the allocator. Boot only. Partial frames at the ends are
+ * left out; of the rest, 1/4096 goes into bookkeeping. A range that overlaps an
+ * earlier one, or beyond the 64th, is left out with a warning.
+ */
 void frame_add(hpa_t start, uint64_t size);
 
 /**
@@ -22,9 +26,10 @@ void frame_add(hpa_t start, uint64_t size);
  * Any context. @return 0, or -ENOMEM with *out untouched.
  */
 int frame_alloc(unsigned order, unsigned flags, hpa_t *out) __must_check;
+/** Give back exactly what frame_alloc gave; anything else is our own bug and panics. Any context. */
 void frame_free(hpa_t frame, unsigned order);
 
-/** Number of free 4 KiB frames, and of all frames ever added. */
+/** Number of free 4 KiB frames, and of all that can be handed out. */
 uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);
 
@@ -44,3 +49,5 @@ void *kzalloc(size_t size) __must_check;
 void kfree(void *p);
 /** Bytes handed out and not yet freed (for leak tests). */
 size_t heap_in_use(void);
+/** Give the few empty slabs that the heap keeps back to the frame allocator, so that frame counts compare. */
+void heap_trim(void);

@@ -41,3 +41,7 @@ size_t heap_in_use(void)
 {
 	return in_use;
 }
+
+void heap_trim(void)
+{
+}
