@@ -191,7 +191,7 @@ def _vm_boot(work: Path, kernel: Path, initrd: Path, append: str) -> int:
     log = work / "log"
     text = _in_vm(kernel, "rv64", "--memory", "512M", "--ram", "1G", "--initrd", str(initrd),
                   "--append", append, "--log", str(log))
-    entered = re.search(r"\[ *(\d+)\.(\d{6})\].*\bvcpu 0\b.*\bentry\b", log.read_text(errors="replace"))
+    entered = re.search(r"\[ *(\d+)\.(\d{6})\].* guest: running", log.read_text(errors="replace"))
     if not entered:
         raise CannotStart("the log does not say when the guest was entered")
     return _ticks(text) * _TICK - (int(entered[1]) * 10**6 + int(entered[2])) * 1000

@@ -110,9 +110,10 @@ class Session:
         return self._status(child, relay)
 
     def _relay(self, relay: Relay, child) -> None:
-        if _usable(0) is not None:
+        ours = is_foreground_terminal(0)
+        if ours or not os.isatty(0):  # in the background, reading from a terminal would stop us
             relay.take_input_from(0)
-        if not self._output.batch and is_foreground_terminal(0):
+        if ours and not self._output.batch:
             relay.on_input = lambda data: self._watch_escape(data, child)
             with RawTerminal(0):
                 relay.run()
