@@ -1,5 +1,11 @@
 /* The monitor's task: a prompt beside the VMs' consoles. Private to the hypervisor application. */
 #pragma once
 
+struct vm;
+
 /** Start it, with the first VM attached. Task context. */
 void monitor_start(void);
+/** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back. Task context. */
+void monitor_vm_ended(struct vm *vm);
+/** Show a VM's console and send input to it, until the escape key or its end. Monitor task (commands). */
+void monitor_attach(struct vm *vm);
