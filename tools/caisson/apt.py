@@ -50,7 +50,7 @@ class Area:
     def update(self) -> None:
         """Fetch the package lists anew. Raises CannotStart."""
         self._prepare()
-        self.get(["update", "-o", "APT::Update::Error-Mode=any"], "Debian's package lists could not be fetched")
+        self.get(["update", "-o", "APT::Update::Error-Mode=any"], "Debian's package lists could not be fetched (no network?)")
 
     def updated(self) -> bool:
         return any((self._folder / "lists").glob("*_InRelease"))

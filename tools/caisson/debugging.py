@@ -3,29 +3,31 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
-from caisson import building, packages, paths, process
+from caisson import packages, paths, process
 from caisson.machine import DEFAULT_GDB_PORT
+from caisson.runner import image_to_run
 
 
 def run(run_words: list[str], port: int | None, gdb_words: list[str]) -> int:
     """Run gdb beside a `./caisson run` of its own. Returns gdb's status; QEMU ends with it."""
     packages.ensure("debug")
-    building.build("hypervisor")
+    symbols = image_to_run("hypervisor").with_suffix(".elf")
     port = port or _free_port()
     tool = str(paths.ROOT / "tools" / "caisson")
     machine = process.spawn([sys.executable, tool, "run", f"--gdb={port}", *run_words],
                             stdin=subprocess.DEVNULL, stdout=sys.stderr)
     try:
-        return _run_gdb(port, gdb_words)
+        return _run_gdb(symbols, port, gdb_words)
     finally:
         machine.terminate()
         machine.wait()
 
 
-def _run_gdb(port: int, gdb_words: list[str]) -> int:
+def _run_gdb(symbols: Path, port: int, gdb_words: list[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is gdb's
-    command = ["gdb-multiarch", "-q", str(paths.elf("hypervisor")), "-ex", "set confirm off",
+    command = ["gdb-multiarch", "-q", str(symbols), "-ex", "set confirm off",
                "-ex", f"target remote 127.0.0.1:{port}", *gdb_words]
     with process.spawn(command, process_group=None) as gdb:
         return gdb.wait()

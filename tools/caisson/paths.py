@@ -16,10 +16,6 @@ def image(flavour: str) -> Path:
     return BUILD / flavour / "caisson.bin"
 
 
-def elf(flavour: str) -> Path:
-    return BUILD / flavour / "caisson.elf"
-
-
 def guest_binary(name: str) -> Path:
     """One of our own guest programs, built from guests/."""
     return BUILD / "guests" / f"{name}.bin"
