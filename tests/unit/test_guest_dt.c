@@ -35,6 +35,19 @@ static int add_devices(void *fdt, int soc, void *arg)
 	return err ? err : devices_error;
 }
 
+static int write_devices(void *fdt, void *arg)
+{
+	fdt64_t reg[2] = { cpu_to_fdt64(GUEST_PLIC_BASE), cpu_to_fdt64(0x600000) };
+	int err = fdt_begin_node(fdt, "plic@c000000");
+
+	assert_ptr_equal(arg, &machine);
+	if (!err)
+		err = fdt_property(fdt, "reg", reg, sizeof(reg));
+	if (!err)
+		err = fdt_end_node(fdt);
+	return err ? err : devices_error;
+}
+
 static int reset(void **state)
 {
 	static const char *const extensions[] = { "i", "m", "zicsr", "sstc", NULL };
@@ -49,7 +62,7 @@ static int reset(void **state)
 	machine = (struct guest_dt_machine){
 		.timebase_hz = 10000000, .isa = "rv64im_zicsr_sstc", .isa_extensions = extensions,
 		.mmu_type = "riscv,sv57", .cbom_block = 64, .cboz_block = 128,
-		.add_devices = add_devices, .arg = &machine, .plic_phandle = GUEST_PLIC_PHANDLE,
+		.write_devices = write_devices, .add_devices = add_devices, .arg = &machine, .plic_phandle = GUEST_PLIC_PHANDLE,
 	};
 	for (unsigned i = 0; i < 32; i++)
 		machine.rng_seed[i] = (uint8_t)(i + 1);
@@ -211,9 +224,16 @@ static void devices_stand_below_soc(void **state)
 	expect_bytes("/soc", "ranges", "", 0);
 	expect_text("/soc/serial@10000000", "compatible", "ns16550a");
 	expect_u64s("/soc/serial@10000000", "reg", GUEST_UART_BASE, 0x100, 2);
+	expect_u64s("/soc/plic@c000000", "reg", GUEST_PLIC_BASE, 0x600000, 2);
 	machine.add_devices = NULL;
 	build();
 	expect_no_node("/soc/serial@10000000");
+	expect_u64s("/soc/plic@c000000", "reg", GUEST_PLIC_BASE, 0x600000, 2);
+	devices_error = -FDT_ERR_BADVALUE;
+	expect_refused(-EINVAL, "device tree: cannot be built (FDT_ERR_BADVALUE)");
+	machine.write_devices = NULL;
+	build();
+	expect_no_node("/soc/plic@c000000");
 	machine.add_devices = add_devices;
 	devices_error = -FDT_ERR_BADVALUE;
 	expect_refused(-EINVAL, "device tree: cannot be built (FDT_ERR_BADVALUE)");

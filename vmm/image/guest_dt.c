@@ -3,8 +3,8 @@
  * `virt` (Devicetree Specification 0.4; Linux's bindings riscv/cpus.yaml and
  * riscv/extensions.yaml).
  *
- * What is known beforehand is written in one go, because libfdt's sequential
- * writer moves nothing; devices then add their own nodes under /soc.
+ * It is written in one go with libfdt's sequential writer, which neither moves
+ * nor searches: a VM's start waits for this.
  */
 #include "guest_dt_parts.h"
 
@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include <vmm/memory.h>
+
+#define USUAL_SIZE (int)(8 * KiB)
 
 /* --- a writer that remembers its first error ------------------------------------------ */
 
@@ -205,24 +207,27 @@ static void write_cpus(struct writer *w, const struct guest_dt *dt)
 	end(w);
 }
 
-/** Last, so that devices put their nodes at the end of the tree, where little has to move for them. */
-static void write_soc(struct writer *w)
+/** Last, so that add_devices puts its nodes at the end of the tree, where little has to move for them. */
+static void write_soc(struct writer *w, const struct guest_dt_machine *m)
 {
 	begin(w, "soc");
 	put_text(w, "compatible", "simple-bus");
 	put_u32(w, "#address-cells", 2);
 	put_u32(w, "#size-cells", 2);
 	put_flag(w, "ranges");
+	if (m->write_devices && !w->err)
+		w->err = m->write_devices(w->fdt, m->arg);
 	end(w);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-static int write_tree(const struct guest_dt *dt)
+static int write_tree(const struct guest_dt *dt, int size)
 {
 	struct writer w = { .fdt = dt->fdt };
 
-	w.err = fdt_create(dt->fdt, dt->size);
+	/* Looking for equal names costs ten times what writing them again does. */
+	w.err = fdt_create_with_flags(dt->fdt, size, FDT_CREATE_FLAG_NO_NAME_DEDUP);
 	if (!w.err)
 		w.err = fdt_finish_reservemap(dt->fdt);
 	begin(&w, "");
@@ -231,7 +236,7 @@ static int write_tree(const struct guest_dt *dt)
 	write_memory(&w, dt);
 	write_reserved_memory(&w, dt);
 	write_cpus(&w, dt);
-	write_soc(&w);
+	write_soc(&w, dt->machine);
 	end(&w);
 	return w.err ? w.err : fdt_finish(dt->fdt);
 }
@@ -240,17 +245,24 @@ static int add_devices(const struct guest_dt *dt)
 {
 	int err = fdt_open_into(dt->fdt, dt->fdt, dt->size), soc;
 
-	if (err || !dt->machine->add_devices)
+	if (err)
 		return err;
 	soc = fdt_path_offset(dt->fdt, "/soc");
-	return soc < 0 ? soc : dt->machine->add_devices(dt->fdt, soc, dt->machine->arg);
+	if (soc < 0)
+		return soc;
+	err = dt->machine->add_devices(dt->fdt, soc, dt->machine->arg);
+	return err ? err : fdt_pack(dt->fdt);
 }
 
 static int generate(const struct guest_dt *dt)
 {
-	int err = write_tree(dt);
+	/* libfdt clears all it is given first, and few trees need the whole room. */
+	int usual = MIN(dt->size, USUAL_SIZE);
+	int err = write_tree(dt, usual);
 
-	if (!err)
+	if (err == -FDT_ERR_NOSPACE && usual < dt->size)
+		err = write_tree(dt, dt->size);
+	if (!err && dt->machine->add_devices)
 		err = add_devices(dt);
 	return err ? guest_dt_refuse(dt, "device tree", "cannot be built", err) : 0;
 }
@@ -299,8 +311,5 @@ int guest_dt_build(const struct vm_config *cfg, uint64_t ram, const struct image
 	};
 	int ret = cfg->dtb.file.data ? guest_dt_adopt(&dt) : generate(&dt);
 
-	if (ret)
-		return ret;
-	ret = fdt_pack(buf);
-	return ret ? guest_dt_refuse(&dt, "device tree", "cannot be packed", ret) : (int)fdt_totalsize(buf);
+	return ret ? ret : (int)fdt_totalsize(buf);
 }

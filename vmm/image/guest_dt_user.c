@@ -153,5 +153,7 @@ int guest_dt_adopt(const struct guest_dt *dt)
 	if (err)
 		return refuse(dt, "cannot be given the VM's memory", err);
 	err = update_chosen(dt);
+	if (!err)
+		err = fdt_pack(dt->fdt);
 	return err ? refuse(dt, "cannot be given a new /chosen", err) : 0;
 }

@@ -17,7 +17,13 @@ struct guest_dt_machine {
 	const char *mmu_type;       /* "riscv,sv39" ... */
 	uint32_t cbom_block, cboz_block, cbop_block; /* bytes, 0: absent */
 	uint8_t rng_seed[32], kaslr_seed[8];
-	/** Add the nodes of the VM's devices under /soc (see vmm/vdev.h); may be NULL. */
+	/**
+	 * Write the nodes of the VM's devices with libfdt's sequential functions (fdt_begin_node, fdt_property_*,
+	 * fdt_end_node), /soc being open. Called again where a first guess of the tree's size was too small.
+	 * @return 0 or a negative libfdt error. May be NULL.
+	 */
+	int (*write_devices)(void *fdt, void *arg);
+	/** The same with the read-write functions, which cost about twenty times as much. May be NULL. */
 	int (*add_devices)(void *fdt, int soc, void *arg);
 	void *arg;
 	uint32_t plic_phandle;      /* interrupt-parent for devices */
