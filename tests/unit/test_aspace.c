@@ -194,8 +194,10 @@ static void M1_large_falls_back_to_small(void **state)
 	check_mapped(RAM + 0x2000, 0, RWX);
 	assert_int_equal(a->frames, 1);
 	mock_frames_max_order = 9; /* now there is, but part of the range has a page */
+	mock_alloc_calls = 0;
 	assert_int_equal(aspace_fault(&as, RAM + 0x3000, PERM_R), FAULT_RESOLVED);
 	check_mapped(RAM + 0x3000, 0, RWX);
+	assert_int_equal(mock_alloc_calls, 1); /* no large block was cleared in vain */
 	assert_int_equal(aspace_fault(&as, RAM + 2 * MiB, PERM_R), FAULT_RESOLVED);
 	check_mapped(RAM + 2 * MiB, 1, RWX);
 	check_counts();
@@ -223,6 +225,16 @@ static void M1_eager_large_where_it_fits(void **state)
 	assert_int_equal(aspace_find(&as, RAM + 0x1000)->frames, 1536);
 	check_counts();
 	check_zero(RAM + 0x1000, 6 * MiB);
+}
+
+static void M1_eager_falls_back_to_small(void **state)
+{
+	(void)state;
+	mock_frames_max_order = 8;
+	assert_int_equal(aspace_map_alloc(&as, RAM, 4 * MiB, RW, ALLOC_EAGER | ALLOC_LARGE), 0);
+	check_mapped(RAM, 0, RW);
+	check_mapped(RAM + 4 * MiB - 1, 0, RW);
+	assert_int_equal(area_frames(), 1024);
 }
 
 static void M1_eager_takes_1_GiB_leaves(void **state)
@@ -631,6 +643,7 @@ int main(void)
 		space_test(M1_large_falls_back_to_small),
 		space_test(M1_eager_all_at_once),
 		space_test(M1_eager_large_where_it_fits),
+		space_test(M1_eager_falls_back_to_small),
 		space_test(M1_eager_takes_1_GiB_leaves),
 		space_test(M1_eager_out_of_memory_leaks_nothing),
 		space_test(M1_touch_out_of_memory),

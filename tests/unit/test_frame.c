@@ -22,7 +22,7 @@ static int setup(void **state)
 	mock_ram_add(BANK1, BANK1_SIZE);
 	frame_add(HPA(BANK0 + 100), BANK0_SIZE - 100);
 	frame_add(HPA(BANK1), BANK1_SIZE);
-	frame_add(HPA(BANK0), PAGE_SIZE); /* given twice: ignored */
+	frame_add(HPA(BANK0 + BANK0_SIZE - MiB), 2 * MiB); /* half of it given before: ignored */
 	frame_add(HPA(UINT64_MAX - 100), 4096);
 	return 0;
 }
