@@ -1,0 +1,1 @@
+obj-$(CONFIG_SHELL) += shell/line.o shell/command.o shell/basic.o
