@@ -98,7 +98,7 @@ static int entry_read(uint64_t offset, struct cpio_entry *e)
 	    !hex_field(h->namesize, &name_size))
 		return -EINVAL;
 
-	/* Some writers pad the name with more zeros to align the data, so only its end is checked. */
+	/* Some writers pad the name with zeros to align the data: only its end counts. */
 	if (name_size == 0 || !fits(name_at, name_size) ||
 	    archive.start[name_at + name_size - 1] != '\0')
 		return -EINVAL;

@@ -3,7 +3,7 @@
 
 #include <libfdt.h>
 
-/** Devicetree Specification, "Alignment". libfdt reads numbers where they stand and does not look. */
+/** Devicetree Specification, "Alignment". libfdt reads numbers where they stand unasked. */
 static bool parts_are_aligned(const void *fdt)
 {
 	return IS_ALIGNED(fdt_off_mem_rsvmap(fdt), 8) && IS_ALIGNED(fdt_off_dt_struct(fdt), 4);

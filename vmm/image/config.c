@@ -76,7 +76,8 @@ static int as_number(struct reader *r, const struct value *v, int bytes, uint64_
 {
 	*out = 0;
 	if (v->len != bytes)
-		return refuse(r, v->name, "has %d bytes, not the %d of a u%d", v->len, bytes, 8 * bytes);
+		return refuse(r, v->name, "has %d bytes, not the %d of a u%d", v->len, bytes,
+			      8 * bytes);
 	for (int i = 0; i < bytes; i++)
 		*out = *out << 8 | (uint8_t)v->data[i];
 	return 0;
@@ -115,10 +116,12 @@ static int read_name(struct reader *r, const struct value *v, void *member)
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= VM_NAME_MAX)
-		return refuse(r, v->name, "\"%s\" is not 1 to %d characters long", text, VM_NAME_MAX - 1);
+		return refuse(r, v->name, "\"%s\" is not 1 to %d characters long", text,
+			      VM_NAME_MAX - 1);
 	for (const char *c = text; *c; c++)
 		if (!name_char(*c))
-			return refuse(r, v->name, "\"%s\" has other characters than [A-Za-z0-9._-]", text);
+			return refuse(r, v->name, "\"%s\" has other characters than [A-Za-z0-9._-]",
+				      text);
 	strcpy(member, text);
 	return 0;
 }

@@ -207,7 +207,7 @@ static void write_cpus(struct writer *w, const struct guest_dt *dt)
 	end(w);
 }
 
-/** Last, so that add_devices puts its nodes at the end of the tree, where little has to move for them. */
+/** Last, so that add_devices puts its nodes at the end, where little has to move for them. */
 static void write_soc(struct writer *w, const struct guest_dt_machine *m)
 {
 	begin(w, "soc");

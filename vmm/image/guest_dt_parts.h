@@ -34,8 +34,15 @@ struct chosen {
 
 void guest_dt_chosen(const struct guest_dt *dt, struct chosen *out);
 
-/** Write the message "LABEL: what (libfdt's name of the error)". @return -ENOSPC where room was short, else -EINVAL. */
-int guest_dt_refuse(const struct guest_dt *dt, const char *label, const char *what, int fdt_err) __must_check;
+/**
+ * Write the message "LABEL: what (libfdt's name of the error)".
+ * @return -ENOSPC where room was short, else -EINVAL
+ */
+int guest_dt_refuse(const struct guest_dt *dt, const char *label, const char *what,
+		    int fdt_err) __must_check;
 
-/** Fill dt->fdt with the user's blob, brought up to date. @return 0, -EINVAL, -ENOSPC with a message. */
+/**
+ * Fill dt->fdt with the user's blob, brought up to date.
+ * @return 0, or -EINVAL, -ENOSPC with a message
+ */
 int guest_dt_adopt(const struct guest_dt *dt) __must_check;

@@ -19,12 +19,12 @@ static int refuse(const struct guest_dt *dt, const char *what, int fdt_err)
 
 static int refuse_size(const struct guest_dt *dt, uint64_t has, const char *compared, uint64_t with)
 {
-	snprintf(dt->err, dt->err_size, "%s: has %" PRIu64 " bytes, %s %" PRIu64, dt->cfg->dtb.label, has,
-		 compared, with);
+	snprintf(dt->err, dt->err_size, "%s: has %" PRIu64 " bytes, %s %" PRIu64,
+		 dt->cfg->dtb.label, has, compared, with);
 	return -EINVAL;
 }
 
-/** Copy the blob to the buffer and check it there: files are aligned to 4 bytes, device trees to 8. */
+/** Copy the blob and check it there: files are aligned to 4 bytes, device trees to 8. */
 static int copy_in(const struct guest_dt *dt)
 {
 	const struct file *f = &dt->cfg->dtb.file;

@@ -14,7 +14,8 @@
 
 /* --- messages -------------------------------------------------------------------- */
 
-int placement_refuse(const struct placement *p, int code, const char *label, const char *format, ...)
+int placement_refuse(const struct placement *p, int code, const char *label,
+		     const char *format, ...)
 {
 	int used = snprintf(p->err, p->err_size, "%s: ", label);
 	va_list args;
@@ -70,9 +71,8 @@ bool placement_in_ram(const struct placement *p, uint64_t start, uint64_t size)
 
 static int refuse_outside(const struct placement *p, const char *label, uint64_t address)
 {
-	return placement_refuse(p, -EINVAL, label,
-				"0x%" PRIx64 " is outside the VM's RAM, 0x%" PRIx64 " to 0x%" PRIx64,
-				address, p->ram, p->end);
+	return placement_refuse(p, -EINVAL, label, "0x%" PRIx64 " is outside the VM's RAM, 0x%"
+				PRIx64 " to 0x%" PRIx64, address, p->ram, p->end);
 }
 
 int placement_of_piece(const struct placement *p, uint64_t offset, uint64_t size,
@@ -86,9 +86,8 @@ int placement_of_piece(const struct placement *p, uint64_t offset, uint64_t size
 	if (p->cfg->has_load)
 		offset = p->cfg->load - p->ram;
 	if (__builtin_add_overflow(offset, size, &needed))
-		return placement_refuse(p, -EINVAL, label,
-					"0x%" PRIx64 " bytes at offset 0x%" PRIx64 " are beyond any memory",
-					size, offset);
+		return placement_refuse(p, -EINVAL, label, "0x%" PRIx64 " bytes at offset 0x%"
+					PRIx64 " are beyond any memory", size, offset);
 	if (needed > p->end - p->ram)
 		return placement_refuse(p, -E2BIG, label, "needs %s of memory, the VM has %s",
 					size_needed(needed).text, size_there(p->end - p->ram).text);
@@ -147,8 +146,8 @@ static int settle_entry(const struct placement *p, struct image_layout *out)
 	if (!placement_in_ram(p, out->entry, 2))
 		return refuse_outside(p, label, out->entry);
 	if (out->entry & 1)
-		return placement_refuse(p, -EINVAL, label,
-					"0x%" PRIx64 " is odd: no instruction can start there", out->entry);
+		return placement_refuse(p, -EINVAL, label, "0x%" PRIx64
+					" is odd: no instruction can start there", out->entry);
 	return 0;
 }
 
@@ -200,7 +199,8 @@ static bool place_rest(struct room room, uint64_t dtb_align, struct image_layout
 	if (!out->initrd_size)
 		return true;
 	room.taken[1] = (struct span){ out->dtb_start, out->dtb_size };
-	return find_highest(&room, out->dtb_start, out->initrd_size, PAGE_SIZE, &out->initrd_start) ||
+	return find_highest(&room, out->dtb_start, out->initrd_size, PAGE_SIZE,
+			    &out->initrd_start) ||
 	       find_highest(&room, room.limit, out->initrd_size, PAGE_SIZE, &out->initrd_start);
 }
 
@@ -211,13 +211,14 @@ static int refuse_rest(const struct placement *p, uint64_t limit, const struct i
 
 	if (out->initrd_size)
 		return placement_refuse(p, -E2BIG, p->cfg->initrd.label,
-					"needs %s beside the firmware's 2 MiB, the kernel's %s and the "
-					"device tree's %s, the VM has %s below 0x%" PRIx64,
+					"needs %s beside the firmware's 2 MiB, the kernel's %s and "
+					"the device tree's %s, the VM has %s below 0x%" PRIx64,
 					size_needed(out->initrd_size).text, kernel.text, dtb.text,
 					there.text, limit);
 	return placement_refuse(p, -E2BIG, p->cfg->kernel.label,
 				"leaves no room for the device tree, which needs %s beside the "
-				"firmware's 2 MiB and the kernel's %s, the VM has %s below 0x%" PRIx64,
+				"firmware's 2 MiB and the kernel's %s, the VM has %s below 0x%"
+				PRIx64,
 				dtb.text, kernel.text, there.text, limit);
 }
 
@@ -280,5 +281,6 @@ int image_load(const struct vm_config *cfg, uint64_t ram, const struct image_lay
 
 	if (err || !layout->initrd_size)
 		return err;
-	return sink->write(sink->arg, layout->initrd_start, cfg->initrd.file.data, layout->initrd_size);
+	return sink->write(sink->arg, layout->initrd_start, cfg->initrd.file.data,
+			   layout->initrd_size);
 }

@@ -16,7 +16,7 @@
 #define ELF_DATA_LITTLE 1
 #define ELF_DATA_BIG 2
 #define ELF_TYPE_EXEC 2
-#define ELF_TYPE_DYN 3         /* position-independent: good where it is linked at addresses in RAM */
+#define ELF_TYPE_DYN 3         /* position-independent: good where linked at addresses in RAM */
 #define ELF_MACHINE_RISCV 243
 #define ELF_PT_LOAD 1
 
@@ -75,10 +75,11 @@ static int refuse_machine(const struct placement *p, unsigned number)
 		if (machines[i].number == number)
 			return placement_refuse(p, -EINVAL, label, "an ELF for %s, not for RISC-V",
 						machines[i].name);
-	return placement_refuse(p, -EINVAL, label, "an ELF for machine number %u, not for RISC-V", number);
+	return placement_refuse(p, -EINVAL, label, "an ELF for machine number %u, not for RISC-V",
+				number);
 }
 
-/** The machine comes first: to whoever took the wrong file it says more than class or byte order. */
+/** The machine comes first: it says more about a wrong file than class or byte order. */
 static int check_machine(const struct placement *p, const struct elf_header *h)
 {
 	unsigned machine = (unsigned)read_le(h->machine, 2);
@@ -113,8 +114,8 @@ static int check_header(const struct placement *p, const struct elf_header *h)
 		return refuse(p, "an ELF with program headers of an unknown size");
 	if (phnum > SEGMENTS_MAX)
 		return placement_refuse(p, -EINVAL, p->cfg->kernel.label,
-					"an ELF with %" PRIu64 " program headers; at most %d are taken",
-					phnum, SEGMENTS_MAX);
+					"an ELF with %" PRIu64 " program headers; "
+					"at most %d are taken", phnum, SEGMENTS_MAX);
 	if (phoff > size || phnum * sizeof(struct elf_segment) > size - phoff)
 		return refuse(p, "an ELF whose program headers lie beyond the end of the file");
 	return 0;
@@ -128,8 +129,8 @@ static int refuse_address(const struct placement *p, uint64_t start, uint64_t si
 
 	snprintf(where, sizeof(where), "0x%" PRIx64 " to 0x%" PRIx64, p->ram, p->end);
 	return placement_refuse(p, start >= p->ram ? -E2BIG : -EINVAL, p->cfg->kernel.label,
-				"its segment at 0x%" PRIx64 " (%s) lies outside the VM's RAM, %s (%s)",
-				start, size_needed(size).text, where,
+				"its segment at 0x%" PRIx64 " (%s) lies outside the VM's RAM, "
+				"%s (%s)", start, size_needed(size).text, where,
 				size_there(p->end - p->ram).text);
 }
 
@@ -180,18 +181,24 @@ static int read_segments(const struct placement *p, struct segment s[SEGMENTS_MA
 	return n ? n : refuse(p, "an ELF with nothing to load");
 }
 
+static bool overlap(const struct segment *a, const struct segment *b)
+{
+	return a->start < b->start + b->size && b->start < a->start + a->size;
+}
+
 static int check_overlaps(const struct placement *p, const struct segment *s, int n)
 {
 	for (int i = 1; i < n; i++)
 		for (int j = 0; j < i; j++)
-			if (s[i].start < s[j].start + s[j].size && s[j].start < s[i].start + s[i].size)
+			if (overlap(&s[i], &s[j]))
 				return placement_refuse(p, -EINVAL, p->cfg->kernel.label,
-							"an ELF whose segments at 0x%" PRIx64 " and 0x%" PRIx64
-							" overlap", s[j].start, s[i].start);
+							"an ELF whose segments at 0x%" PRIx64
+							" and 0x%" PRIx64 " overlap",
+							s[j].start, s[i].start);
 	return 0;
 }
 
-/** e_entry is virtual: it moves with the segment that holds it. Some linkers make it physical already. */
+/** e_entry is virtual and moves with the segment that holds it; or it is physical already. */
 static int find_entry(const struct placement *p, const struct segment *s, int n, uint64_t *entry)
 {
 	const struct elf_header *h = p->cfg->kernel.file.data;
@@ -209,7 +216,8 @@ static int find_entry(const struct placement *p, const struct segment *s, int n,
 	if (p->cfg->has_entry)
 		return 0;
 	return placement_refuse(p, -EINVAL, p->cfg->kernel.label,
-				"an ELF whose entry 0x%" PRIx64 " lies in none of its segments", virt);
+				"an ELF whose entry 0x%" PRIx64 " lies in none of its segments",
+				virt);
 }
 
 static int elf_place(const struct placement *p, struct image_layout *out)

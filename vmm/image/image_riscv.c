@@ -43,12 +43,13 @@ static int riscv_place(const struct placement *p, struct image_layout *out)
 					"a big-endian RISC-V Image; guests are little-endian");
 	if (read_le(h->version, 4) >> 16 != 0)
 		return placement_refuse(p, -EINVAL, kernel->label,
-					"its header has version %" PRIu64 ".%" PRIu64 ", only 0.x is known",
+					"its header has version %" PRIu64 ".%" PRIu64
+					", only 0.x is known",
 					read_le(h->version, 4) >> 16, read_le(h->version, 2));
 	if (size < kernel->file.size)
 		return placement_refuse(p, -EINVAL, kernel->label,
-					"its header says %" PRIu64 " bytes, but the file has %" PRIu64,
-					size, kernel->file.size);
+					"its header says %" PRIu64 " bytes, but the file has %"
+					PRIu64, size, kernel->file.size);
 	return placement_of_piece(p, read_le(h->text_offset, 8), size, out);
 }
 

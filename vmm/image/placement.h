@@ -17,7 +17,7 @@ struct placement {
 
 struct image_kind {
 	const char *name;
-	/** Is a file (never empty) of this kind? A broken one is, so that it is refused and not run as something else. */
+	/** Is a file (never empty) of this kind? A broken one is, so that nothing else runs it. */
 	bool (*matches)(const struct file *f);
 	/** Set kernel_start, kernel_size and entry. @return 0, -EINVAL, -E2BIG with a message. */
 	int (*place)(const struct placement *p, struct image_layout *out);
@@ -39,7 +39,8 @@ int placement_of_piece(const struct placement *p, uint64_t offset, uint64_t size
 		       struct image_layout *out) __must_check;
 
 /** Write the message "LABEL: ...". @return code. */
-int placement_refuse(const struct placement *p, int code, const char *label, const char *format, ...)
+int placement_refuse(const struct placement *p, int code, const char *label,
+		     const char *format, ...)
 	__printf(4, 5);
 
 /** A size for people: "4 KiB", "34.1 MiB". Needs are rounded up, what is there is rounded down. */
