@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import building, fetch, initramfs, machine, packages, paths, process
+from caisson import building, fetch, initramfs, machine, packages, paths, process, runner
 from caisson.errors import CannotStart
 from caisson.values import MIB
 
@@ -58,7 +58,7 @@ ROWS = [
 def run(whole_boot: bool) -> int:
     """Measure and print the table. Returns 0, or 1 when a measurement failed."""
     packages.ensure("bench")
-    building.build("hypervisor")
+    runner.image_to_run("hypervisor")
     building.build_guests()
     image = paths.guest_binary("bench")
     with tempfile.TemporaryDirectory(prefix="caisson-") as folder:
