@@ -37,6 +37,7 @@ static const struct {
 	{ "zeroed", test_zeroed },
 	{ "dirty", test_dirty },
 	{ "cat", test_cat },
+	{ "bytes", test_bytes },
 	{ "lines", test_lines },
 	{ "spin", test_spin },
 	{ "wfi", test_wfi },

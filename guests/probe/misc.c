@@ -83,17 +83,27 @@ void test_dirty(void)
 	sbi_call(SBI_EXT_SRST, 0, SRST_COLD_REBOOT, 0);
 }
 
-/* Echo input, each byte as it comes, until Ctrl-D. */
+/* Echo so many bytes of input, each as it comes. */
 void test_cat(void)
 {
-	for (;;) {
+	uint64_t left = bootarg_number("n", 1);
+
+	while (left) {
 		int c = uart_get();
 
-		if (c == 4)
-			return;
-		if (c >= 0)
-			uart_put((char[]){ (char)c }, 1);
+		if (c < 0)
+			continue;
+		uart_put((char[]){ (char)c }, 1);
+		left--;
 	}
+}
+
+/* Every byte value, alone and after each of the first 32: nothing in between may change one. */
+void test_bytes(void)
+{
+	for (unsigned first = 0; first < 32; first++)
+		for (unsigned second = 0; second < 256; second++)
+			uart_put((char[]){ (char)first, (char)second }, 2);
 }
 
 /* So many numbered lines of 64 bytes, to see that none is lost. */

@@ -49,6 +49,7 @@ void test_machine(void);
 void test_zeroed(void);
 void test_dirty(void);
 void test_cat(void);
+void test_bytes(void);
 void test_lines(void);
 void test_spin(void);
 void test_wfi(void);
