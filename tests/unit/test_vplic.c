@@ -1,4 +1,4 @@
-/* The virtual PLIC: registers, gateways, contexts, saved state; and random operations against a naive model. */
+/* The virtual PLIC: registers, gateways, contexts, saved state; random operations against a model. */
 // sources: vmm/device/vplic.c vmm/device/vplic_state.c vmm/device/common.c
 #include <errno.h>
 #include <mem.h>
@@ -267,8 +267,8 @@ static void registers_keep_only_what_exists(void **state)
 static void reserved_registers_read_zero_and_ignore_writes(void **state)
 {
 	static const uint64_t off[] = {
-		PENDING(3), 0x1ffc, ENABLE(0, 3), ENABLE(8, 0), 0x1ffffc, THRESHOLD(0) + 8, THRESHOLD(7) + 0xffc,
-		THRESHOLD(8), CLAIM(8), CLAIM(511), 0x5ffffc,
+		PENDING(3), 0x1ffc, ENABLE(0, 3), ENABLE(8, 0), 0x1ffffc, THRESHOLD(0) + 8,
+		THRESHOLD(7) + 0xffc, THRESHOLD(8), CLAIM(8), CLAIM(511), 0x5ffffc,
 	};
 
 	(void)state;
@@ -318,7 +318,8 @@ static void reset_forgets_all_and_lowers_the_lines(void **state)
 	assert_true(mv.ext_irq[1]);
 	vplic_type.reset(&mv.dev);
 	assert_false(mv.ext_irq[1]);
-	assert_int_equal(rd(PRIO(7)) | rd(PENDING(0)) | rd(ENABLE(3, 0)) | rd(ENABLE(0, 2)) | rd(THRESHOLD(5)), 0);
+	assert_int_equal(rd(PRIO(7)) | rd(PENDING(0)) | rd(THRESHOLD(5)), 0);
+	assert_int_equal(rd(ENABLE(3, 0)) | rd(ENABLE(0, 2)), 0);
 	level(7, true);
 	wr(PRIO(7), 1);
 	assert_false(mv.ext_irq[1]);
@@ -515,7 +516,7 @@ static void node_as_on_qemu_virt(void **state)
 {
 	static char fdt[4096];
 	const char *path = "/soc/plic@c000000";
-	int soc = mv_tree(fdt, sizeof(fdt)), len;
+	int soc = mv_tree(fdt, sizeof(fdt)), len, node;
 
 	(void)state;
 	assert_int_equal(vplic_type.add_node(&mv.dev, fdt, soc, 0x10), 0);
@@ -524,10 +525,12 @@ static void node_as_on_qemu_virt(void **state)
 	MV_CELLS(fdt, path, "phandle", 0x10);
 	MV_CELLS(fdt, path, "#interrupt-cells", 1);
 	MV_CELLS(fdt, path, "#address-cells", 0);
-	MV_CELLS(fdt, path, "interrupts-extended", 1, 11, 1, 9, 2, 11, 2, 9, 3, 11, 3, 9, 4, 11, 4, 9);
-	assert_int_equal(fdt_node_check_compatible(fdt, fdt_path_offset(fdt, path), "riscv,plic0"), 0);
-	assert_int_equal(fdt_node_check_compatible(fdt, fdt_path_offset(fdt, path), "sifive,plic-1.0.0"), 0);
-	assert_non_null(fdt_getprop(fdt, fdt_path_offset(fdt, path), "interrupt-controller", &len));
+	MV_CELLS(fdt, path, "interrupts-extended",
+		 1, 11, 1, 9, 2, 11, 2, 9, 3, 11, 3, 9, 4, 11, 4, 9);
+	node = fdt_path_offset(fdt, path);
+	assert_int_equal(fdt_node_check_compatible(fdt, node, "riscv,plic0"), 0);
+	assert_int_equal(fdt_node_check_compatible(fdt, node, "sifive,plic-1.0.0"), 0);
+	assert_non_null(fdt_getprop(fdt, node, "interrupt-controller", &len));
 	mv_node_needs_room();
 }
 

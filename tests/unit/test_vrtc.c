@@ -8,8 +8,8 @@
 #define START UINT64_C(1735689600000000000) /* 2025-01-01 */
 #define SECOND UINT64_C(1000000000)
 
-enum { LOW = 0x00, HIGH = 0x04, ALARM_LOW = 0x08, ALARM_HIGH = 0x0c, ENABLED = 0x10, CLEAR_ALARM = 0x14,
-       STATUS = 0x18, CLEAR_INTERRUPT = 0x1c };
+enum { LOW = 0x00, HIGH = 0x04, ALARM_LOW = 0x08, ALARM_HIGH = 0x0c, ENABLED = 0x10,
+       CLEAR_ALARM = 0x14, STATUS = 0x18, CLEAR_INTERRUPT = 0x1c };
 
 static int setup(void **state)
 {
@@ -175,7 +175,8 @@ static void widths_and_reserved_registers(void **state)
 	assert_int_equal(mv_read(ALARM_HIGH, 4), 0x71223344);
 	mv_put(0x20, 4, 1);
 	mv_put(STATUS, 4, 1);
-	assert_int_equal(mv_read(0x20, 4) | mv_read(CLEAR_ALARM, 4) | mv_read(CLEAR_INTERRUPT, 4), 0);
+	assert_int_equal(mv_read(0x20, 4), 0);
+	assert_int_equal(mv_read(CLEAR_ALARM, 4) | mv_read(CLEAR_INTERRUPT, 4), 0);
 }
 
 static void save_and_restore_with_a_running_alarm(void **state)

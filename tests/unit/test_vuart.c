@@ -1,4 +1,4 @@
-/* The virtual 16550A: registers, FIFOs, interrupts, loopback, input with backpressure, saved state. */
+/* The virtual 16550A: registers, FIFOs, interrupts, loopback, backpressure, saved state. */
 // sources: vmm/device/vuart.c vmm/device/vuart_state.c vmm/device/common.c
 #include <errno.h>
 #include <mem.h>
@@ -101,7 +101,7 @@ static void registers_keep_only_what_exists(void **state)
 	assert_int_equal(rd(LSR), 0x60);
 }
 
-/* As on bare QEMU virt: aligned accesses of any width are one register, beyond the eighth nothing answers. */
+/* As on bare QEMU virt: an aligned access is one register, beyond the eighth nothing answers. */
 static void widths_and_the_end_of_the_registers(void **state)
 {
 	(void)state;
@@ -218,7 +218,7 @@ static void more_urgent_interrupt_first(void **state)
 static void fifo_control(void **state)
 {
 	(void)state;
-	wr(FCR, 0xc8);                          /* the rest counts only with the enable, as it comes */
+	wr(FCR, 0xc8);                          /* without its enable no FIFO */
 	assert_int_equal(rd(IIR), 0x01);
 	wr(FCR, 0x01);
 	assert_int_equal(rd(IIR), 0xc1);
@@ -245,7 +245,7 @@ static void loopback_modem_lines(void **state)
 {
 	(void)state;
 	for (unsigned out = 0; out < 16; out++) {
-		uint8_t in = (uint8_t)((out & 1) << 5 | (out & 2) << 3 | (out & 4) << 4 | (out & 8) << 4);
+		unsigned in = (out & 1) << 5 | (out & 2) << 3 | (out & 4) << 4 | (out & 8) << 4;
 
 		wr(MCR, (uint8_t)(0x10 | out));
 		assert_int_equal(rd(MSR), in);
@@ -391,7 +391,7 @@ static void restore_refuses_what_cannot_be(void **state)
 		for (unsigned bit = 0; bit < 8; bit++) {
 			memcpy(bad, good, n);
 			bad[i] ^= (char)(1 << bit);
-			(void)!vuart_type.restore(&mv.dev, bad, n); /* either way: sane afterwards */
+			(void)!vuart_type.restore(&mv.dev, bad, n); /* either way sane then */
 			for (unsigned k = 0; k < 20; k++)
 				(void)rd(RBR);
 			input("d");

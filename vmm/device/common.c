@@ -15,8 +15,8 @@ static unsigned piece(uint64_t off, unsigned left, unsigned max)
 	return (unsigned)(bits & -bits);
 }
 
-int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, unsigned size, unsigned max,
-		    uint64_t *value)
+int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, unsigned size,
+		    unsigned max, uint64_t *value)
 {
 	uint64_t all = 0;
 
@@ -34,8 +34,8 @@ int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, uns
 	return 0;
 }
 
-int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, unsigned size, unsigned max,
-		     uint64_t value)
+int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, unsigned size,
+		     unsigned max, uint64_t value)
 {
 	for (unsigned done = 0, n; done < size; done += n) {
 		int err;
@@ -48,7 +48,8 @@ int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, un
 	return 0;
 }
 
-int vdev_new_node(void *fdt, int soc, const char *name, const char *compatible, int n, uint64_t base, uint64_t size)
+int vdev_new_node(void *fdt, int soc, const char *name, const char *compatible, int n,
+		  uint64_t base, uint64_t size)
 {
 	char full[40];
 	int node, err;

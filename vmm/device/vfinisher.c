@@ -57,7 +57,7 @@ static int vfinisher_write(void *dev, uint64_t off, unsigned size, uint64_t valu
 	return err;
 }
 
-/* It remembers nothing, so what its register functions get is the host itself (never written through). */
+/* It remembers nothing: what its register functions get is the host itself (never written through). */
 static int vfinisher_create(struct vdev *dev)
 {
 	dev->state = (void *)dev->host;
@@ -89,8 +89,9 @@ static int vfinisher_restore(struct vdev *dev, const void *buf, size_t size)
 	return size ? -EINVAL : 0;
 }
 
-/* Inside /soc, not beside it as in QEMU's tree: a node added above would move the caller's `soc`. */
-static int add_syscon_node(void *fdt, int soc, const char *name, const char *compatible, uint32_t value)
+/* In /soc, not beside it as in QEMU's tree: a node added there would move the caller's `soc`. */
+static int add_syscon_node(void *fdt, int soc, const char *name, const char *compatible,
+			   uint32_t value)
 {
 	int node = fdt_add_subnode(fdt, soc, name);
 	int err;
@@ -110,7 +111,8 @@ static int add_syscon_node(void *fdt, int soc, const char *name, const char *com
 static int vfinisher_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
 {
 	static const char compatible[] = "sifive,test1\0sifive,test0\0syscon";
-	int node = vdev_new_node(fdt, soc, "test", compatible, sizeof(compatible), dev->type->base, FINISHER_SIZE);
+	int node = vdev_new_node(fdt, soc, "test", compatible, sizeof(compatible),
+				 dev->type->base, FINISHER_SIZE);
 	int err;
 
 	(void)intc;

@@ -6,7 +6,7 @@
  * kept (it has no effect). Unlike there, a level that is still up at its
  * completion is pending again, as chapter 7 asks of level-triggered gateways.
  *
- * Nothing here walks the sources: pending sources are kept as one bitmap for
+ * Nothing here walks the sources: pending sources are kept in one bitmap for
  * each priority, and the best of a context is the lowest bit of the first
  * intersection with its enables that is not empty.
  */
@@ -20,7 +20,11 @@
 
 enum { CONTEXT_THRESHOLD = 0, CONTEXT_CLAIM = 4 };
 
-/* What needs a stack frame stays out of the dispatchers, whose other paths then need none. */
+/*
+ * For speed, functions end in calls of others ("return f(...)" is a jump), and what needs a stack
+ * frame is kept out of line: so the hot paths have none. Those that end a register access return
+ * its outcome, 0.
+ */
 #define OUT_OF_LINE __attribute__((noinline))
 
 /*
@@ -40,16 +44,11 @@ static inline uint64_t lowest_bit(uint64_t x)
 	return number[((x & -x) * SEQUENCE) >> 58];
 }
 
-static inline bool test_bit(const uint64_t *map, uint64_t source)
-{
-	return map[source >> 6] >> (source & 63) & 1;
-}
-
 /* Is there anything to claim for this context? */
 static inline bool has_request(const struct vplic *p, const struct vplic_context *c)
 {
 	for (uint64_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
-		const uint64_t *map = p->by_rank[lowest_bit(ranks)];
+		const uint64_t *map = p->pending[lowest_bit(ranks)];
 
 		if ((map[0] & c->enable[0]) | (map[1] & c->enable[1]))
 			return true;
@@ -71,75 +70,95 @@ void vplic_sync_line(struct vplic *p, unsigned vcpu)
 		drive_line(p, vcpu, up);
 }
 
-/*
- * The two below end the hot paths where a line may have to move, with the lock; only they need a stack frame.
- * flags as spin_lock_irqsave gave them; 0 (interrupts were off) after a plain spin_lock.
- */
-
 /* Of these lines, all up, lower those that have lost their last request. Unlocks. */
-static void OUT_OF_LINE lower_and_unlock(struct vplic *p, uint64_t vcpus, irqflags_t flags)
+static int OUT_OF_LINE lower_and_unlock(struct vplic *p, uint64_t vcpus)
 {
-	for (; vcpus; vcpus &= vcpus - 1) {
+	do {
 		uint64_t vcpu = lowest_bit(vcpus);
 
+		vcpus &= vcpus - 1;
 		if (!has_request(p, &p->context[2 * vcpu + 1]))
 			drive_line(p, vcpu, false);
-	}
-	spin_unlock_irqrestore(&p->lock, flags);
+	} while (unlikely(vcpus));
+	spin_unlock(&p->lock);
+	return 0;
 }
 
-/* A request of this priority has come: of these lines, all down, raise those whose threshold it passes. Unlocks. */
-static void OUT_OF_LINE raise_and_unlock(struct vplic *p, uint64_t vcpus, unsigned prio, irqflags_t flags)
+/*
+ * A request of this priority has come: of these lines, all down, raise those whose threshold it
+ * passes. Unlocks. flags as spin_lock_irqsave gave them; 0 (interrupts were off) after a plain
+ * spin_lock.
+ */
+static int OUT_OF_LINE raise_and_unlock(struct vplic *p, uint64_t vcpus, unsigned prio,
+					irqflags_t flags)
 {
-	for (; vcpus; vcpus &= vcpus - 1) {
+	do {
 		uint64_t vcpu = lowest_bit(vcpus);
 
+		vcpus &= vcpus - 1;
 		if (prio > p->context[2 * vcpu + 1].threshold)
 			drive_line(p, vcpu, true);
-	}
+	} while (unlikely(vcpus));
 	spin_unlock_irqrestore(&p->lock, flags);
+	return 0;
 }
 
-static inline void set_pending(struct vplic *p, uint64_t word, uint64_t bit, unsigned prio)
+uint64_t vplic_pending(const struct vplic *p, unsigned word)
+{
+	uint64_t all = 0;
+
+	for (unsigned rank = 0; rank < VPLIC_PRIORITIES; rank++)
+		all |= __atomic_load_n(&p->pending[rank][word], __ATOMIC_RELAXED);
+	return all;
+}
+
+static inline bool is_pending(const struct vplic *p, uint64_t source)
+{
+	return p->pending[vplic_rank(p->prio[source])][source >> 6] >> (source & 63) & 1;
+}
+
+static inline void set_pending(struct vplic *p, uint64_t source, unsigned prio)
 {
 	unsigned rank = vplic_rank(prio);
 
-	p->pending[word] |= bit;
-	p->by_rank[rank][word] |= bit;
+	p->pending[rank][source >> 6] |= BIT(source & 63);
 	p->ranks_pending |= UINT32_C(1) << rank;
 }
 
-static inline void clear_pending(struct vplic *p, uint64_t word, uint64_t bit, uint64_t rank)
+void vplic_set_pending(struct vplic *p, unsigned source)
 {
-	uint64_t *map = p->by_rank[rank];
+	set_pending(p, source, p->prio[source]);
+}
 
-	p->pending[word] &= ~bit;
+static inline void clear_pending(struct vplic *p, unsigned word, uint64_t bit, uint64_t rank)
+{
+	uint64_t *map = p->pending[rank];
+
 	map[word] &= ~bit;
 	if (!(map[0] | map[1]))
 		p->ranks_pending &= ~(UINT32_C(1) << rank);
 }
 
-void vplic_set_pending(struct vplic *p, unsigned source)
+/* Put the first of these pending sources of a word into service. @return it. */
+static inline uint64_t take(struct vplic *p, unsigned word, uint64_t bits, uint64_t rank)
 {
-	set_pending(p, source >> 6, BIT(source & 63), p->prio[source]);
+	p->in_service[word] |= bits & -bits;
+	clear_pending(p, word, bits & -bits, rank);
+	return 64 * word + lowest_bit(bits);
 }
 
 /* Put the best pending source of the context into service. @return it, 0: none. */
 static inline uint64_t take_best(struct vplic *p, const struct vplic_context *c)
 {
 	for (uint64_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
-		uint64_t rank = lowest_bit(ranks), word = 0;
-		uint64_t bits = p->by_rank[rank][0] & c->enable[0];
+		uint64_t rank = lowest_bit(ranks);
+		uint64_t low = p->pending[rank][0] & c->enable[0];
+		uint64_t high = p->pending[rank][1] & c->enable[1];
 
-		if (!bits) {
-			word = 1;
-			bits = p->by_rank[rank][1] & c->enable[1];
-		}
-		if (bits) {
-			p->in_service[word] |= bits & -bits;
-			clear_pending(p, word, bits & -bits, rank);
-			return 64 * word + lowest_bit(bits);
-		}
+		if (low)
+			return take(p, 0, low, rank);
+		if (high)
+			return take(p, 1, high, rank);
 	}
 	return 0;
 }
@@ -153,71 +172,69 @@ static int OUT_OF_LINE claim(struct vplic *p, const struct vplic_context *c, uin
 	*value = source;
 	vcpus = p->targets[source] & p->lines;
 	if (source && vcpus)
-		lower_and_unlock(p, vcpus, 0);
-	else
-		spin_unlock(&p->lock);
+		return lower_and_unlock(p, vcpus);
+	spin_unlock(&p->lock);
 	return 0;
 }
 
 /* The gateway, with the lock held, sends a request to the core. Unlocks. */
-static inline void forward_and_unlock(struct vplic *p, uint64_t source, irqflags_t flags)
+static inline int forward_and_unlock(struct vplic *p, uint64_t source, irqflags_t flags)
 {
 	unsigned prio = p->prio[source];
 	uint64_t vcpus = p->targets[source] & ~p->lines;
 
-	set_pending(p, source >> 6, BIT(source & 63), prio);
+	set_pending(p, source, prio);
 	if (vcpus)
-		raise_and_unlock(p, vcpus, prio, flags);
-	else
-		spin_unlock_irqrestore(&p->lock, flags);
+		return raise_and_unlock(p, vcpus, prio, flags);
+	spin_unlock_irqrestore(&p->lock, flags);
+	return 0;
 }
 
-static void OUT_OF_LINE complete(struct vplic *p, const struct vplic_context *c, uint64_t source)
+static int OUT_OF_LINE complete(struct vplic *p, const struct vplic_context *c, uint64_t source)
 {
 	uint64_t word = source >> 6, bit = BIT(source & 63);
 
 	if (source >= VPLIC_IDS)
-		return;
+		return 0;
 	spin_lock(&p->lock);
 	if (c->enable[word] & p->in_service[word] & bit) {
 		p->in_service[word] &= ~bit;
-		if (p->level[word] & bit) {
-			forward_and_unlock(p, source, 0);
-			return;
-		}
+		if (p->level[word] & bit)
+			return forward_and_unlock(p, source, 0);
 	}
 	spin_unlock(&p->lock);
+	return 0;
 }
 
 void vplic_set_level(struct vdev *plic, unsigned source, bool level)
 {
 	struct vplic *p = plic->state;
-	uint64_t word = source >> 6, bit = BIT(source & 63);
+	uint64_t id = source, word = id >> 6, bit = BIT(id & 63);
 	irqflags_t flags;
 
-	if (source == 0 || source >= VPLIC_IDS)
+	if (id == 0 || id >= VPLIC_IDS)
 		return;
 	flags = spin_lock_irqsave(&p->lock);
 	if (!level) {
 		p->level[word] &= ~bit;
 	} else {
 		p->level[word] |= bit;
-		if (!((p->in_service[word] | p->pending[word]) & bit)) {
-			forward_and_unlock(p, source, flags);
+		if (!(p->in_service[word] & bit) && !is_pending(p, id)) {
+			forward_and_unlock(p, id, flags);
 			return;
 		}
 	}
 	spin_unlock_irqrestore(&p->lock, flags);
 }
 
-static void OUT_OF_LINE set_priority(struct vplic *p, unsigned source, uint32_t prio)
+static int OUT_OF_LINE set_priority(struct vplic *p, unsigned source, uint32_t prio)
 {
 	bool pending;
 
 	if (source == 0 || source >= VPLIC_IDS)
-		return;
+		return 0;
 	spin_lock(&p->lock);
-	pending = test_bit(p->pending, source);
+	pending = is_pending(p, source);
 	if (pending)
 		clear_pending(p, source >> 6, BIT(source & 63), vplic_rank(p->prio[source]));
 	__atomic_store_n(&p->prio[source], prio % VPLIC_PRIORITIES, __ATOMIC_RELAXED);
@@ -227,6 +244,7 @@ static void OUT_OF_LINE set_priority(struct vplic *p, unsigned source, uint32_t 
 			vplic_sync_line(p, (unsigned)lowest_bit(vcpus));
 	}
 	spin_unlock(&p->lock);
+	return 0;
 }
 
 void vplic_toggle_targets(struct vplic *p, unsigned context, unsigned word, uint64_t changed)
@@ -238,7 +256,7 @@ void vplic_toggle_targets(struct vplic *p, unsigned context, unsigned word, uint
 }
 
 /* One 32-bit enable register, number n of its context. */
-static void OUT_OF_LINE set_enable(struct vplic *p, unsigned context, unsigned n, uint32_t value)
+static int OUT_OF_LINE set_enable(struct vplic *p, unsigned context, unsigned n, uint32_t value)
 {
 	uint64_t *word = &p->context[context].enable[n / 2];
 	unsigned shift = 32 * (n % 2);
@@ -251,20 +269,22 @@ static void OUT_OF_LINE set_enable(struct vplic *p, unsigned context, unsigned n
 	if (context & 1)
 		vplic_sync_line(p, context / 2);
 	spin_unlock(&p->lock);
+	return 0;
 }
 
-static void OUT_OF_LINE set_threshold(struct vplic *p, unsigned context, uint32_t value)
+static int OUT_OF_LINE set_threshold(struct vplic *p, unsigned context, uint32_t value)
 {
 	spin_lock(&p->lock);
 	vplic_set_threshold(&p->context[context], value % VPLIC_PRIORITIES);
 	if (context & 1)
 		vplic_sync_line(p, context / 2);
 	spin_unlock(&p->lock);
+	return 0;
 }
 
-static inline uint32_t half(const uint64_t *map, unsigned n)
+static inline uint32_t half(uint64_t word, unsigned n)
 {
-	return (uint32_t)(__atomic_load_n(&map[n / 2], __ATOMIC_RELAXED) >> (32 * (n % 2)));
+	return (uint32_t)(word >> (32 * (n % 2)));
 }
 
 /* The registers below the contexts' pages. What is reserved reads 0. */
@@ -276,13 +296,15 @@ static uint32_t read_low(const struct vplic *p, uint64_t off)
 	if (off < PENDING_BASE)
 		return n < VPLIC_IDS ? __atomic_load_n(&p->prio[n], __ATOMIC_RELAXED) : 0;
 	if (off < ENABLE_BASE)
-		return n < ENABLE_WORDS ? half(p->pending, n) : 0;
+		return n < ENABLE_WORDS ? half(vplic_pending(p, n / 2), n) : 0;
 	context = (off - ENABLE_BASE) / 128;
 	n = off % 128 / 4;
-	return context < p->n_contexts && n < ENABLE_WORDS ? half(p->context[context].enable, n) : 0;
+	if (context >= p->n_contexts || n >= ENABLE_WORDS)
+		return 0;
+	return half(__atomic_load_n(&p->context[context].enable[n / 2], __ATOMIC_RELAXED), n);
 }
 
-/* Registers are 4 bytes; a bus makes such pieces of a wider access only where that is misaligned. */
+/* Registers are 4 bytes; the bus makes such pieces of a wider access only if it is misaligned. */
 static int OUT_OF_LINE read_odd(void *dev, uint64_t off, unsigned size, uint64_t *value)
 {
 	if (vdev_is_whole(off, size, 8))
@@ -310,15 +332,16 @@ int vplic_read(void *dev, uint64_t off, unsigned size, uint64_t *value)
 }
 
 /* As read_low; the pending bits are read only. */
-static void write_low(struct vplic *p, uint64_t off, uint32_t value)
+static int write_low(struct vplic *p, uint64_t off, uint32_t value)
 {
 	uint64_t context = (off - ENABLE_BASE) / 128;
 	unsigned n = off % 128 / 4;
 
 	if (off < PENDING_BASE)
-		set_priority(p, (unsigned)off / 4, value);
-	else if (off >= ENABLE_BASE && context < p->n_contexts && n < ENABLE_WORDS)
-		set_enable(p, (unsigned)context, n, value);
+		return set_priority(p, (unsigned)off / 4, value);
+	if (off >= ENABLE_BASE && context < p->n_contexts && n < ENABLE_WORDS)
+		return set_enable(p, (unsigned)context, n, value);
+	return 0;
 }
 
 static int OUT_OF_LINE write_odd(void *dev, uint64_t off, unsigned size, uint64_t value)
@@ -336,13 +359,11 @@ int vplic_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 
 	if (unlikely(size != 4 || off % 4 || off >= VPLIC_SIZE))
 		return write_odd(dev, off, size, value);
+	if (context < p->n_contexts && reg == CONTEXT_CLAIM)
+		return complete(p, &p->context[context], (uint32_t)value);
 	if (off < CONTEXT_BASE)
-		write_low(p, off, (uint32_t)value);
-	else if (context >= p->n_contexts)
-		return 0;
-	else if (reg == CONTEXT_CLAIM)
-		complete(p, &p->context[context], (uint32_t)value);
-	else if (reg == CONTEXT_THRESHOLD)
-		set_threshold(p, (unsigned)context, (uint32_t)value);
+		return write_low(p, off, (uint32_t)value);
+	if (context < p->n_contexts && reg == CONTEXT_THRESHOLD)
+		return set_threshold(p, (unsigned)context, (uint32_t)value);
 	return 0;
 }

@@ -92,7 +92,8 @@ static size_t vplic_save(struct vdev *dev, void *buf, size_t size)
 	flags = spin_lock_irqsave(&p->lock);
 	memcpy(s.prio, p->prio, sizeof(s.prio));
 	memcpy(s.level, p->level, sizeof(s.level));
-	memcpy(s.pending, p->pending, sizeof(s.pending));
+	for (unsigned w = 0; w < VPLIC_WORDS; w++)
+		s.pending[w] = vplic_pending(p, w);
 	memcpy(s.in_service, p->in_service, sizeof(s.in_service));
 	memcpy(buf, &s, sizeof(s));
 	for (unsigned i = 0; i < p->n_contexts; i++, out += sizeof(struct saved_context)) {
@@ -117,7 +118,9 @@ static bool plausible(const struct saved *s)
 	for (unsigned i = 0; i < VPLIC_WORDS; i++) {
 		if ((s->level[i] | s->pending[i] | s->in_service[i]) & ~real_sources(i))
 			return false;
-		if (s->pending[i] & s->in_service[i] || s->level[i] & ~(s->pending[i] | s->in_service[i]))
+		if (s->pending[i] & s->in_service[i])
+			return false;
+		if (s->level[i] & ~(s->pending[i] | s->in_service[i]))
 			return false;
 	}
 	for (unsigned i = 0; i < VPLIC_IDS; i++)
@@ -190,12 +193,13 @@ static int vplic_restore(struct vdev *dev, const void *buf, size_t size)
 /* For each vCPU: its local controller's phandle with M- and with S-mode external interrupt. */
 static int add_contexts(void *fdt, int node, unsigned n_vcpus)
 {
+	static const char name[] = "interrupts-extended";
 	int err = 0;
 
 	for (unsigned n = 0; n < 2 * n_vcpus && !err; n++) {
-		err = fdt_appendprop_u32(fdt, node, "interrupts-extended", GUEST_CPU_INTC_PHANDLE + n / 2);
+		err = fdt_appendprop_u32(fdt, node, name, GUEST_CPU_INTC_PHANDLE + n / 2);
 		if (!err)
-			err = fdt_appendprop_u32(fdt, node, "interrupts-extended", n & 1 ? 9 : 11);
+			err = fdt_appendprop_u32(fdt, node, name, n & 1 ? 9 : 11);
 	}
 	return err;
 }
@@ -203,7 +207,8 @@ static int add_contexts(void *fdt, int node, unsigned n_vcpus)
 static int vplic_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
 {
 	static const char compatible[] = "sifive,plic-1.0.0\0riscv,plic0";
-	int node = vdev_new_node(fdt, soc, "plic", compatible, sizeof(compatible), dev->type->base, VPLIC_SIZE);
+	int node = vdev_new_node(fdt, soc, "plic", compatible, sizeof(compatible),
+				 dev->type->base, VPLIC_SIZE);
 	int err;
 
 	if (node < 0)

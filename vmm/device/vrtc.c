@@ -16,10 +16,15 @@
 #define REGS_SIZE 0x24 /* QEMU's virt: one register more than are named */
 #define REG_WIDTH 4
 
-/* The low half is read first and latches the high half; of the alarm the low half is written last and sets it. */
+/*
+ * Of the time the low half is read first and latches the high half; of the alarm the low half is
+ * written last and sets it.
+ */
 enum {
-	RTC_TIME_LOW = 0x00, RTC_TIME_HIGH = 0x04, RTC_ALARM_LOW = 0x08, RTC_ALARM_HIGH = 0x0c,
-	RTC_IRQ_ENABLED = 0x10, RTC_CLEAR_ALARM = 0x14, RTC_ALARM_STATUS = 0x18, RTC_CLEAR_INTERRUPT = 0x1c,
+	RTC_TIME_LOW = 0x00, RTC_TIME_HIGH = 0x04,
+	RTC_ALARM_LOW = 0x08, RTC_ALARM_HIGH = 0x0c,
+	RTC_IRQ_ENABLED = 0x10, RTC_CLEAR_ALARM = 0x14,
+	RTC_ALARM_STATUS = 0x18, RTC_CLEAR_INTERRUPT = 0x1c,
 };
 
 /* All that a guest can see, and so all that is saved. */
@@ -264,7 +269,8 @@ static int vrtc_restore(struct vdev *dev, const void *buf, size_t size)
 static int vrtc_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
 {
 	static const char compatible[] = "google,goldfish-rtc";
-	int node = vdev_new_node(fdt, soc, "rtc", compatible, sizeof(compatible), dev->type->base, NODE_SIZE);
+	int node = vdev_new_node(fdt, soc, "rtc", compatible, sizeof(compatible),
+				 dev->type->base, NODE_SIZE);
 
 	if (node < 0 || !dev->host->alarm_set)
 		return MIN(node, 0);

@@ -10,14 +10,23 @@
 #include <errno.h>
 #include <vmm/memory.h>
 
-enum { UART_DATA, UART_IER, UART_IIR, UART_LCR, UART_MCR, UART_LSR, UART_MSR, UART_SCR, UART_N_REGS };
+enum { UART_DATA, UART_IER, UART_IIR, UART_LCR, UART_MCR, UART_LSR, UART_MSR, UART_SCR, N_REGS };
 enum { UART_FCR = UART_IIR };
 enum { IER_RDI = 0x01, IER_THRI = 0x02, IER_RLSI = 0x04, IER_ALL = 0x0f };
 enum { FCR_ENABLE = 0x01, FCR_CLEAR_RX = 0x02, FCR_CLEAR_TX = 0x04, FCR_KEPT = 0xc9 };
 enum { LCR_DLAB = 0x80 };
-enum { MCR_DTR = 0x01, MCR_RTS = 0x02, MCR_OUT1 = 0x04, MCR_OUT2 = 0x08, MCR_LOOP = 0x10, MCR_ALL = 0x1f };
+enum { MCR_DTR = 0x01, MCR_RTS = 0x02, MCR_OUT1 = 0x04, MCR_OUT2 = 0x08 };
+enum { MCR_LOOP = 0x10, MCR_ALL = 0x1f };
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
-enum { IIR_NONE = 0x01, IIR_THRI = 0x02, IIR_RDI = 0x04, IIR_RLSI = 0x06, IIR_TIMEOUT = 0x0c, IIR_FIFO = 0xc0 };
+enum { IIR_NONE = 0x01, IIR_THRI = 0x02, IIR_RDI = 0x04, IIR_RLSI = 0x06, IIR_TIMEOUT = 0x0c };
+enum { IIR_FIFO = 0xc0 };
+
+/*
+ * For speed, functions end in calls of others ("return f(...)" is a jump), and what needs a stack
+ * frame is kept out of line: so the hot paths have none. Those that end a register access return
+ * its outcome, 0.
+ */
+#define OUT_OF_LINE __attribute__((noinline))
 
 static unsigned fifo_capacity(const struct vuart_regs *r)
 {
@@ -64,16 +73,30 @@ static uint8_t pop(struct vuart_regs *r)
 	return byte;
 }
 
-static void __attribute__((noinline)) change_line(struct vuart *u)
+static void change_line(struct vuart *u)
 {
 	u->line = !u->line;
 	u->host->irq_level(u->host->vm, GUEST_UART_IRQ, u->line);
 }
 
-static inline void drive_line(struct vuart *u)
+static int OUT_OF_LINE change_line_and_unlock(struct vuart *u)
 {
-	if ((interrupt(&u->r) != IIR_NONE) != u->line)
-		change_line(u);
+	change_line(u);
+	spin_unlock(&u->lock);
+	return 0;
+}
+
+static inline bool line_is_stale(const struct vuart *u)
+{
+	return (interrupt(&u->r) != IIR_NONE) != u->line;
+}
+
+static inline int drive_line_and_unlock(struct vuart *u)
+{
+	if (line_is_stale(u))
+		return change_line_and_unlock(u);
+	spin_unlock(&u->lock);
+	return 0;
 }
 
 /* In loopback the wire from outside is cut: input stays in the ring. */
@@ -84,7 +107,8 @@ void vuart_refresh(struct vuart *u)
 		u->ring_head = (u->ring_head + 1) % VUART_RING;
 		u->ring_count--;
 	}
-	drive_line(u);
+	if (line_is_stale(u))
+		change_line(u);
 }
 
 /* Half a ring of hysteresis, so that a fast sender is not called back for each byte. */
@@ -128,48 +152,41 @@ static uint8_t next_byte(struct vuart_regs *r)
 	return r->rbr;
 }
 
-static uint8_t read_data(struct vuart *u)
+static int OUT_OF_LINE read_data(struct vuart *u, uint64_t *value)
 {
-	uint8_t byte;
-
-	if (u->r.lcr & LCR_DLAB)
-		return u->r.dll;
 	spin_lock(&u->lock);
-	byte = next_byte(&u->r);
+	*value = u->r.lcr & LCR_DLAB ? u->r.dll : next_byte(&u->r);
 	vuart_refresh(u);
 	vuart_unlock(u, 0);
-	return byte;
+	return 0;
 }
 
-/* Reading the transmitter-empty interrupt acknowledges it; being the last in rank, it leaves none behind. */
-static uint8_t read_iir(struct vuart *u)
+/* Reading the transmitter-empty interrupt acknowledges it; the last in rank, it leaves none behind. */
+static int OUT_OF_LINE read_iir(struct vuart *u, uint64_t *value)
 {
-	uint8_t id, fifo = u->r.fcr & FCR_ENABLE ? IIR_FIFO : 0;
+	uint8_t id;
 
 	spin_lock(&u->lock);
 	id = interrupt(&u->r);
+	*value = id | (u->r.fcr & FCR_ENABLE ? IIR_FIFO : 0);
 	if (id == IIR_THRI) {
 		u->r.thr_pending = 0;
-		change_line(u);
+		return change_line_and_unlock(u);
 	}
 	spin_unlock(&u->lock);
-	return id | fifo;
+	return 0;
 }
 
 /* Reading acknowledges the overrun. */
-static uint8_t read_lsr(struct vuart *u)
+static int OUT_OF_LINE read_lsr(struct vuart *u, uint64_t *value)
 {
-	uint8_t lsr;
-
 	spin_lock(&u->lock);
-	lsr = u->r.lsr;
-	set_lsr(&u->r, lsr & ~LSR_OE);
-	drive_line(u);
-	spin_unlock(&u->lock);
-	return lsr;
+	*value = u->r.lsr;
+	set_lsr(&u->r, u->r.lsr & ~LSR_OE);
+	return drive_line_and_unlock(u);
 }
 
-/* A modem that is always there; in loopback our own outputs. Nothing ever changes by itself, so no delta bits. */
+/* A modem that is always there, or our own outputs in loopback. Changes are not told (delta bits). */
 static uint8_t modem_status(const struct vuart_regs *r)
 {
 	if (!(r->mcr & MCR_LOOP))
@@ -178,52 +195,59 @@ static uint8_t modem_status(const struct vuart_regs *r)
 	       (r->mcr & MCR_OUT1 ? MSR_RI : 0) | (r->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
-/* Those of one byte that no other decides on need no lock. */
-static uint8_t read_register(struct vuart *u, unsigned reg)
+/* What is one byte and decides nothing else is read without the lock. */
+static uint8_t plain_register(const struct vuart_regs *r, uint64_t reg)
 {
 	switch (reg) {
-	case UART_DATA:
-		return read_data(u);
 	case UART_IER:
-		return u->r.lcr & LCR_DLAB ? u->r.dlm : u->r.ier;
-	case UART_IIR:
-		return read_iir(u);
+		return r->lcr & LCR_DLAB ? r->dlm : r->ier;
 	case UART_LCR:
-		return u->r.lcr;
+		return r->lcr;
 	case UART_MCR:
-		return u->r.mcr;
-	case UART_LSR:
-		return read_lsr(u);
+		return r->mcr;
 	case UART_MSR:
-		return modem_status(&u->r);
+		return modem_status(r);
 	default:
-		return u->r.scr;
+		return r->scr;
 	}
 }
 
-static int __attribute__((noinline)) read_any(struct vuart *u, uint64_t off, unsigned size, uint64_t *value)
+static int read_register(struct vuart *u, uint64_t reg, uint64_t *value)
 {
-	if (!vdev_is_whole(off, size, 8))
-		return vdev_split_read(&vuart_type.ops, u, off, size, 8, value);
-	if (off >= UART_N_REGS)
-		return -EINVAL;
-	*value = read_register(u, (unsigned)off);
-	return 0;
+	switch (reg) {
+	case UART_DATA:
+		return read_data(u, value);
+	case UART_IIR:
+		return read_iir(u, value);
+	case UART_LSR:
+		return read_lsr(u, value);
+	default:
+		*value = plain_register(&u->r, reg);
+		return 0;
+	}
+}
+
+static int OUT_OF_LINE read_split(struct vuart *u, uint64_t off, unsigned size, uint64_t *value)
+{
+	return vdev_split_read(&vuart_type.ops, u, off, size, 8, value);
 }
 
 /*
- * A register is one byte; a wider aligned access is one access to it (as QEMU's virt has it). Polling guests
- * read the line status before each byte, hence the short way to it.
+ * A register is one byte; a wider aligned access is one access to it (as QEMU's virt has it).
+ * Polling guests read the line status before each byte, hence the short way to it.
  */
 int vuart_read(void *dev, uint64_t off, unsigned size, uint64_t *value)
 {
 	struct vuart *u = dev;
 	uint8_t lsr = __atomic_load_n(&u->r.lsr, __ATOMIC_RELAXED);
 
-	if (off != UART_LSR || size != 1 || lsr & LSR_OE)
-		return read_any(u, off, size, value);
-	*value = lsr;
-	return 0;
+	if (off == UART_LSR && size == 1 && !(lsr & LSR_OE)) {
+		*value = lsr;
+		return 0;
+	}
+	if (!vdev_is_whole(off, size, 8))
+		return read_split(u, off, size, value);
+	return off < N_REGS ? read_register(u, off, value) : -EINVAL;
 }
 
 /* --- writes ------------------------------------------------------------------ */
@@ -240,41 +264,44 @@ static void loop_back(struct vuart_regs *r, uint8_t byte)
 	set_lsr(r, r->lsr | LSR_OE);
 }
 
+static int write_data_locked(struct vuart *u, uint8_t value)
+{
+	spin_lock(&u->lock);
+	if (u->r.mcr & MCR_LOOP)
+		loop_back(&u->r, value);
+	u->r.thr_pending = 1; /* full and, at once, empty again */
+	return drive_line_and_unlock(u);
+}
+
 /* A byte for the console leaves before the lock is taken, and none is without its interrupt. */
-static void write_data(struct vuart *u, uint8_t value)
+static int OUT_OF_LINE write_data(struct vuart *u, uint8_t value)
 {
 	char byte = (char)value;
 
 	if (u->r.lcr & LCR_DLAB) {
 		u->r.dll = value;
-		return;
+		return 0;
 	}
 	if (!(u->r.mcr & MCR_LOOP)) {
 		u->host->console_write(u->host->vm, &byte, 1);
 		if (!(u->r.ier & IER_THRI))
-			return;
+			return 0;
 	}
-	spin_lock(&u->lock);
-	if (u->r.mcr & MCR_LOOP)
-		loop_back(&u->r, value);
-	u->r.thr_pending = 1; /* full and, at once, empty again */
-	drive_line(u);
-	spin_unlock(&u->lock);
+	return write_data_locked(u, value);
 }
 
-/* Enabling the transmitter-empty interrupt while it is empty raises it, acknowledged before or not. */
-static void write_ier(struct vuart *u, uint8_t value)
+/* Enabling the transmitter-empty interrupt raises it, acknowledged before or not: it is empty. */
+static int OUT_OF_LINE write_ier(struct vuart *u, uint8_t value)
 {
 	if (u->r.lcr & LCR_DLAB) {
 		u->r.dlm = value;
-		return;
+		return 0;
 	}
 	spin_lock(&u->lock);
 	if ((u->r.ier ^ value) & IER_THRI)
 		u->r.thr_pending = 1;
 	u->r.ier = value & IER_ALL;
-	drive_line(u);
-	spin_unlock(&u->lock);
+	return drive_line_and_unlock(u);
 }
 
 static void write_fcr(struct vuart_regs *r, uint8_t value)
@@ -291,7 +318,7 @@ static void write_fcr(struct vuart_regs *r, uint8_t value)
 }
 
 /* FCR and MCR decide whether waiting input comes in. */
-static void write_control(struct vuart *u, unsigned reg, uint8_t value)
+static int OUT_OF_LINE write_control(struct vuart *u, uint64_t reg, uint8_t value)
 {
 	spin_lock(&u->lock);
 	if (reg == UART_FCR)
@@ -300,29 +327,27 @@ static void write_control(struct vuart *u, unsigned reg, uint8_t value)
 		u->r.mcr = value & MCR_ALL;
 	vuart_refresh(u);
 	vuart_unlock(u, 0);
+	return 0;
 }
 
-static void write_register(struct vuart *u, unsigned reg, uint8_t value)
+static int write_register(struct vuart *u, uint64_t reg, uint8_t value)
 {
 	switch (reg) {
 	case UART_DATA:
-		write_data(u, value);
-		break;
+		return write_data(u, value);
 	case UART_IER:
-		write_ier(u, value);
-		break;
+		return write_ier(u, value);
 	case UART_FCR:
 	case UART_MCR:
-		write_control(u, reg, value);
-		break;
+		return write_control(u, reg, value);
 	case UART_LCR:
 		u->r.lcr = value;
-		break;
+		return 0;
 	case UART_SCR:
 		u->r.scr = value;
-		break;
+		return 0;
 	default: /* the status registers are read only */
-		break;
+		return 0;
 	}
 }
 
@@ -330,8 +355,5 @@ int vuart_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 {
 	if (!vdev_is_whole(off, size, 8))
 		return vdev_split_write(&vuart_type.ops, dev, off, size, 8, value);
-	if (off >= UART_N_REGS)
-		return -EINVAL;
-	write_register(dev, (unsigned)off, (uint8_t)value);
-	return 0;
+	return off < N_REGS ? write_register(dev, off, (uint8_t)value) : -EINVAL;
 }

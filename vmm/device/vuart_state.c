@@ -10,7 +10,7 @@
 #include <vmm/memory.h>
 
 #define SAVE_VERSION 1
-#define NODE_SIZE UINT64_C(0x100)   /* as in QEMU's tree; the registers beyond the eighth do not answer */
+#define NODE_SIZE UINT64_C(0x100) /* as in QEMU's tree, although only the first 8 bytes answer */
 #define CLOCK_HZ 3686400
 
 /* Saved state: this, then VUART_RING bytes of input, of which ring_count count. */
@@ -92,9 +92,11 @@ static bool plausible(const struct vuart_regs *r)
 {
 	unsigned capacity = r->fcr & 1 ? VUART_FIFO : 1;
 
-	return (r->lsr & ~(LSR_DR | LSR_OE)) == (LSR_THRE | LSR_TEMT) && !(r->lsr & LSR_DR) == !r->count &&
-	       !(r->ier & ~0x0f) && !(r->fcr & ~0xc9) && !(r->mcr & ~0x1f) && r->thr_pending <= 1 &&
-	       r->head < VUART_FIFO && r->count <= capacity;
+	if ((r->lsr & ~(LSR_DR | LSR_OE)) != (LSR_THRE | LSR_TEMT))
+		return false;
+	if (!(r->lsr & LSR_DR) != !r->count || r->count > capacity || r->head >= VUART_FIFO)
+		return false;
+	return !(r->ier & ~0x0f) && !(r->fcr & ~0xc9) && !(r->mcr & ~0x1f) && r->thr_pending <= 1;
 }
 
 static int vuart_restore(struct vdev *dev, const void *buf, size_t size)
@@ -117,7 +119,8 @@ static int vuart_restore(struct vdev *dev, const void *buf, size_t size)
 static int vuart_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
 {
 	static const char compatible[] = "ns16550a";
-	int node = vdev_new_node(fdt, soc, "serial", compatible, sizeof(compatible), dev->type->base, NODE_SIZE);
+	int node = vdev_new_node(fdt, soc, "serial", compatible, sizeof(compatible),
+				 dev->type->base, NODE_SIZE);
 	int err;
 
 	if (node < 0)

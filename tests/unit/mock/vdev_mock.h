@@ -162,7 +162,8 @@ static inline int mv_tree(void *fdt, int size)
 }
 
 /** Property `name` of the node is this array of n cells. */
-static inline void mv_cells(const void *fdt, const char *path, const char *name, const uint32_t *cells, int n)
+static inline void mv_cells(const void *fdt, const char *path, const char *name,
+			    const uint32_t *cells, int n)
 {
 	int len, node = fdt_path_offset(fdt, path);
 	const fdt32_t *p = node < 0 ? NULL : fdt_getprop(fdt, node, name, &len);

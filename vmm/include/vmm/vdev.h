@@ -31,11 +31,12 @@ struct vdev_host {
 	/** End the VM: shutdown (failure false) or crash with status, or reset. */
 	void (*vm_end)(void *vm, enum vdev_end how, int status);
 	uint64_t (*time_ns)(void);        /* monotonic */
-	/** Time of day, nanoseconds since 1970 UTC. NULL: not known, and the clock then counts from the start. */
+	/** Time of day, ns since 1970 UTC. NULL: not known, and a clock then counts from the start. */
 	uint64_t (*wall_ns)(void);
 	/**
-	 * Call dev->type->alarm(dev) once when time_ns() reaches `at` (UINT64_MAX: forget it); a new time replaces
-	 * the earlier one. Called with the device's lock held. NULL: there are no alarms, and devices offer none.
+	 * Call dev->type->alarm(dev) once when time_ns() reaches `at` (UINT64_MAX: forget it); a
+	 * new time replaces the earlier one. Called with the device's lock held. NULL: there are
+	 * no alarms, and devices offer none.
 	 */
 	void (*alarm_set)(void *vm, struct vdev *dev, uint64_t at);
 	unsigned n_vcpus;
@@ -46,17 +47,21 @@ struct vdev_type {
 	const char *name;
 	uint64_t base, size;              /* its window, guest-physical */
 	struct device_ops ops;            /* registers; dev argument is vdev->state */
-	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (more vCPUs than it can serve). */
+	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (too many vCPUs for it). */
 	int (*create)(struct vdev *dev);
 	void (*destroy)(struct vdev *dev);
 	/** Power-on state. */
 	void (*reset)(struct vdev *dev);
-	/** Copy the whole state out / in (snapshot). save: @return bytes needed or written; restore: 0 or -EINVAL. */
+	/** Copy the whole state out (snapshot). @return bytes: written, or needed if size is less. */
 	size_t (*save)(struct vdev *dev, void *buf, size_t size);
+	/** Copy it in again, having checked it. @return 0 or -EINVAL (nothing is changed). */
 	int (*restore)(struct vdev *dev, const void *buf, size_t size);
-	/** The alarm asked for with host->alarm_set is due. Interrupts off, no lock held. NULL: it asks for none. */
+	/** The alarm set with host->alarm_set is due. Interrupts off, no lock held. NULL: it sets none. */
 	void (*alarm)(struct vdev *dev);
-	/** Add its node under /soc; intc is the phandle of the VM's interrupt controller. @return 0 or negative libfdt error. */
+	/**
+	 * Add its node under /soc, whose offset stays valid; intc is the phandle of the VM's
+	 * interrupt controller. @return 0 or a negative libfdt error.
+	 */
 	int (*add_node)(struct vdev *dev, void *fdt, int soc, uint32_t intc);
 };
 
@@ -76,7 +81,7 @@ void vplic_set_level(struct vdev *plic, unsigned source, bool level);
 
 /* The UART (vmm/device/vuart.c): 16550A with 16-byte FIFOs. */
 extern const struct vdev_type vuart_type;
-/** Offer received bytes. Any context. @return how many it took (its queue is 4 KiB beyond the FIFO). */
+/** Offer received bytes. Any context. @return how many it took (4 KiB are queued beyond the FIFO). */
 size_t vuart_input(struct vdev *uart, const char *buf, size_t n);
 
 /* Test finisher (vmm/device/vfinisher.c) and goldfish real-time clock (vmm/device/vrtc.c). */
@@ -86,24 +91,25 @@ extern const struct vdev_type vrtc_type;
 /*
  * Helpers for devices (vmm/device/common.c).
  *
- * As on a bus, an access that is misaligned or wider than a register bank takes is done in naturally aligned
- * pieces of at most `max` bytes, low addresses first. A piece that the device does not answer ends it: earlier
- * pieces have happened. The device's own functions see only pieces for which vdev_is_whole holds.
+ * As on a bus, an access that is misaligned or wider than a register bank takes is done in naturally
+ * aligned pieces of at most `max` bytes, low addresses first. A piece that the device does not answer
+ * ends it: earlier pieces have happened. For pieces vdev_is_whole holds.
  */
 static inline bool vdev_is_whole(uint64_t off, unsigned size, unsigned max)
 {
 	return !(off & (size - 1)) && size <= max;
 }
 
-int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, unsigned size, unsigned max,
-		    uint64_t *value);
-int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, unsigned size, unsigned max,
-		     uint64_t value);
+int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, unsigned size,
+		    unsigned max, uint64_t *value);
+int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, unsigned size,
+		     unsigned max, uint64_t value);
 
 /**
  * Add the node name@base with its compatible strings (n bytes, each ended by a zero) and reg.
  * @return the node's offset or a negative libfdt error.
  */
-int vdev_new_node(void *fdt, int soc, const char *name, const char *compatible, int n, uint64_t base, uint64_t size);
+int vdev_new_node(void *fdt, int soc, const char *name, const char *compatible, int n,
+		  uint64_t base, uint64_t size);
 /** Give the node its interrupt. @return 0 or a negative libfdt error. */
 int vdev_node_interrupt(void *fdt, int node, uint32_t intc, uint32_t source);

@@ -32,14 +32,12 @@ struct vplic_context {
 struct vplic {
 	spinlock_t lock;                  /* then: vCPU line (no lock) */
 	uint32_t lines;                   /* vCPUs whose external interrupt is up */
-	uint32_t ranks_pending;           /* bit r: by_rank[r] is not empty */
+	uint32_t ranks_pending;           /* bit r: pending[r] is not empty */
 	unsigned n_contexts;
 	const struct vdev_host *host;
 	uint64_t level[VPLIC_WORDS];
-	uint64_t pending[VPLIC_WORDS];
 	uint64_t in_service[VPLIC_WORDS];
-	/* What follows up to the contexts only makes the look-ups short. */
-	uint64_t by_rank[VPLIC_PRIORITIES][VPLIC_WORDS]; /* pending sources by rank */
+	uint64_t pending[VPLIC_PRIORITIES][VPLIC_WORDS]; /* by rank */
 	uint32_t targets[VPLIC_IDS];      /* vCPUs whose S-mode context enables the source */
 	uint8_t prio[VPLIC_IDS];
 	struct vplic_context context[];
@@ -64,6 +62,8 @@ void vplic_sync_line(struct vplic *p, unsigned vcpu);
 void vplic_toggle_targets(struct vplic *p, unsigned context, unsigned word, uint64_t changed);
 /** Make a source pending; no line moves. Lock held. */
 void vplic_set_pending(struct vplic *p, unsigned source);
+/** The pending sources of one word, of whatever priority. */
+uint64_t vplic_pending(const struct vplic *p, unsigned word);
 
 int vplic_read(void *dev, uint64_t off, unsigned size, uint64_t *value);
 int vplic_write(void *dev, uint64_t off, unsigned size, uint64_t value);

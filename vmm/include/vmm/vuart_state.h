@@ -14,7 +14,7 @@
 enum {
 	LSR_DR = 0x01,   /* data ready */
 	LSR_OE = 0x02,   /* overrun (only in loopback: from outside there is backpressure) */
-	LSR_THRE = 0x20, /* transmitter takes a byte: always, output is never slower than the guest */
+	LSR_THRE = 0x20, /* transmitter takes a byte: always, output never waits */
 	LSR_TEMT = 0x40,
 };
 
@@ -22,7 +22,7 @@ enum {
 struct vuart_regs {
 	uint8_t lsr;     /* kept up to date, and read without the lock */
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
-	uint8_t thr_pending; /* the transmitter-empty interrupt waits; means nothing unless enabled */
+	uint8_t thr_pending; /* transmitter-empty interrupt; means nothing unless enabled */
 	uint8_t rbr;     /* last byte that was read */
 	uint8_t head, count; /* of the receive FIFO; without FIFOs it holds one byte */
 	uint8_t fifo[VUART_FIFO];
@@ -41,8 +41,8 @@ struct vuart {
 /** Move input from the ring to the FIFO and drive the interrupt accordingly. Lock held. */
 void vuart_refresh(struct vuart *u);
 /**
- * Unlock and, when there is room again for input that was refused, tell the host. flags as spin_lock_irqsave
- * gave them; 0 (interrupts were off) after a plain spin_lock.
+ * Unlock and, when there is room again for input that was refused, tell the host. flags as
+ * spin_lock_irqsave gave them; 0 (interrupts were off) after a plain spin_lock.
  */
 void vuart_unlock(struct vuart *u, irqflags_t flags);
 
