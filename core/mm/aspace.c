@@ -124,7 +124,7 @@ static uint64_t block_rest(uint64_t addr, unsigned level, uint64_t left)
 	return MIN(left, size - (addr & (size - 1)));
 }
 
-/** Unmap the block at addr: a large leaf, a large hole or 2 MiB of small ones. @return bytes done. */
+/** Unmap the block at addr: a large leaf, a large hole, 2 MiB of small ones. @return bytes done. */
 static uint64_t clear_block(struct aspace *as, uint64_t addr, uint64_t left, bool *any)
 {
 	irqflags_t irq = spin_lock_irqsave(&as->lock);
@@ -209,7 +209,7 @@ static unsigned whole_perm(unsigned perm)
 	return perm & PERM_W ? perm | PERM_R : perm;
 }
 
-/** Map the block of a linear area at `off`: up to a 1 GiB leaf, or what a 2 MiB block has of smaller ones. */
+/** Map a linear area's block at `off`: a 1 GiB leaf, or what a 2 MiB block has of smaller ones. */
 static int map_block(struct aspace *as, const struct area *a, uint64_t off, uint64_t *done)
 {
 	uint64_t addr = a->start + off, hpa = a->hpa.v + off, left = a->size - off;
@@ -239,7 +239,8 @@ static int map_area(struct aspace *as, const struct area *a)
 int aspace_map_linear(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa, unsigned perm)
 {
 	struct area a = {
-		.start = start, .size = size, .perm = whole_perm(perm), .kind = AREA_LINEAR, .hpa = hpa,
+		.start = start, .size = size, .perm = whole_perm(perm),
+		.kind = AREA_LINEAR, .hpa = hpa,
 	};
 	int err = add_area(as, &a);
 
@@ -253,14 +254,16 @@ int aspace_map_linear(struct aspace *as, uint64_t start, uint64_t size, hpa_t hp
 
 int aspace_map_io(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa)
 {
-	/* What is a device is a property of the physical address here: leaves have no bits for it. */
+	/* That it is a device is known by its physical address: leaves have no bits for it. */
 	return aspace_map_linear(as, start, size, hpa, PERM_R | PERM_W);
 }
 
-int aspace_map_alloc(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags)
+int aspace_map_alloc(struct aspace *as, uint64_t start, uint64_t size, unsigned perm,
+		     unsigned flags)
 {
 	struct area a = {
-		.start = start, .size = size, .perm = whole_perm(perm), .kind = AREA_ALLOC, .flags = flags,
+		.start = start, .size = size, .perm = whole_perm(perm),
+		.kind = AREA_ALLOC, .flags = flags,
 	};
 	int err = add_area(as, &a);
 
@@ -297,7 +300,8 @@ static bool gap_holds(uint64_t at, uint64_t limit, uint64_t size, uint64_t align
 }
 
 /** First fit between the areas; lock held. Last bytes, not ends: the space may reach up to 2^64. */
-static int find_gap(const struct aspace *as, uint64_t at, uint64_t size, uint64_t align, uint64_t *out)
+static int find_gap(const struct aspace *as, uint64_t at, uint64_t size, uint64_t align,
+		    uint64_t *out)
 {
 	for (unsigned i = upper_bound(as, at); i <= as->n_areas; i++) {
 		uint64_t limit = i < as->n_areas ? as->areas[i].start - 1 : as->hi;
@@ -339,7 +343,8 @@ static void count_leaves(const struct aspace *as, const struct area *a, uint64_t
 }
 
 void aspace_describe(const struct aspace *as,
-		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves), void *arg)
+		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves),
+		     void *arg)
 {
 	for (unsigned i = 0; i < as->n_areas; i++) {
 		uint64_t leaves[ASPACE_LEAF_LEVELS] = { 0 };

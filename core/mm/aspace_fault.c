@@ -36,7 +36,7 @@ static int map_block(struct aspace *as, uint64_t base, unsigned level, hpa_t fra
 
 	if (err == 0)
 		a->frames += BIT(9 * level);
-	else if (err != -EEXIST) /* nothing is mapped there: this takes away the tables it stopped at */
+	else if (err != -EEXIST) /* nothing is mapped there: take away the tables it stopped at */
 		pt_unmap(as->format, as->root, base, level_size(level), NULL, NULL, &as->tables);
 	return err;
 }
@@ -130,7 +130,7 @@ enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned acce
 	return FAULT_RESOLVED;
 }
 
-/** The largest block that starts at addr, fits, and that there is memory for. *size says how large it was. */
+/** Give the largest block that starts at addr, fits and that there is memory for: *size bytes. */
 static int populate_block(struct aspace *as, uint64_t addr, uint64_t left, unsigned level,
 			  uint64_t *size)
 {

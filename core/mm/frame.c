@@ -20,7 +20,7 @@
 #define MAX_REGIONS 64
 #define ORDERS (FRAME_MAX_ORDER + 1)
 
-/* State of a frame: INSIDE a block of either kind, or the first of one, whose order is in the low bits. */
+/* State of a frame: INSIDE a block of either kind, or the first of one, with its order. */
 enum { INSIDE = 0, SLAB = 0x20, FREE = 0x40, USED = 0x80, ORDER_MASK = 0x1f };
 
 struct region {

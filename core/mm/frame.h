@@ -3,7 +3,7 @@
 
 #include <caisson/mm.h>
 
-/** Order of the allocated block that starts at this frame. @return order, or -ENOENT if none starts there. */
+/** Order of the allocated block that starts at this address, or -ENOENT. */
 int frame_order(hpa_t frame) __must_check;
 
 /** Say whether an allocated block is a slab of the heap. While it is one, frame_free refuses it. */

@@ -34,7 +34,7 @@ struct slab {
 	uint64_t free[MAP_WORDS];   /* bit per object: 1 is free */
 } ALIGNED_TO(16);
 
-/** One size. `slabs` has those with room, the empty one last. Lock order: this, then the frame allocator's. */
+/** One size. `slabs`: those with room, the empty one last. Lock order: this, then the frames'. */
 struct class {
 	spinlock_t lock;
 	bool has_empty;             /* an empty slab is kept, one at most */

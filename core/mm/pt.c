@@ -139,7 +139,7 @@ static uint64_t *entry_of(const struct pt_format *f, uint64_t *table, unsigned l
 	return &table[addr >> pt_level_shift(level) & (entries_at(f, level) - 1)];
 }
 
-/** Go down from the root to `lowest` or the first entry that is not a table; *level says where that is. */
+/** Go down to `lowest` or the first entry that is not a table; *level says where that is. */
 static uint64_t *descend(const struct pt_format *f, hpa_t root, uint64_t addr, unsigned lowest,
 			 unsigned *level)
 {
@@ -196,7 +196,8 @@ static unsigned largest_level(uint64_t addr, uint64_t size, hpa_t hpa, unsigned 
 {
 	unsigned level = max_level;
 
-	while (level > 0 && (!IS_ALIGNED(addr | hpa.v, level_size(level)) || size < level_size(level)))
+	while (level > 0 &&
+	       (!IS_ALIGNED(addr | hpa.v, level_size(level)) || size < level_size(level)))
 		level--;
 	return level;
 }
@@ -267,7 +268,8 @@ static int unmap_leaf(struct unmap *u, uint64_t *pte, unsigned level, uint64_t a
 	return 0;
 }
 
-static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_t first, uint64_t last);
+static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_t first,
+		       uint64_t last);
 
 /** Unmap what the range has of one entry, which maps from addr (aligned to the level) on. */
 static int unmap_entry(struct unmap *u, uint64_t *pte, unsigned level, uint64_t addr)
@@ -288,7 +290,8 @@ static int unmap_entry(struct unmap *u, uint64_t *pte, unsigned level, uint64_t 
 }
 
 /** As pt_unmap for [first, last] below one table. Recursion is as deep as the format has levels. */
-static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_t first, uint64_t last)
+static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_t first,
+		       uint64_t last)
 {
 	uint64_t addr = ALIGN_DOWN(first, level_size(level));
 	uint64_t n = ((last - addr) >> pt_level_shift(level)) + 1;
@@ -348,7 +351,7 @@ int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr, struct pt_leaf
 	return 0;
 }
 
-/** Change the leaf at addr; *size is what it maps. A leaf must lie within the `left` bytes from addr. */
+/** Change the leaf at addr, which must lie within the `left` bytes from there. *size: what it maps. */
 static int protect_leaf(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t left,
 			uint64_t bits, uint64_t *size)
 {

@@ -53,7 +53,7 @@ enum area_kind { AREA_LINEAR, AREA_ALLOC, AREA_DEVICE };
 /** Flags for aspace_map_alloc. */
 enum {
 	ALLOC_EAGER = 1, /* all frames now */
-	ALLOC_LARGE = 2, /* take 2 MiB blocks (eager: also 1 GiB) where range and memory allow, else 4 KiB */
+	ALLOC_LARGE = 2, /* 2 MiB blocks (eager: also 1 GiB) where range and memory allow */
 };
 
 struct area {
@@ -85,7 +85,8 @@ struct aspace {
 };
 
 /** Make an empty space for input addresses lo..hi. @return 0 or -ENOMEM. */
-int aspace_init(struct aspace *as, const struct pt_format *format, uint64_t lo, uint64_t hi) __must_check;
+int aspace_init(struct aspace *as, const struct pt_format *format, uint64_t lo,
+		uint64_t hi) __must_check;
 /** Remove all areas and give back every frame and table that the space owns. */
 void aspace_destroy(struct aspace *as);
 
@@ -94,8 +95,10 @@ void aspace_destroy(struct aspace *as);
  * @return 0; -EINVAL unaligned, empty, outside lo..hi or without a permission;
  *         -EEXIST overlaps an area; -ENOMEM. On errors nothing is changed.
  */
-int aspace_map_linear(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa, unsigned perm) __must_check;
-int aspace_map_alloc(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags) __must_check;
+int aspace_map_linear(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa,
+		      unsigned perm) __must_check;
+int aspace_map_alloc(struct aspace *as, uint64_t start, uint64_t size, unsigned perm,
+		     unsigned flags) __must_check;
 int aspace_map_device(struct aspace *as, uint64_t start, uint64_t size,
 		      const struct device_ops *ops, void *arg) __must_check;
 /** As map_linear for memory-mapped I/O of the host: never executable, device attributes. */
@@ -106,7 +109,8 @@ int aspace_map_io(struct aspace *as, uint64_t start, uint64_t size, hpa_t hpa) _
  */
 int aspace_unmap(struct aspace *as, uint64_t start) __must_check;
 /** Find `size` free bytes, aligned to `align`, from `from` up. @return 0 or -ENOSPC. */
-int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t align, uint64_t *out) __must_check;
+int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t align,
+		     uint64_t *out) __must_check;
 
 /** The area that holds addr, or NULL. */
 const struct area *aspace_find(const struct aspace *as, uint64_t addr);
@@ -125,10 +129,12 @@ enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access
  * @param[out] hpa  the address; @param[out] len bytes that are contiguous from there (may be NULL)
  * @return as aspace_fault.
  */
-enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned access, hpa_t *hpa, uint64_t *len);
+enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned access, hpa_t *hpa,
+				 uint64_t *len);
 
 #define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
 
 /** For the monitor: call `each` for every area, with its number of leaves per level. */
 void aspace_describe(const struct aspace *as,
-		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves), void *arg);
+		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves),
+		     void *arg);

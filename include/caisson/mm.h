@@ -26,7 +26,7 @@ void frame_add(hpa_t start, uint64_t size);
  * Any context. @return 0, or -ENOMEM with *out untouched.
  */
 int frame_alloc(unsigned order, unsigned flags, hpa_t *out) __must_check;
-/** Give back exactly what frame_alloc gave; anything else is our own bug and panics. Any context. */
+/** Give back exactly what frame_alloc gave; anything else is our bug and panics. Any context. */
 void frame_free(hpa_t frame, unsigned order);
 
 /** Number of free 4 KiB frames, and of all that can be handed out. */
@@ -49,5 +49,5 @@ void *kzalloc(size_t size) __must_check;
 void kfree(void *p);
 /** Bytes handed out and not yet freed (for leak tests). */
 size_t heap_in_use(void);
-/** Give the few empty slabs that the heap keeps back to the frame allocator, so that frame counts compare. */
+/** Give back the few empty slabs that the heap keeps, so that frame counts compare. */
 void heap_trim(void);

@@ -75,10 +75,12 @@ struct pt_leaf {
  * Look addr up. Takes no lock: safe beside pt_map, not beside pt_unmap.
  * @return 0 with *leaf, or -ENOENT with leaf->level = level of the empty entry.
  */
-int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr, struct pt_leaf *leaf) __must_check;
+int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr,
+	    struct pt_leaf *leaf) __must_check;
 
-/** Change the permissions of all leaves in the range. @return 0, -ENOENT for a hole, -EINVAL as the others. */
-int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, unsigned perm) __must_check;
+/** Change the permissions of all leaves in the range. @return 0, -ENOENT for a hole, -EINVAL. */
+int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
+	       unsigned perm) __must_check;
 
 /** Free every table below and including the root; leaves are not touched. */
 void pt_free_tables(const struct pt_format *f, hpa_t root, uint64_t *tables);
