@@ -121,8 +121,8 @@ static const char *nearest(const struct shell_command *table, unsigned n, const 
 	for (unsigned i = 0; i < n && strlen(word) < NAME_MAX; i++) {
 		unsigned distance = strlen(table[i].name) < NAME_MAX ? edits(word, table[i].name) : least;
 
-		/* Two slips in a word of two letters are another word. */
-		if (distance < least && distance < strlen(word)) {
+		/* Where half of the letters differ it is another word. */
+		if (distance < least && distance * 2 <= strlen(word)) {
 			least = distance;
 			best = table[i].name;
 		}
