@@ -239,6 +239,7 @@ static void lock_wait_bounded(void)
 
 void console_panic(void)
 {
+	irq_disable();
 	if (con.panic)
 		return;
 	lock_wait_bounded();

@@ -52,7 +52,8 @@ void console_write(unsigned channel, const char *buf, size_t n);
 /** Wait until every buffered byte has left. For the exit and panic paths. */
 void console_flush(void);
 
-/** The panic path: from now on this hart alone writes, by polling and ignoring the lock. */
+/** The panic path: from now on this hart alone writes, by polling and ignoring the lock.
+ *  Leaves interrupts off. */
 void console_panic(void);
 
 /**
