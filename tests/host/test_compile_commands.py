@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 
-from conftest import ROOT
+from hosttool import ROOT
 
 
 def test_D2_compile_commands():

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ROOT
+from hosttool import ROOT
 
 RUN = ("run", "--batch", "--kernel", "kernel")
 

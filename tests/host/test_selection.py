@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from caisson.selection import matches
-from conftest import ROOT
+from hosttool import ROOT
 
 
 @pytest.mark.parametrize("name, test, chosen", [
