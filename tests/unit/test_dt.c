@@ -1,0 +1,605 @@
+/* The device tree: what it is asked, with properties missing or of a wrong size; ISA words; drivers bound. */
+// sources: core/dt/dt.c core/dt/isa.c core/dt/bind.c
+#include <caisson/dt.h>
+#include <caisson/init.h>
+#include <errno.h>
+#include <test.h>
+
+#define FDT_SIZE 16384
+
+static char fdt[FDT_SIZE] ALIGNED_TO(8);
+static int error; /* of the tree's making */
+
+static void begin(const char *name)
+{
+	error |= fdt_begin_node(fdt, name);
+}
+
+static void end(void)
+{
+	error |= fdt_end_node(fdt);
+}
+
+static void string(const char *name, const char *value)
+{
+	error |= fdt_property_string(fdt, name, value);
+}
+
+static void bytes(const char *name, const void *value, int n)
+{
+	error |= fdt_property(fdt, name, value, n);
+}
+
+static void cells_of(const char *name, const uint32_t *cells, unsigned n)
+{
+	fdt32_t big[16];
+
+	assert_true(n <= ARRAY_SIZE(big));
+	for (unsigned i = 0; i < n; i++)
+		big[i] = cpu_to_fdt32(cells[i]);
+	bytes(name, big, (int)(n * 4));
+}
+
+#define CELLS(name, ...) \
+	cells_of(name, (const uint32_t[]){ __VA_ARGS__ }, ARRAY_SIZE(((const uint32_t[]){ __VA_ARGS__ })))
+
+static void open_tree(void)
+{
+	memset(fdt, 0, sizeof(fdt));
+	error = fdt_create(fdt, sizeof(fdt));
+	error |= fdt_finish_reservemap(fdt);
+	begin("");
+	CELLS("#address-cells", 2);
+	CELLS("#size-cells", 2);
+}
+
+static void close_tree(void)
+{
+	end();
+	error |= fdt_finish(fdt);
+	assert_int_equal(error, 0);
+	assert_int_equal(dt_init(fdt), 0);
+	assert_ptr_equal(dt_blob(), fdt);
+}
+
+static int at(const char *path)
+{
+	int node = fdt_path_offset(fdt, path);
+
+	assert_true(node >= 0);
+	return node;
+}
+
+static void only_a_device_tree_is_adopted(void **state)
+{
+	(void)state;
+	open_tree();
+	close_tree();
+	assert_int_equal(dt_init(NULL), -EINVAL);
+	assert_int_equal(dt_init(fdt + 4), -EINVAL);
+	fdt[0] ^= 1;
+	assert_int_equal(dt_init(fdt), -EINVAL);
+	fdt[0] ^= 1;
+	assert_int_equal(dt_init(fdt), 0);
+}
+
+static void reg_goes_by_the_parents_cells(void **state)
+{
+	uint64_t addr, size;
+
+	(void)state;
+	open_tree();
+	begin("a");
+	CELLS("reg", 1, 2, 3, 4, 5, 6, 7, 8, 9);
+	end();
+	begin("bus");
+	CELLS("#address-cells", 1);
+	CELLS("#size-cells", 0);
+	begin("b");
+	CELLS("reg", 7, 8);
+	end();
+	begin("none");
+	end();
+	end();
+	begin("odd");
+	CELLS("#address-cells", 3);
+	begin("c");
+	CELLS("reg", 1, 2, 3, 4, 5);
+	end();
+	end();
+	close_tree();
+	assert_int_equal(dt_reg(fdt, at("/a"), 0, &addr, &size), 0);
+	assert_int_equal(addr, 0x100000002);
+	assert_int_equal(size, 0x300000004);
+	assert_int_equal(dt_reg(fdt, at("/a"), 1, &addr, &size), 0);
+	assert_int_equal(size, 0x700000008);
+	assert_int_equal(dt_reg(fdt, at("/a"), 2, &addr, &size), -ENOENT);
+	assert_int_equal(dt_reg(fdt, at("/a"), 0x40000000, &addr, &size), -ENOENT);
+	assert_int_equal(dt_reg(fdt, at("/bus/b"), 1, &addr, &size), 0);
+	assert_int_equal(addr, 8);
+	assert_int_equal(size, 0);
+	assert_int_equal(dt_reg(fdt, at("/bus/none"), 0, &addr, &size), -ENOENT);
+	assert_int_equal(dt_reg(fdt, at("/odd/c"), 0, &addr, &size), -EINVAL);
+	assert_true(dt_reg(fdt, 0, 0, &addr, &size) < 0);
+}
+
+static void cells_and_strings_are_checked(void **state)
+{
+	uint32_t value = 0;
+
+	(void)state;
+	open_tree();
+	CELLS("two", 1, 0xfffffffe);
+	bytes("short", "abc", 3);
+	string("word", "hello");
+	bytes("open", "hello", 5);
+	bytes("empty", "", 0);
+	close_tree();
+	assert_int_equal(dt_u32(fdt, 0, "two", 1, &value), 0);
+	assert_int_equal(value, 0xfffffffe);
+	assert_int_equal(dt_u32(fdt, 0, "two", 2, &value), -ENOENT);
+	assert_int_equal(dt_u32(fdt, 0, "two", ~0u, &value), -ENOENT);
+	assert_int_equal(dt_u32(fdt, 0, "short", 0, &value), -ENOENT);
+	assert_int_equal(dt_u32(fdt, 0, "missing", 0, &value), -ENOENT);
+	assert_int_equal(dt_u32(fdt, -1, "two", 0, &value), -ENOENT);
+	assert_string_equal(dt_string(fdt, 0, "word"), "hello");
+	assert_null(dt_string(fdt, 0, "open"));
+	assert_null(dt_string(fdt, 0, "empty"));
+	assert_null(dt_string(fdt, 0, "missing"));
+}
+
+static void status_says_enabled(void **state)
+{
+	static const char *const off[] = { "disabled", "fail", "okay2", "" };
+	char name[8];
+
+	(void)state;
+	open_tree();
+	begin("none");
+	end();
+	begin("okay");
+	string("status", "okay");
+	end();
+	begin("ok");
+	string("status", "ok");
+	end();
+	begin("cut");
+	bytes("status", "okay", 4);
+	end();
+	for (unsigned i = 0; i < ARRAY_SIZE(off); i++) {
+		snprintf(name, sizeof(name), "off%u", i);
+		begin(name);
+		string("status", off[i]);
+		end();
+	}
+	close_tree();
+	assert_true(dt_enabled(fdt, at("/none")));
+	assert_true(dt_enabled(fdt, at("/okay")));
+	assert_true(dt_enabled(fdt, at("/ok")));
+	assert_false(dt_enabled(fdt, at("/cut")));
+	for (unsigned i = 0; i < ARRAY_SIZE(off); i++) {
+		snprintf(name, sizeof(name), "/off%u", i);
+		assert_false(dt_enabled(fdt, at(name)));
+	}
+}
+
+static void parents_in_a_large_deep_tree(void **state)
+{
+	char name[16];
+
+	(void)state;
+	open_tree();
+	begin("deep");
+	for (unsigned i = 0; i < 30; i++)
+		begin("d");
+	begin("leaf");
+	end();
+	for (unsigned i = 0; i < 30; i++)
+		end();
+	end();
+	for (unsigned i = 0; i < 700; i++) { /* more than the index holds */
+		snprintf(name, sizeof(name), "n%u", i);
+		begin(name);
+		end();
+	}
+	begin("last");
+	begin("child");
+	end();
+	end();
+	close_tree();
+	for (int node = fdt_next_node(fdt, 0, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL))
+		if (node < at("/n2") || node > at("/n690"))
+			assert_int_equal(dt_parent(fdt, node), fdt_parent_offset(fdt, node));
+	assert_int_equal(dt_parent(fdt, at("/last/child")), at("/last"));
+	assert_int_equal(dt_parent(fdt, 0), -ENOENT);
+}
+
+static void tree_with_bootargs(const char *args)
+{
+	open_tree();
+	begin("chosen");
+	if (args)
+		string("bootargs", args);
+	end();
+	close_tree();
+}
+
+static void boot_arguments_are_words(void **state)
+{
+	char value[8];
+
+	(void)state;
+	tree_with_bootargs("  framed loglevel=debug  batching x= key=a=b loglevels=z last");
+	assert_true(boot_arg("framed", NULL, 0));
+	assert_true(boot_arg("framed", value, sizeof(value)));
+	assert_string_equal(value, "");
+	assert_true(boot_arg("loglevel", value, sizeof(value)));
+	assert_string_equal(value, "debug");
+	assert_true(boot_arg("loglevel", value, 4));
+	assert_string_equal(value, "deb");
+	assert_true(boot_arg("x", value, sizeof(value)));
+	assert_string_equal(value, "");
+	assert_true(boot_arg("key", value, sizeof(value)));
+	assert_string_equal(value, "a=b");
+	assert_true(boot_arg("last", NULL, 0));
+	assert_false(boot_arg("batch", NULL, 0));
+	assert_false(boot_arg("las", NULL, 0));
+	assert_false(boot_arg("debug", NULL, 0));
+}
+
+static void the_last_boot_argument_counts(void **state)
+{
+	char value[8];
+
+	(void)state;
+	tree_with_bootargs("a=1 a=2");
+	assert_true(boot_arg("a", value, sizeof(value)));
+	assert_string_equal(value, "2");
+}
+
+static void without_boot_arguments(void **state)
+{
+	(void)state;
+	tree_with_bootargs("");
+	assert_false(boot_arg("a", NULL, 0));
+	tree_with_bootargs(NULL);
+	assert_false(boot_arg("a", NULL, 0));
+	assert_null(dt_chosen("stdout-path"));
+	open_tree();
+	close_tree();
+	assert_false(boot_arg("a", NULL, 0));
+	assert_null(dt_chosen("bootargs"));
+}
+
+static char seen[256];
+
+static void note_memory(uint64_t start, uint64_t size, void *arg)
+{
+	assert_ptr_equal(arg, seen);
+	snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%lx+%lx ", start, size);
+}
+
+static void memory_ranges_of_all_banks(void **state)
+{
+	(void)state;
+	open_tree();
+	begin("memory@80000000");
+	string("device_type", "memory");
+	CELLS("reg", 0, 0x80000000, 0, 0x1000, 1, 0, 0, 0, 2, 0, 1, 0);
+	end();
+	begin("memory@off");
+	string("device_type", "memory");
+	string("status", "disabled");
+	CELLS("reg", 0, 1, 0, 1);
+	end();
+	begin("memory@noreg");
+	string("device_type", "memory");
+	end();
+	begin("memory@top");
+	string("device_type", "memory");
+	CELLS("reg", 0xffffffff, 0xfffff000, 1, 0);
+	end();
+	begin("flash");
+	CELLS("reg", 0, 0x1000, 0, 1);
+	end();
+	close_tree();
+	seen[0] = '\0';
+	dt_for_each_memory(note_memory, seen);
+	assert_string_equal(seen, "80000000+1000 200000000+100000000 fffffffffffff000+fff ");
+}
+
+static void begin_cpu(uint32_t hwid, const char *isa)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "cpu@%x", hwid);
+	begin(name);
+	string("device_type", "cpu");
+	CELLS("reg", hwid);
+	if (isa)
+		string("riscv,isa", isa);
+}
+
+static void begin_cpus(void)
+{
+	open_tree();
+	begin("cpus");
+	CELLS("#address-cells", 1);
+	CELLS("#size-cells", 0);
+}
+
+static void close_cpus(void)
+{
+	end();
+	close_tree();
+}
+
+static void one_cpu(const char *isa)
+{
+	begin_cpus();
+	begin_cpu(0, isa);
+	end();
+	close_cpus();
+}
+
+static void note_cpu(uint64_t hwid, int node, void *arg)
+{
+	uint32_t reg;
+
+	assert_ptr_equal(arg, seen);
+	assert_int_equal(dt_u32(fdt, node, "reg", 0, &reg), 0);
+	assert_int_equal(reg, hwid);
+	snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%lu ", hwid);
+}
+
+static void cpus_that_are_enabled(void **state)
+{
+	(void)state;
+	begin_cpus();
+	begin_cpu(7, NULL);
+	end();
+	begin_cpu(3, NULL);
+	string("status", "disabled");
+	end();
+	begin("cpu@none");
+	string("device_type", "cpu");
+	end();
+	begin("cpu-map");
+	end();
+	begin_cpu(100, NULL);
+	string("status", "okay");
+	end();
+	close_cpus();
+	seen[0] = '\0';
+	dt_for_each_cpu(note_cpu, seen);
+	assert_string_equal(seen, "7 100 ");
+	open_tree();
+	close_tree();
+	dt_for_each_cpu(note_cpu, NULL);
+}
+
+static void isa_string_words(void **state)
+{
+	(void)state;
+	one_cpu("rv64imafdch_zicbom_Zicboz_sstc_svpbmt");
+	assert_true(dt_isa_has("h"));
+	assert_true(dt_isa_has("i"));
+	assert_true(dt_isa_has("zicbom"));
+	assert_true(dt_isa_has("zicboz"));
+	assert_true(dt_isa_has("svpbmt"));
+	assert_false(dt_isa_has("v"));
+	assert_false(dt_isa_has("zicbo"));
+	assert_false(dt_isa_has("zicbomx"));
+	assert_false(dt_isa_has("ssaia"));
+	assert_false(dt_isa_has("rv64"));
+	assert_false(dt_isa_has("s"));
+	assert_false(dt_isa_has("b"));
+}
+
+static void isa_string_versions_and_forms(void **state)
+{
+	(void)state;
+	one_cpu("RV64I2P1M2A2P1C_Zicsr2p0_smaia1p0_zve32x");
+	assert_true(dt_isa_has("i"));
+	assert_true(dt_isa_has("m"));
+	assert_true(dt_isa_has("c"));
+	assert_true(dt_isa_has("zicsr"));
+	assert_true(dt_isa_has("smaia"));
+	assert_true(dt_isa_has("zve32x"));
+	assert_false(dt_isa_has("p"));
+	assert_false(dt_isa_has("zve"));
+	assert_false(dt_isa_has("h"));
+	one_cpu("rv64gcsstc_zba");
+	assert_true(dt_isa_has("d"));
+	assert_true(dt_isa_has("sstc"));
+	assert_true(dt_isa_has("zba"));
+	assert_false(dt_isa_has("h"));
+	one_cpu("rv32imac");
+	assert_false(dt_isa_has("i"));
+	one_cpu("rv64");
+	assert_false(dt_isa_has("i"));
+	one_cpu("rv64i__");
+	assert_true(dt_isa_has("i"));
+	one_cpu(NULL);
+	assert_false(dt_isa_has("i"));
+}
+
+static void isa_list_words(void **state)
+{
+	(void)state;
+	begin_cpus();
+	begin_cpu(0, NULL);
+	bytes("riscv,isa-extensions", "i\0m\0H\0sstc\0svad", 15);
+	end();
+	close_cpus();
+	assert_true(dt_isa_has("h"));
+	assert_true(dt_isa_has("i"));
+	assert_true(dt_isa_has("sstc"));
+	assert_false(dt_isa_has("ss"));
+	assert_false(dt_isa_has("svad")); /* not terminated */
+	assert_false(dt_isa_has("svadu"));
+}
+
+static void isa_of_every_enabled_hart(void **state)
+{
+	(void)state;
+	begin_cpus();
+	begin_cpu(0, "rv64imach_sstc");
+	end();
+	begin_cpu(1, "rv64imac");
+	bytes("riscv,isa-extensions", "i\0h", 4);
+	end();
+	begin_cpu(2, "rv64i");
+	string("status", "disabled");
+	end();
+	close_cpus();
+	assert_true(dt_isa_has("h"));
+	assert_true(dt_isa_has("m"));
+	assert_false(dt_isa_has("sstc"));
+	open_tree();
+	close_tree();
+	assert_false(dt_isa_has("i"));
+}
+
+/* Drivers. The linker gives these names to the section's ends. */
+
+static char probed[256];
+
+static int note_probe(const char *driver, const void *blob, int node)
+{
+	size_t n = strlen(probed);
+
+	assert_ptr_equal(blob, fdt);
+	snprintf(probed + n, sizeof(probed) - n, "%s:%s ", driver, fdt_get_name(blob, node, NULL));
+	return n > 20 ? -EIO : 0; /* a failure keeps nobody else from being bound */
+}
+
+static int probe_serial(const void *blob, int node)
+{
+	return note_probe("serial", blob, node);
+}
+
+static int probe_chip(const void *blob, int node)
+{
+	return note_probe("chip", blob, node);
+}
+
+static const char *const serial_names[] = { "uart-b", "uart-a", NULL };
+static const char *const chip_names[] = { "chip", NULL };
+
+const struct driver __drivers_start[] = {
+	{ "serial", serial_names, probe_serial, 1 },
+	{ "chip", chip_names, probe_chip, 0 },
+};
+_Static_assert(sizeof(__drivers_start) == 2 * 32, "the end below");
+__asm__(".globl __drivers_end\n.set __drivers_end, __drivers_start + 2 * 32");
+
+static void device(const char *name, const char *compatible, int n)
+{
+	begin(name);
+	bytes("compatible", compatible, n);
+	end();
+}
+
+static void drivers_meet_their_nodes(void **state)
+{
+	(void)state;
+	open_tree();
+	device("s1", "uart-a", 7);
+	begin("soc");
+	device("s2", "other\0uart-b", 13);
+	device("c1", "chip\0uart-a", 12);
+	begin("off");
+	string("compatible", "chip");
+	string("status", "disabled");
+	device("inside", "chip", 5); /* of a bus that is off */
+	end();
+	end();
+	device("open", "chip", 4);
+	device("other", "chips", 6);
+	begin("plain");
+	end();
+	device("s3", "uart-b", 7);
+	close_tree();
+	probed[0] = '\0';
+	drivers_probe();
+	assert_string_equal(probed, "chip:c1 serial:s1 serial:s2 serial:s3 ");
+}
+
+static void nothing_may_happen(uint64_t start, uint64_t size, void *arg)
+{
+	(void)start;
+	(void)size;
+	(void)arg;
+}
+
+static void ask_node(uint64_t hwid, int node, void *arg)
+{
+	uint64_t addr, size;
+
+	(void)hwid;
+	(void)arg;
+	(void)!dt_reg(fdt, node, 0, &addr, &size);
+	(void)dt_parent(fdt, node);
+}
+
+/* A blob with any content behind an intact header: answers may be wrong, nothing is read outside. */
+static void any_content_is_survived(void **state)
+{
+	static char good[FDT_SIZE];
+	uint64_t seed = 3;
+	char value[16];
+
+	(void)state;
+	begin_cpus();
+	begin_cpu(0, "rv64imac_sstc");
+	bytes("riscv,isa-extensions", "i\0h", 4);
+	end();
+	end();
+	begin("memory");
+	string("device_type", "memory");
+	CELLS("reg", 0, 1, 0, 1);
+	end();
+	device("s", "uart-a", 7);
+	begin("chosen");
+	string("bootargs", "a b=c");
+	end();
+	close_tree();
+	memcpy(good, fdt, sizeof(good));
+	for (unsigned round = 0; round < 20000; round++) {
+		memcpy(fdt, good, sizeof(good));
+		for (unsigned i = 0; i < 1 + round % 4; i++)
+			fdt[40 + mock_random(&seed) % (fdt_totalsize(good) - 40)] = (char)mock_random(&seed);
+		assert_int_equal(dt_init(fdt), 0);
+		probed[0] = '\0';
+		dt_for_each_memory(nothing_may_happen, NULL);
+		dt_for_each_cpu(ask_node, NULL);
+		(void)dt_isa_has("sstc");
+		(void)boot_arg("b", value, sizeof(value));
+		drivers_probe();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_a_device_tree_is_adopted),
+		cmocka_unit_test(reg_goes_by_the_parents_cells),
+		cmocka_unit_test(cells_and_strings_are_checked),
+		cmocka_unit_test(status_says_enabled),
+		cmocka_unit_test(parents_in_a_large_deep_tree),
+		cmocka_unit_test(boot_arguments_are_words),
+		cmocka_unit_test(the_last_boot_argument_counts),
+		cmocka_unit_test(without_boot_arguments),
+		cmocka_unit_test(memory_ranges_of_all_banks),
+		cmocka_unit_test(cpus_that_are_enabled),
+		cmocka_unit_test(isa_string_words),
+		cmocka_unit_test(isa_string_versions_and_forms),
+		cmocka_unit_test(isa_list_words),
+		cmocka_unit_test(isa_of_every_enabled_hart),
+		cmocka_unit_test(drivers_meet_their_nodes),
+		cmocka_unit_test(any_content_is_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
