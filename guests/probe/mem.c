@@ -125,6 +125,7 @@ void test_widths(void)
 	};
 
 	catch_traps();
+	uart_write(UART_MCR, 0);
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
 		for (unsigned k = 0; k < n_plain; k++)
 			if (registers[i] % accesses[k].size == 0)

@@ -96,6 +96,7 @@ void test_cat(void)
 		uart_put((char[]){ (char)c }, 1);
 		left--;
 	}
+	print("\n");
 }
 
 /* Every byte value, alone and after each of the first 32: nothing in between may change one. */
@@ -104,6 +105,7 @@ void test_bytes(void)
 	for (unsigned first = 0; first < 32; first++)
 		for (unsigned second = 0; second < 256; second++)
 			uart_put((char[]){ (char)first, (char)second }, 2);
+	print("\n");
 }
 
 /* So many numbered lines of 64 bytes, to see that none is lost. */

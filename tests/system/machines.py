@@ -12,7 +12,7 @@ CAISSON = str(ROOT / "caisson")
 MEMORY = "256M"
 _BANNER = re.compile(rb"(?:\r?\n)?OpenSBI v.*?Boot HART MEDELEG[^\n]*\n", re.DOTALL)
 # What was built at the session's start is what all tests run; see conftest.py.
-ENVIRONMENT = {**os.environ, "CAISSON_IMAGE": str(ROOT / "build" / "hypervisor" / "caisson.bin")}
+ENVIRONMENT = {"CAISSON_IMAGE": str(ROOT / "build" / "hypervisor" / "caisson.bin"), **os.environ}
 
 sys.path.insert(0, str(ROOT / "tools"))
 

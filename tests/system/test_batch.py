@@ -16,7 +16,7 @@ def test_output_is_the_guests_bytes_and_nothing_else():
 
 
 def test_output_passes_every_byte():
-    expected = b"test bytes\n" + b"".join(bytes((a, b)) for a in range(32) for b in range(256)) + b"PASS bytes\n"
+    expected = b"test bytes\n" + b"".join(bytes((a, b)) for a in range(32) for b in range(256)) + b"\nPASS bytes\n"
     assert probe("bytes").out == expected
 
 
@@ -32,7 +32,7 @@ def test_input_reaches_the_guest_as_it_is():
     data = bytes(range(256)) * 8 + b"\x1d\x1d\x1d\x03\x04\x1c\r\n"
     result = probe(f"cat n={len(data)}", data=data)
     assert result.status == 0
-    assert result.out == b"test cat\n" + data + b"PASS cat\n"
+    assert result.out == b"test cat\n" + data + b"\nPASS cat\n"
 
 
 def test_end_of_input_is_not_an_event():

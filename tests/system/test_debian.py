@@ -1,0 +1,186 @@
+"""H14: Debian's own kernel, with a busybox initramfs, as a guest; and U-Boot."""
+import os
+import re
+import time
+
+import pexpect
+import pytest
+
+from machines import batch, guest
+
+UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode"
+PROMPT = r"root@debian:~# "
+SHAPES = [(1, 1), (2, 2), (4, 4), (4, 2), (2, 1)]
+
+
+@pytest.fixture
+def script(debian, tmp_path):
+    """Boot Debian, run these shell lines as init, power off; the result."""
+    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=120):
+        from caisson import initramfs
+
+        path = tmp_path / "initramfs"
+        initramfs.make(path, debian / "busybox", lines)
+        return batch("--kernel", debian / "vmlinux", "--initrd", path, "--append", append, *words, timeout=timeout)
+
+    return boot
+
+
+def shape_id(shape):
+    return f"H14-{shape[0]}-cpus-on-{shape[1]}-harts"
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=shape_id)
+def test_debian_counts_its_cpus(script, shape):
+    cpus, harts = shape
+    result = script(["echo cpus $(nproc) $(grep -c ^processor /proc/cpuinfo)", "cat /proc/cmdline"],
+                    "--cpus", cpus, "--harts", harts)
+    assert result.status == 0, result.err
+    assert f"cpus {cpus} {cpus}" in result.text
+    assert "console=ttyS0 quiet" in result.text.splitlines()
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_H14_debian_without_sstc(script, cpus):
+    result = script(["echo up $(nproc)"], "--cpus", cpus, "--harts", min(cpus, 2), "--cpu", "rv64,sstc=off")
+    assert result.status == 0 and f"up {cpus}" in result.text
+
+
+def test_H14_debian_sees_what_it_was_given(script):
+    result = script(["grep MemTotal /proc/meminfo", "cat /proc/device-tree/model; echo", "grep -m1 isa /proc/cpuinfo",
+                     "cat /proc/interrupts"], "--memory", "512M", append="console=ttyS0")
+    assert result.status == 0
+    total = int(re.search(r"MemTotal: +(\d+) kB", result.text)[1])
+    assert 400 << 10 < total <= 512 << 10
+    isa = re.search(r"isa\s*: rv64i(\S+)", result.text)[1]
+    assert "h" not in isa.split("_")[0], "the H extension is never offered"
+    assert "random: crng init done" in result.text
+    assert not re.search(r"BUG|Oops|WARNING|call trace|rcu.*stall|unhandled", result.text, re.IGNORECASE)
+
+
+def test_H14_debian_works(script):
+    """Processes, memory, floating point, timers and many small writes."""
+    result = script([
+        "i=0; while [ $i -lt 200 ]; do (exit 3) ; [ $? = 3 ] || echo bad status; i=$((i+1)); done",
+        "dd if=/dev/urandom of=/tmp/a bs=1M count=8 2>/dev/null; cp /tmp/a /tmp/b; cmp /tmp/a /tmp/b && echo same",
+        "echo 'scale=30; 4*a(1)' | bc -l 2>/dev/null; awk 'BEGIN { printf \"%.10f\\n\", sqrt(2) }'",
+        "t=$(cut -d. -f1 /proc/uptime); sleep 2; echo slept $(($(cut -d. -f1 /proc/uptime) - t))",
+        "seq 1 2000",
+    ], "--cpus", "2", "--harts", "2", "--memory", "256M", timeout=180)
+    assert result.status == 0, result.err
+    assert "bad status" not in result.text
+    assert "same" in result.text and "1.4142135624" in result.text
+    assert 2 <= int(re.search(r"slept (\d+)", result.text)[1]) <= 4
+    numbers = [int(line) for line in result.text.splitlines() if re.fullmatch(r"\d+", line)]
+    assert numbers == list(range(1, 2001))
+
+
+@pytest.fixture
+def shell(debian, spawn):
+    """A person at the shell of a Debian guest."""
+    def boot(*words):
+        child = spawn("run", "--kernel", debian / "vmlinux", "--initrd", debian / "initramfs", "--append",
+                      "console=ttyS0 quiet", "--quiet", *words, timeout=120)
+        child.expect(PROMPT)
+        return child
+
+    return boot
+
+
+def command(child, line: str, answer: str, timeout=30):
+    child.send(line + "\r")
+    child.expect(answer, timeout=timeout)
+    child.expect(PROMPT, timeout=timeout)
+
+
+def test_H14_shell_is_usable_by_a_person(shell):
+    child = shell("--cpus", "2", "--harts", "2")
+    command(child, "echo answer $((6 * 7))", "answer 42")
+    child.send("echo wromg\x7f\x7fng\r")             # backspace
+    child.expect("wrong")
+    child.expect(PROMPT)
+    child.send("\x1b[A\r")                           # the line before
+    child.expect("wrong")
+    child.expect(PROMPT)
+    child.send("echo cd\x1b[D\x1b[Dab\r")            # the cursor keys
+    child.expect("abcd")
+    child.expect(PROMPT)
+    child.send("sleep 1000\r")
+    time.sleep(1)
+    child.send("\x03")                               # Ctrl-C is the guest's
+    child.expect(PROMPT)
+    command(child, "echo status $?", "status 130")
+    child.send("cat\rline of text\r\x04")            # Ctrl-D too
+    child.expect(PROMPT)
+    child.send("poweroff\r")
+    child.expect_exact("Power down")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 0
+
+
+def test_H13_reboot_from_the_shell(shell):
+    child = shell()
+    command(child, "echo once > /tmp/mark; ls /tmp", "mark")
+    child.send("reboot\r")
+    child.expect(PROMPT)
+    command(child, "ls /tmp; echo listed", r"listed\r?\n(?!.*mark)")
+    command(child, "cut -d. -f1 /proc/uptime | sed 's/^/up /'", r"up \d\d?\r?\n")
+    child.send("poweroff\r")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 0
+
+
+def test_H14_debian_that_panics_can_reboot(debian, spawn, tmp_path):
+    """panic=1 makes the kernel ask for a reset a second after it panicked."""
+    from caisson import initramfs
+
+    path = tmp_path / "initramfs"
+    initramfs.make(path, debian / "busybox", ["echo booted here", "echo c > /proc/sysrq-trigger"])
+    child = spawn("run", "--batch", "--kernel", debian / "vmlinux", "--initrd", path, "--append",
+                  "console=ttyS0 quiet panic=1 sysrq_always_enabled", timeout=60)
+    for _ in range(2):
+        child.expect_exact("booted here")
+        child.expect_exact("Kernel panic")
+
+
+def test_H15_debian_beside_a_flood(debian, toml, tmp_path):
+    from caisson import initramfs
+
+    path = tmp_path / "initramfs"
+    initramfs.make(path, debian / "busybox", ["echo up $(nproc)"])
+    linux = toml("linux", kernel=debian / "vmlinux", initrd=path, append="console=ttyS0 quiet", cpus=2)
+    flood = toml("flood", kernel=guest("probe"), append="test=storm ms=3000", memory="32M")
+    result = batch(linux, flood, "--harts", "2", timeout=180)
+    assert result.status == 0, result.err
+    assert "[linux] up 2" in result.text and "[flood] PASS storm" in result.text
+
+
+@pytest.mark.parametrize("cpus, harts", [(1, 1), (4, 2)])
+@pytest.mark.long
+def test_H14_boot_log_is_clean(script, cpus, harts):
+    for _ in range(5):
+        result = script(["echo fine"], "--cpus", cpus, "--harts", harts, append="console=ttyS0", timeout=180)
+        assert result.status == 0 and "fine" in result.text
+        assert not re.search(r"BUG|Oops|WARNING|rcu.*stall|soft lockup", result.text)
+
+
+@pytest.mark.skipif(not os.path.exists(UBOOT), reason="no U-Boot")
+@pytest.mark.parametrize("name", ["u-boot.bin", "uboot.elf"])
+def test_H14_uboot(spawn, name):
+    child = spawn("run", "--batch", "--kernel", f"{UBOOT}/{name}", "--cpus", "2", "--memory", "512M")
+    for end in ("reset", "poweroff"):
+        child.expect_exact("autoboot", timeout=60)
+        child.send(" ")
+        child.expect_exact("=> ")
+        child.send("version\r")
+        child.expect(r"U-Boot 20\d\d")
+        child.expect_exact("=> ")
+        child.send("bdinfo\r")
+        child.expect(r"size\s+= 0x0*20000000")
+        child.expect_exact("=> ")
+        child.send(end + "\r")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 0
