@@ -17,7 +17,8 @@
 #define LOG_NAME "monitor"
 #define NO_VM (~0u)
 
-/* Guards the editor, so that news of a VM's end comes between two keys. Lock order: this -> mux lock, console lock. */
+/* Guards the editor, so that news of a VM's end comes between two keys.
+ * Lock order: this -> mux lock, console lock. */
 static spinlock_t lock;
 static struct line editor;
 static bool busy;              /* a command runs: there is no prompt to restore */

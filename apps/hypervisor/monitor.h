@@ -5,7 +5,8 @@ struct vm;
 
 /** Start it, with the first VM attached. Task context. */
 void monitor_start(void);
-/** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back. Task context. */
+/** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back.
+ *  Task context. */
 void monitor_vm_ended(struct vm *vm);
 /** Show a VM's console and send input to it, until the escape key or its end. Monitor task (commands). */
 void monitor_attach(struct vm *vm);

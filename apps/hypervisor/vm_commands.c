@@ -51,8 +51,9 @@ static struct vm *vm_by_number(const char *word)
 {
 	char *end;
 	unsigned long id = strtoul(word, &end, 10);
+	bool is_number = *word >= '0' && *word <= '9' && *end == '\0';
 
-	return *word >= '0' && *word <= '9' && *end == '\0' && id <= CONSOLE_MAX ? vm_by_id((unsigned)id) : NULL;
+	return is_number && id <= CONSOLE_MAX ? vm_by_id((unsigned)id) : NULL;
 }
 
 /* By name or, where no VM has that name, by id; says so when there is none. */
@@ -154,7 +155,8 @@ static void print_vcpu(const struct vcpu *v)
 		     to_ms(v->idle_ticks), (unsigned long)exits_total(v));
 	for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
 		if (v->exits[kind])
-			shell_printf("    %-14s %12lu\n", exit_kind_name(kind), (unsigned long)v->exits[kind]);
+			shell_printf("    %-14s %12lu\n", exit_kind_name(kind),
+				     (unsigned long)v->exits[kind]);
 }
 
 /* KiB of RAM that have frames. A reboot meanwhile takes the area away. */
@@ -179,10 +181,11 @@ static int vm_stats(int argc, char **argv)
 		return -ENOENT;
 	shell_printf("%s: %s%s%s\n", vm->config->name, state_name(vm), vm->state == VM_ENDED ? ": " : "",
 		     vm->state == VM_ENDED ? vm->reason : "");
-	shell_printf("RAM: %lu of %lu KiB backed; page tables %lu KiB; %lu starts; scrollback lost %lu bytes\n",
+	shell_printf("RAM: %lu of %lu KiB backed; page tables %lu KiB; %lu starts\n",
 		     (unsigned long)backed_kib(vm), (unsigned long)(vm->ram_size / KiB),
-		     (unsigned long)(vm->space.tables * 4), (unsigned long)vm->boots,
-		     (unsigned long)console_mux_lost(vm));
+		     (unsigned long)(vm->space.tables * 4), (unsigned long)vm->boots);
+	if (console_mux_lost(vm))
+		shell_printf("console: %lu bytes lost unseen\n", (unsigned long)console_mux_lost(vm));
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		print_vcpu(vm->vcpus[i]);
 	return 0;

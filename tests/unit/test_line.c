@@ -341,7 +341,8 @@ static void redraw_after_a_message(void **state)
 /* Any bytes: never outside the line, and the terminal always shows the line as it is. */
 static void random_keys_agree_with_the_screen(void **state)
 {
-	static const char keys[] = "abcdef  \x01\x02\x04\x05\x06\x08\x0b\x0e\x10\x15\x17\x7f\t\r\x03\x1b[ABCDHF~13";
+	static const char keys[] = "abcdef  \x01\x02\x04\x05\x06\x08\x0b\x0e\x10\x15\x17\x7f\t\r\x03"
+				   "\x1b[ABCDHF~13";
 	uint64_t seed = 11;
 
 	(void)state;

@@ -1,4 +1,4 @@
-/* The serial driver on registers that are memory: what it writes stays, what it reads a test has put there. */
+/* The serial driver on registers that are memory: what it writes stays, what it reads a test has put in. */
 // sources: core/dt/dt.c
 #include "drivers/serial/ns16550.c"
 

@@ -26,7 +26,7 @@ struct line {
 	const char *prompt;
 	void (*write)(void *arg, const char *buf, size_t n);
 	void *arg;
-	const char *(*name)(unsigned i); /* the i-th word that Tab may complete to, NULL past the last; or no function */
+	const char *(*name)(unsigned i); /* what Tab may complete to, NULL past the last; may be NULL */
 	size_t len, cursor;
 	char text[SHELL_LINE_MAX];
 	unsigned escape;                 /* how far into an escape sequence the input is */
@@ -54,8 +54,8 @@ struct shell_command {
 	const char *name;
 	const char *usage; /* arguments as shown after the name, "" for none */
 	const char *help;  /* one line */
-	/** argv[0] is the name. @return 0; -EINVAL: used wrongly (its usage is then printed); another negative
-	 *  errno: failed, and has said why. Task context. */
+	/** argv[0] is the name. Task context. @return 0; -EINVAL: used wrongly (its usage is then printed);
+	 *  another negative errno: failed, and has said why. */
 	int (*fn)(int argc, char **argv);
 };
 
