@@ -13,6 +13,7 @@
 #define FRAME 112
 #define X(n) (VCTX_X + 8 * (n))
 #define CAUSE_ECALL_VS 10
+#define HSTATUS_SPV 0x80
 
 	.section .text.vcpu_switch, "ax"
 	.globl vcpu_enter
@@ -96,6 +97,9 @@ leave_saved:
 	sd t0, VCTX_SEPC(a0)
 	sd t1, VCTX_SSTATUS(a0)
 	sd t2, VCTX_HSTATUS(a0)
+	/* The guest is left: a host trap that another task takes up again must not return to V = 1. */
+	li t0, HSTATUS_SPV
+	csrc hstatus, t0
 	ld ra, 8(sp)
 	ld s0, 16(sp)
 	ld s1, 24(sp)

@@ -139,16 +139,24 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 }
 
 #define INSN_WFI 0x10500073
+#define INSN_WRS_NTO 0x00d00073
 
-/* What HS-mode keeps from VS-mode though the instruction exists: WFI under VTW, and what is illegal to a guest. */
+/* Does the guest wait for something (WFI; WRS.NTO of Zawrs) while VTW keeps the hart for others? */
+static bool is_trapped_wait(uint64_t insn)
+{
+	return (insn == INSN_WFI || insn == INSN_WRS_NTO) && (vcpu_live_hstatus() & HSTATUS_VTW) &&
+	       (vcpu_live_sstatus() & SSTATUS_SPP);
+}
+
+/* What HS-mode keeps from VS-mode though the instruction exists: waits under VTW, and what is illegal to a guest. */
 enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 {
 	uint64_t insn = vcpu_live_stval();
 
-	if (insn == INSN_WFI && (vcpu_live_hstatus() & HSTATUS_VTW) && (vcpu_live_sstatus() & SSTATUS_SPP)) {
+	if (is_trapped_wait(insn)) {
 		v->exits[EXIT_WFI]++;
 		vcpu_live_skip(4);
-		return vcpu_leave(v, LEAVE_WFI);
+		return vcpu_leave(v, insn == INSN_WFI ? LEAVE_WFI : LEAVE_YIELD);
 	}
 	v->exits[EXIT_VIRTUAL_INSN]++;
 	return inject(v, CAUSE_ILLEGAL, insn);

@@ -115,6 +115,9 @@ static void after_leave(struct vcpu *v)
 	case LEAVE_WFI:
 		wait_for_interrupt(v);
 		break;
+	case LEAVE_YIELD:
+		task_yield();
+		break;
 	case LEAVE_CALL:
 		irq_enable();
 		v->deferred(v);

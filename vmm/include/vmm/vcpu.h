@@ -44,6 +44,7 @@ enum {
 enum vcpu_leave {
 	LEAVE_RESCHED,   /* look at requests and the run queue, go on */
 	LEAVE_WFI,       /* wait for an interrupt */
+	LEAVE_YIELD,     /* it spins for another vCPU: give the hart away for a turn */
 	LEAVE_CALL,      /* run vcpu.deferred in task context, interrupts on, go on */
 	LEAVE_HSM_STOP,  /* stopped itself; wait for hart_start */
 };
