@@ -37,7 +37,8 @@ static inline struct hart *this_hart(void)
 {
 	struct hart *h;
 
-	__asm__("mv %0, tp" : "=r"(h));
+	/* Volatile: a task can go on on another hart, so the compiler must not keep an earlier answer. */
+	__asm__ volatile("mv %0, tp" : "=r"(h));
 	return h;
 }
 
