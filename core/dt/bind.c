@@ -33,7 +33,7 @@ static bool serves(const struct driver *drv, const char *compatible)
 static const struct driver *driver_for(const void *fdt, int node)
 {
 	int len = 0;
-	const char *name = fdt_getprop(fdt, node, "compatible", &len);
+	const char *name = dt_prop(fdt, node, "compatible", &len);
 	const char *end = name ? name + len : NULL;
 
 	while (name < end && memchr(name, '\0', (size_t)(end - name))) {
@@ -68,7 +68,7 @@ void drivers_probe(void)
 	const void *fdt = dt_blob();
 	unsigned n = 0;
 
-	for (int node = fdt_next_node(fdt, 0, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL)) {
+	for (int node = dt_next_node(fdt, 0); node >= 0; node = dt_next_node(fdt, node)) {
 		const struct driver *drv = driver_for(fdt, node);
 
 		if (!drv || !in_use(fdt, node))

@@ -85,13 +85,18 @@ struct question {
 static void ask_cpu(uint64_t hwid, int node, void *arg)
 {
 	struct question *q = arg;
-	const char *isa = dt_string(dt_blob(), node, "riscv,isa");
-	int len = 0;
-	const char *list = fdt_getprop(dt_blob(), node, "riscv,isa-extensions", &len);
+	int len;
+	const char *list = dt_prop(dt_blob(), node, "riscv,isa-extensions", &len);
+	const char *isa;
 
 	(void)hwid;
 	q->harts++;
-	if ((list && list_names(list, len, q->ext)) || (isa && string_names(isa, q->ext)))
+	if (list && list_names(list, len, q->ext)) {
+		q->with++;
+		return;
+	}
+	isa = dt_string(dt_blob(), node, "riscv,isa");
+	if (isa && string_names(isa, q->ext))
 		q->with++;
 }
 

@@ -110,11 +110,12 @@ static struct irqchip chip = {
 /* The phandle of a cpu node's own interrupt controller, 0 if it has none. */
 static uint32_t cpu_intc_phandle(const void *fdt, int cpu)
 {
-	int node;
+	uint32_t phandle;
+	int node, len;
 
-	fdt_for_each_subnode(node, fdt, cpu)
-		if (fdt_getprop(fdt, node, "interrupt-controller", NULL))
-			return fdt_get_phandle(fdt, node);
+	dt_for_each_child(node, fdt, cpu)
+		if (dt_prop(fdt, node, "interrupt-controller", &len))
+			return dt_u32(fdt, node, "phandle", 0, &phandle) ? 0 : phandle;
 	return 0;
 }
 

@@ -176,16 +176,16 @@ static const struct console_driver polled_driver = {
 };
 
 /* The console's node by /chosen stdout-path ("path-or-alias:settings"), or a negative number. */
-static int stdout_node(const void *fdt)
+static int stdout_node(void)
 {
 	const char *path = dt_chosen("stdout-path");
 
-	return path ? fdt_path_offset_namelen(fdt, path, (int)strcspn(path, ":")) : -1;
+	return path ? dt_path_n(path, strcspn(path, ":")) : -1;
 }
 
-static bool is_wanted(const void *fdt, int node)
+static bool is_wanted(int node)
 {
-	int chosen = stdout_node(fdt);
+	int chosen = stdout_node();
 
 	return !uart.regs && (chosen < 0 || chosen == node);
 }
@@ -221,7 +221,7 @@ static int uart_probe(const void *fdt, int node)
 	uint32_t irq;
 	int error;
 
-	if (!is_wanted(fdt, node))
+	if (!is_wanted(node))
 		return -ENODEV;
 	error = map_registers(fdt, node);
 	if (error)

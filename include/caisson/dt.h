@@ -7,12 +7,32 @@
 #include <caisson/types.h>
 #include <libfdt.h>
 
-/** Check and adopt the blob at a physical address the firmware gave. @return 0 or -EINVAL. */
+/** Check and adopt the blob at a physical address the firmware gave. It must not change any more.
+ *  @return 0 or -EINVAL. */
 int dt_init(const void *fdt) __must_check;
 const void *dt_blob(void);
 
-/** Offset of a node's parent (from an index for the adopted blob, else slowly). @return offset or -ENOENT. */
+/*
+ * The way through a tree. For the adopted blob these cost next to nothing, for
+ * another one what libfdt costs: there each is a walk over the tree.
+ */
+
+/** Offset of a node's parent. @return offset or -ENOENT. */
 int dt_parent(const void *fdt, int node);
+/** The next node in the order of the blob, whatever its depth. @return offset or -ENOENT. */
+int dt_next_node(const void *fdt, int node);
+int dt_first_child(const void *fdt, int parent);
+int dt_next_child(const void *fdt, int child);
+#define dt_for_each_child(node, fdt, parent) \
+	for ((node) = dt_first_child(fdt, parent); (node) >= 0; (node) = dt_next_child(fdt, node))
+/** A property's value and length, as fdt_getprop. @return NULL and a negative length if absent. */
+const void *dt_prop(const void *fdt, int node, const char *name, int *len);
+/** A node of the adopted blob by its path (or alias), each component with or without its unit address.
+ *  @return offset or -ENOENT. */
+int dt_path(const char *path);
+/** The same for a path of len bytes. */
+int dt_path_n(const char *path, size_t len);
+
 /** A property that is a terminated string, or NULL. */
 const char *dt_string(const void *fdt, int node, const char *prop);
 /** The n-th (address, size) pair of reg, by the parent's cells. @return 0, -ENOENT, or -EINVAL. */

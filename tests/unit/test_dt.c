@@ -1,5 +1,5 @@
 /* The device tree: what it is asked, with properties missing or of a wrong size; ISA words; drivers bound. */
-// sources: core/dt/dt.c core/dt/isa.c core/dt/bind.c
+// sources: core/dt/dt.c core/dt/index.c core/dt/isa.c core/dt/bind.c
 #include <caisson/dt.h>
 #include <caisson/init.h>
 #include <errno.h>
@@ -543,6 +543,97 @@ static void ask_node(uint64_t hwid, int node, void *arg)
 	(void)dt_parent(fdt, node);
 }
 
+/* The index answers what libfdt answers by walking. */
+static void assert_same_as_libfdt(void)
+{
+	int node = 0, next, len, want;
+
+	for (; node >= 0; node = next) {
+		const void *value = dt_prop(fdt, node, "compatible", &len);
+
+		assert_ptr_equal(value, fdt_getprop(fdt, node, "compatible", &want));
+		assert_int_equal(len, want);
+		next = fdt_first_subnode(fdt, node);
+		assert_int_equal(dt_first_child(fdt, node), next < 0 ? -ENOENT : next);
+		next = node ? fdt_next_subnode(fdt, node) : -1;
+		assert_int_equal(dt_next_child(fdt, node), next < 0 ? -ENOENT : next);
+		next = fdt_parent_offset(fdt, node);
+		assert_int_equal(dt_parent(fdt, node), next < 0 ? -ENOENT : next);
+		next = fdt_next_node(fdt, node, NULL);
+		assert_int_equal(dt_next_node(fdt, node), next < 0 ? -ENOENT : next);
+	}
+}
+
+static void make_small_tree(void)
+{
+	open_tree();
+	device("first", "a", 2);
+	begin("soc");
+	device("serial@1000", "b", 2);
+	begin("bus@2000");
+	device("serial@3000", "c\0d", 4);
+	end();
+	device("serial@4000", "e", 2);
+	end();
+	begin("aliases");
+	string("console", "/soc/serial@4000");
+	end();
+	begin("empty");
+	end();
+	close_tree();
+}
+
+static void the_way_through_a_tree(void **state)
+{
+	static char other[FDT_SIZE] ALIGNED_TO(8);
+
+	(void)state;
+	make_small_tree();
+	assert_same_as_libfdt();
+	memcpy(other, fdt, sizeof(other)); /* a blob that is not the adopted one */
+	assert_int_equal(dt_first_child(other, at("/soc")), at("/soc/serial@1000"));
+	assert_int_equal(dt_next_child(other, at("/soc")), at("/aliases"));
+	assert_int_equal(dt_next_child(other, at("/empty")), -ENOENT);
+}
+
+static void nodes_by_path(void **state)
+{
+	(void)state;
+	make_small_tree();
+	assert_int_equal(dt_path("/"), 0);
+	assert_int_equal(dt_path("/soc"), at("/soc"));
+	assert_int_equal(dt_path("/soc/bus@2000/serial@3000"), at("/soc/bus@2000/serial@3000"));
+	assert_int_equal(dt_path("/soc/bus/serial"), at("/soc/bus@2000/serial@3000"));
+	assert_int_equal(dt_path("/soc/"), at("/soc"));
+	assert_int_equal(dt_path("console"), at("/soc/serial@4000"));
+	assert_int_equal(dt_path_n("/soc/serial@4000:115200", 16), at("/soc/serial@4000"));
+	assert_int_equal(dt_path("/so"), -ENOENT);
+	assert_int_equal(dt_path("/soc/serial@40"), -ENOENT);
+	assert_int_equal(dt_path("/soc/none/serial"), -ENOENT);
+	assert_int_equal(dt_path("/serial@1000"), -ENOENT);
+	assert_int_equal(dt_path("none"), -ENOENT);
+	assert_int_equal(dt_path(""), -ENOENT);
+}
+
+/* Whatever is wrong with the structure, what libfdt makes of it is the answer. */
+static void an_unsound_structure_goes_to_libfdt(void **state)
+{
+	(void)state;
+	make_small_tree();
+	memset(fdt + fdt_off_dt_struct(fdt) + at("/aliases"), 0xff, 4); /* no tag */
+	assert_int_equal(dt_init(fdt), 0);
+	assert_int_equal(dt_path("/soc/bus"), at("/soc/bus"));
+	assert_same_as_libfdt();
+	make_small_tree();
+	fdt_set_size_dt_struct(fdt, at("/aliases")); /* ends too soon */
+	assert_int_equal(dt_init(fdt), 0);
+	assert_same_as_libfdt();
+	make_small_tree();
+	fdt_set_size_dt_strings(fdt, fdt_size_dt_strings(fdt) - 1); /* the last string is open */
+	assert_int_equal(dt_init(fdt), 0);
+	assert_same_as_libfdt();
+}
+
 /* A blob with any content behind an intact header: answers may be wrong, nothing is read outside. */
 static void any_content_is_survived(void **state)
 {
@@ -576,6 +667,7 @@ static void any_content_is_survived(void **state)
 		dt_for_each_cpu(ask_node, NULL);
 		(void)dt_isa_has("sstc");
 		(void)boot_arg("b", value, sizeof(value));
+		(void)dt_path("/cpus/cpu");
 		drivers_probe();
 	}
 }
@@ -598,6 +690,9 @@ int main(void)
 		cmocka_unit_test(isa_list_words),
 		cmocka_unit_test(isa_of_every_enabled_hart),
 		cmocka_unit_test(drivers_meet_their_nodes),
+		cmocka_unit_test(the_way_through_a_tree),
+		cmocka_unit_test(nodes_by_path),
+		cmocka_unit_test(an_unsound_structure_goes_to_libfdt),
 		cmocka_unit_test(any_content_is_survived),
 	};
 
