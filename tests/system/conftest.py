@@ -32,7 +32,7 @@ def debian():
 @pytest.fixture
 def toml(tmp_path):
     """Write a VM's TOML file: toml("name", kernel=..., cpus=2) -> its path. Nothing is added."""
-    def write(name: str, **values) -> str:
+    def write(name: str, /, **values) -> str:
         def literal(value):
             return str(value).lower() if isinstance(value, (bool, int)) else '"' + str(value) + '"'
 

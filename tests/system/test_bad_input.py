@@ -30,8 +30,8 @@ def make(tmp_path):
 
 
 def image_header(text_offset=0x200000, image_size=0x10000, magic2=b"RSC\x05", size=4096) -> bytes:
-    """A RISC-V Image header and some code that is never run."""
-    return struct.pack("<IIQQQIIQ8s4sI", 0x0000006F, 0, text_offset, image_size, 0, 2, 0, 0, b"RISCV\0\0\0", magic2,
+    """A RISC-V Image header; its first instruction is an illegal one."""
+    return struct.pack("<IIQQQIIQ8s4sI", 0, 0, text_offset, image_size, 0, 2, 0, 0, b"RISCV\0\0\0", magic2,
                        0).ljust(size, b"\0")
 
 
@@ -82,7 +82,7 @@ def test_elf_for_another_machine(make):
     ("larger-in-file", elf(segments=((0x80200000, 0x1000, 0x10),))),
     ("overlapping-itself", elf(segments=((0x80200000, 0x1000, 0x1000), (0x80200800, 0x1000, 0x1000)))),
     ("huge-in-memory", elf(segments=((0x80200000, 0x1000, 1 << 60),))),
-])
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_elf_that_contradicts_itself(make, name, data):
     refused(batch("--kernel", make(name, data), timeout=20), name)
 
@@ -93,7 +93,7 @@ def test_elf_that_contradicts_itself(make, name, data):
     ("offset-beyond", image_header(text_offset=1 << 40)),
     ("smaller-than-its-file", image_header(image_size=0x100)),
     ("cut-off-header", image_header()[:60]),
-])
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_image_header_that_contradicts_its_file(make, name, data):
     """Either refused, or not an Image at all and so a raw one, which then crashes in its first instruction."""
     result = batch("--kernel", make(name, data), timeout=20)
@@ -165,7 +165,7 @@ def test_two_vms_of_one_name(toml):
 def test_overlapping_ranges(make):
     """The load address puts the kernel over the end of RAM, below RAM, or into a device."""
     for load in ("0x87ffff000", "0x1000", "0x10000000", "0x8ffffff8"):
-        refused(batch("--kernel", guest("hello"), "--load", load, "--memory", "256M"), "hello")
+        refused(batch("--kernel", guest("hello"), "--load", load, "--memory", "256M"), "load")
     refused(batch("--kernel", guest("hello"), "--entry", "0x1000"), "entry")
 
 
@@ -187,13 +187,13 @@ def test_unknown_command():
 def test_no_h_extension():
     """H1: a clear error and a clean stop."""
     result = batch("--kernel", guest("hello"), "--cpu", "rv64,h=false", timeout=30)
-    refused(result, status=3)
-    assert "H extension" in result.err
+    assert (result.status, result.out) == (3, b"")
+    assert "H) extension" in result.err.splitlines()[0]
 
 
 def test_H1_no_h_extension_on_several_harts():
     result = batch("--kernel", guest("hello"), "--cpu", "rv64,h=false", "--harts", "4", timeout=30)
-    assert result.status == 3 and "H extension" in result.err
+    assert result.status == 3 and "H) extension" in result.err.splitlines()[0]
 
 
 def test_unknown_cpu_model():
