@@ -1,6 +1,7 @@
 /*
  * ISA extensions that the device tree names for the harts. A cpu node has the
- * newer list riscv,isa-extensions, the older string riscv,isa, or both.
+ * newer list riscv,isa-extensions, the older string riscv,isa, or both; then the
+ * list counts.
  *
  * The string is "rv64", single letters, then names separated by "_" (RISC-V
  * unprivileged ISA, chapter "ISA Extension Naming Conventions"). Versions such
@@ -30,11 +31,14 @@ static bool letter_is(char have, const char *ext)
 	       (tolower((unsigned char)have) == 'g' && strchr("imafd", ext[0]));
 }
 
-/* Is the name at s, of len bytes and perhaps with a version, this extension? */
+/* Is the name at s, of len bytes and perhaps with a version, this extension? Most names differ at once. */
 static bool name_is(const char *s, size_t len, const char *ext)
 {
-	size_t n = strlen(ext);
+	size_t n;
 
+	if ((s[0] | 0x20) != ext[0])
+		return false;
+	n = strlen(ext);
 	return len >= n && strncasecmp(s, ext, n) == 0 && (len == n || version_len(s + n) == len - n);
 }
 
@@ -51,28 +55,29 @@ static bool string_names(const char *isa, const char *ext)
 		isa += version_len(isa);
 	}
 	while (*isa) {
-		size_t len;
+		const char *end;
 
 		isa += *isa == '_';
-		len = strcspn(isa, "_");
-		if (name_is(isa, len, ext))
+		end = strchr(isa, '_');
+		end = end ? end : isa + strlen(isa);
+		if (name_is(isa, (size_t)(end - isa), ext))
 			return true;
-		isa += len;
+		isa = end;
 	}
 	return false;
 }
 
 static bool list_names(const char *list, int len, const char *ext)
 {
-	while (len > 0) {
-		size_t n = strnlen(list, (size_t)len);
+	const char *end = list + len;
 
-		if (n == (size_t)len)
-			return false;
-		if (strcasecmp(list, ext) == 0)
+	while (end > list && end[-1] != '\0')
+		end--; /* a last word without its zero is none */
+	while (list < end) {
+		if ((list[0] | 0x20) == ext[0] && strcasecmp(list, ext) == 0)
 			return true;
-		list += n + 1;
-		len -= (int)n + 1;
+		while (*list++)
+			;
 	}
 	return false;
 }
@@ -91,13 +96,12 @@ static void ask_cpu(uint64_t hwid, int node, void *arg)
 
 	(void)hwid;
 	q->harts++;
-	if (list && list_names(list, len, q->ext)) {
-		q->with++;
+	if (list) {
+		q->with += list_names(list, len, q->ext);
 		return;
 	}
 	isa = dt_string(dt_blob(), node, "riscv,isa");
-	if (isa && string_names(isa, q->ext))
-		q->with++;
+	q->with += isa && string_names(isa, q->ext);
 }
 
 bool dt_isa_has(const char *ext)

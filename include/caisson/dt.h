@@ -25,7 +25,7 @@ int dt_first_child(const void *fdt, int parent);
 int dt_next_child(const void *fdt, int child);
 #define dt_for_each_child(node, fdt, parent) \
 	for ((node) = dt_first_child(fdt, parent); (node) >= 0; (node) = dt_next_child(fdt, node))
-/** A property's value and length, as fdt_getprop. @return NULL and a negative length if absent. */
+/** A property's value and length, as fdt_getprop; len may not be NULL. @return NULL and a negative length if absent. */
 const void *dt_prop(const void *fdt, int node, const char *name, int *len);
 /** A node of the adopted blob by its path (or alias), each component with or without its unit address.
  *  @return offset or -ENOENT. */
@@ -46,8 +46,8 @@ const char *dt_chosen(const char *prop);
 /** Value of `key` or `key=value` in our boot arguments (words separated by spaces), copied to buf (cut to
  *  size - 1 bytes; size may be 0); the last one counts. @return false: absent. */
 bool boot_arg(const char *key, char *buf, size_t size);
-/** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by riscv,isa or
- *  riscv,isa-extensions of every enabled hart? */
+/** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by every enabled hart's
+ *  riscv,isa-extensions or, where that is absent, riscv,isa? */
 bool dt_isa_has(const char *ext);
 /** Call fn for each RAM range. */
 void dt_for_each_memory(void (*fn)(uint64_t start, uint64_t size, void *arg), void *arg);

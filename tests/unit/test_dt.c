@@ -446,8 +446,8 @@ static void isa_of_every_enabled_hart(void **state)
 	begin_cpus();
 	begin_cpu(0, "rv64imach_sstc");
 	end();
-	begin_cpu(1, "rv64imac");
-	bytes("riscv,isa-extensions", "i\0h", 4);
+	begin_cpu(1, "rv64imac_zba");
+	bytes("riscv,isa-extensions", "i\0h\0m", 6); /* where there is a list, it counts */
 	end();
 	begin_cpu(2, "rv64i");
 	string("status", "disabled");
@@ -455,6 +455,7 @@ static void isa_of_every_enabled_hart(void **state)
 	close_cpus();
 	assert_true(dt_isa_has("h"));
 	assert_true(dt_isa_has("m"));
+	assert_false(dt_isa_has("a"));
 	assert_false(dt_isa_has("sstc"));
 	open_tree();
 	close_tree();
