@@ -11,6 +11,8 @@
 #define LOG_NAME "irq"
 #define LOCAL_CAUSES 16
 #define SOURCES_MAX 1024
+/** Sources served in one interrupt at most: one that never falls silent must not keep the hart from everything else. */
+#define CLAIMS_MAX 64
 
 struct source {
 	irq_handler_t handler;
@@ -23,22 +25,26 @@ static struct source sources[SOURCES_MAX];
 static const struct irqchip *chip;
 static void *chip_dev;
 
+static void serve(unsigned irq)
+{
+	struct source *s = &sources[irq < SOURCES_MAX ? irq : 0];
+
+	s->count++;
+	if (s->handler) {
+		s->handler(s->arg);
+	} else {
+		log_warn("source %u has no handler: disabled", irq);
+		chip->disable(chip_dev, irq);
+	}
+	chip->complete(chip_dev, irq);
+}
+
 static void external(void)
 {
 	unsigned irq;
 
-	while (chip && (irq = chip->claim(chip_dev)) != 0) {
-		struct source *s = &sources[irq < SOURCES_MAX ? irq : 0];
-
-		s->count++;
-		if (s->handler) {
-			s->handler(s->arg);
-		} else {
-			log_warn("source %u has no handler: disabled", irq);
-			chip->disable(chip_dev, irq);
-		}
-		chip->complete(chip_dev, irq);
-	}
+	for (unsigned n = 0; n < CLAIMS_MAX && (irq = chip->claim(chip_dev)) != 0; n++)
+		serve(irq);
 }
 
 void irqchip_register(const struct irqchip *c, void *dev)
@@ -57,13 +63,18 @@ void irq_hart_init(void)
 
 int irq_register(unsigned irq, irq_handler_t handler, void *arg)
 {
+	int error;
+
 	if (!chip || irq == 0 || irq >= SOURCES_MAX || irq >= chip->n_sources)
 		return -EINVAL;
 	if (sources[irq].handler)
 		return -EBUSY;
 	sources[irq].arg = arg;
 	sources[irq].handler = handler;
-	return chip->enable(chip_dev, irq);
+	error = chip->enable(chip_dev, irq);
+	if (error)
+		sources[irq].handler = NULL;
+	return error;
 }
 
 void irq_register_local(unsigned cause, void (*handler)(void))

@@ -12,14 +12,15 @@ uint64_t time_now(void)
 	return cpu_time();
 }
 
-/* value * mul / div without overflow of the product where the result fits; saturates. */
+/* value * mul / div without overflow of the product where the result fits; saturates. mul and div below 2^32. */
 static uint64_t scale(uint64_t value, uint64_t mul, uint64_t div)
 {
-	uint64_t whole = value / div, rest = value % div;
+	uint64_t result;
 
-	if (whole && mul > UINT64_MAX / whole)
+	if (__builtin_mul_overflow(value / div, mul, &result) ||
+	    __builtin_add_overflow(result, value % div * mul / div, &result))
 		return UINT64_MAX;
-	return whole * mul + rest * mul / div;
+	return result;
 }
 
 uint64_t time_from_us(uint64_t us)

@@ -12,11 +12,16 @@
 #include <caisson/spinlock.h>
 #include <caisson/time.h>
 
+/** Timers run in one interrupt at most. */
+#define DUE_MAX 64
+
 struct hart_timers {
 	spinlock_t lock;        /* guards the queue; innermost lock */
 	struct list queue;      /* by deadline */
 	uint64_t guest;         /* timer_set_guest_deadline */
 	uint64_t programmed;    /* when the hardware will fire; this hart only */
+	struct timer *running;  /* whose fn runs now */
+	bool in_interrupt;      /* the hardware is programmed once, at the end */
 	uint64_t interrupts;
 } ALIGNED_TO(64);
 
@@ -51,7 +56,7 @@ static void program(struct hart_timers *t)
 {
 	uint64_t want = MIN(first_deadline(t), t->guest);
 
-	if (want >= t->programmed)
+	if (want >= t->programmed || t->in_interrupt)
 		return;
 	t->programmed = want;
 	arch_timer_program(want);
@@ -87,6 +92,18 @@ void timer_cancel(struct timer *t)
 	spin_unlock_irqrestore(&ht->lock, flags);
 }
 
+void timer_cancel_sync(struct timer *t)
+{
+	struct hart_timers *ht = &timers[t->hart];
+
+	timer_cancel(t);
+	/* On its own hart fn is over, or it is our caller. Acquire: what fn did is seen. */
+	if (t->hart == this_hart()->index)
+		return;
+	while (__atomic_load_n(&ht->running, __ATOMIC_ACQUIRE) == t)
+		cpu_relax();
+}
+
 void timer_arm(struct timer *t, uint64_t deadline)
 {
 	struct hart_timers *ht;
@@ -114,7 +131,7 @@ void timer_set_guest_deadline(uint64_t deadline)
 	struct hart_timers *t = &timers[this_hart()->index];
 
 	t->guest = deadline;
-	if (deadline < t->programmed) {
+	if (deadline < t->programmed && !t->in_interrupt) {
 		t->programmed = deadline;
 		arch_timer_program(deadline);
 	}
@@ -129,25 +146,38 @@ static struct timer *pop_due(struct hart_timers *ht, uint64_t now)
 		t = list_first(&ht->queue, struct timer, node);
 		list_del(&t->node);
 		t->queued = false;
+		/* Under the lock: a canceller finds t either queued or running. */
+		__atomic_store_n(&ht->running, t, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&ht->lock);
 	return t;
+}
+
+/* A bounded number: a timer that always re-arms itself in the past must not hold the hart with interrupts off. */
+static void run_due(struct hart_timers *ht, uint64_t now)
+{
+	struct timer *t;
+
+	for (unsigned n = 0; n < DUE_MAX && first_deadline(ht) <= now && (t = pop_due(ht, now)) != NULL; n++) {
+		t->fn(t);
+		__atomic_store_n(&ht->running, NULL, __ATOMIC_RELEASE);
+	}
 }
 
 void timer_interrupt(void)
 {
 	struct hart_timers *ht = &timers[this_hart()->index];
 	uint64_t now = time_now();
-	struct timer *t;
 
 	ht->interrupts++;
 	ht->programmed = UINT64_MAX;
+	ht->in_interrupt = true;
 	if (ht->guest <= now) {
 		ht->guest = UINT64_MAX;
 		timer_guest_expired();
 	}
-	while (first_deadline(ht) <= now && (t = pop_due(ht, now)) != NULL)
-		t->fn(t);
+	run_due(ht, now);
+	ht->in_interrupt = false;
 	spin_lock(&ht->lock);
 	program(ht);
 	spin_unlock(&ht->lock);

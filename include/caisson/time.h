@@ -26,10 +26,12 @@ struct timer {
 
 /** Set up an idle timer. Any context. */
 void timer_init(struct timer *t, void (*fn)(struct timer *));
-/** Arm (or re-arm) on this hart for an absolute deadline in ticks. Any context. */
+/** Arm (or re-arm) on this hart for an absolute deadline in ticks. Any context; one caller at a time for each timer. */
 void timer_arm(struct timer *t, uint64_t deadline);
 /** Disarm, from any hart. On return fn is not queued; it may still be running on another hart. */
 void timer_cancel(struct timer *t);
+/** The same, and wait until fn has returned: not while holding a lock that fn takes. */
+void timer_cancel_sync(struct timer *t);
 /** The earliest deadline queued on this hart, UINT64_MAX if none. Interrupts off. */
 uint64_t timer_next_deadline(void);
 /**
