@@ -5,13 +5,12 @@
 
 #include <arch/cpu.h>
 #include <arch/hart.h>
-#include <arch/layout.h>
 #include <arch/sbi.h>
 #include <caisson/hart.h>
 #include <caisson/irq.h>
-#include <caisson/kspace.h>
 #include <caisson/log.h>
 #include <caisson/spinlock.h>
+#include <caisson/task.h>
 #include <caisson/time.h>
 
 #define LOG_NAME "smp"
@@ -75,35 +74,63 @@ void ipi_send(unsigned hart, enum ipi reason)
 		sbi_send_ipi(harts[hart].hwid);
 }
 
-int smp_call(unsigned hart, void (*fn)(void *), void *arg)
+static void run_here(struct call *c)
 {
-	struct call c = { .fn = fn, .arg = arg };
+	c->fn(c->arg);
+	c->done = true;
+}
+
+/* Hand a call to a hart. @return 0 or -ENODEV. */
+static int submit(unsigned hart, struct call *c)
+{
 	irqflags_t flags;
 
 	if (hart >= hart_count() || !harts[hart].online)
 		return -ENODEV;
 	flags = irq_save();
 	if (hart == this_hart()->index) {
-		fn(arg);
-		irq_restore(flags);
-		return 0;
+		run_here(c);
+	} else {
+		spin_lock(&calls[hart].lock);
+		c->next = calls[hart].first;
+		calls[hart].first = c;
+		spin_unlock(&calls[hart].lock);
+		ipi_send(hart, IPI_CALL);
 	}
-	spin_lock(&calls[hart].lock);
-	c.next = calls[hart].first;
-	calls[hart].first = &c;
-	spin_unlock(&calls[hart].lock);
-	ipi_send(hart, IPI_CALL);
 	irq_restore(flags);
-	/* Interrupts are on, so a call to us is served meanwhile. */
-	while (!__atomic_load_n(&c.done, __ATOMIC_ACQUIRE))
-		cpu_relax();
 	return 0;
+}
+
+/* Interrupts are on, so a call to us is served meanwhile: two harts that call each other both get on. */
+static void wait_done(const struct call *c)
+{
+	while (!__atomic_load_n(&c->done, __ATOMIC_ACQUIRE)) {
+		ASSERT(irq_enabled());
+		cpu_relax();
+	}
+}
+
+int smp_call(unsigned hart, void (*fn)(void *), void *arg)
+{
+	struct call c = { .fn = fn, .arg = arg };
+	int error = submit(hart, &c);
+
+	if (!error)
+		wait_done(&c);
+	return error;
 }
 
 void smp_call_all(void (*fn)(void *), void *arg)
 {
+	struct call c[HART_MAX];
+
+	for (unsigned h = 0; h < hart_count(); h++) {
+		c[h] = (struct call){ .fn = fn, .arg = arg };
+		if (submit(h, &c[h]))
+			c[h].done = true; /* offline: nobody else has it */
+	}
 	for (unsigned h = 0; h < hart_count(); h++)
-		(void)!smp_call(h, fn, arg);
+		wait_done(&c[h]);
 }
 
 static void wait_online(struct hart *h)
@@ -120,22 +147,15 @@ static void wait_online(struct hart *h)
 
 static void start(struct hart *h)
 {
-	void *stack = kstack_alloc(BOOT_STACK_SIZE);
 	long error;
 
-	if (!stack) {
-		log_error("hart %lu: no memory for its stack", (unsigned long)h->hwid);
-		return;
-	}
-	h->boot_stack_top = (char *)stack + BOOT_STACK_SIZE;
+	h->boot_stack_top = sched_boot_stack(h->index);
 	error = arch_hart_start(h);
-	if (error && error != SBI_ERR_ALREADY_AVAILABLE) {
+	if (error && error != SBI_ERR_ALREADY_AVAILABLE)
 		log_error("hart %lu: the firmware does not start it (SBI error %ld)", (unsigned long)h->hwid,
 			  error);
-		kstack_free(stack, BOOT_STACK_SIZE);
-		return;
-	}
-	wait_online(h);
+	else
+		wait_online(h);
 }
 
 void smp_start_secondaries(void)

@@ -44,11 +44,8 @@ static void gc_loop(void *arg)
 	(void)arg;
 	for (;;) {
 		waitq_wait(&wait, has_work, NULL, UINT64_MAX);
-		while ((t = next_dead()) != NULL) {
-			while (__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE))
-				task_yield();
+		while ((t = next_dead()) != NULL)
 			task_free(t);
-		}
 	}
 }
 

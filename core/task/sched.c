@@ -5,12 +5,17 @@
  * one releases it, so that nobody on another hart can pick the old task up
  * before its context is saved. on_hart covers the same for wakers: a task that
  * is woken while it is still switching out stays with its hart.
+ *
+ * Masks: hart_mask is written before t->hart is read (task_set_mask), t->hart
+ * before hart_mask is read (queue_on), all sequentially consistent. So of a
+ * change and a wake-up at the same time at least one sees the other.
  */
 #include "sched.h"
 
 #include <errno.h>
 
 #include <arch/cpu.h>
+#include <arch/layout.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
 #include <caisson/smp.h>
@@ -25,6 +30,7 @@ static struct runqueue {
 	unsigned n_ready;
 	struct task *idle;
 	struct task *previous;      /* set across a switch: who ran before */
+	bool expelled;              /* and it may not stay on this hart */
 	struct timer slice;
 	uint64_t idle_time;
 } ALIGNED_TO(64) runqueues[HART_MAX];
@@ -76,9 +82,35 @@ static void put_back(struct runqueue *rq, struct task *t)
 	put(rq, t);
 }
 
-static bool is_idle(unsigned hart)
+static void take_out(struct runqueue *rq, struct task *t)
 {
-	return harts[hart].current == runqueues[hart].idle && runqueues[hart].n_ready == 0;
+	list_del(&t->rq_node);
+	rq->n_ready--;
+}
+
+/* The harts where t may run now. A mask of harts that are all offline: rather run somewhere than never. */
+static uint64_t allowed_harts(const struct task *t)
+{
+	uint64_t online = 0, mask;
+
+	for (unsigned h = 0; h < hart_count(); h++)
+		if (harts[h].online)
+			online |= BIT(h);
+	mask = __atomic_load_n(&t->hart_mask, __ATOMIC_SEQ_CST) & online;
+	return mask ? mask : online;
+}
+
+static bool allowed_on(const struct task *t, unsigned hart)
+{
+	uint64_t mask = __atomic_load_n(&t->hart_mask, __ATOMIC_SEQ_CST);
+
+	return (harts[hart].online && (mask & BIT(hart))) || (allowed_harts(t) & BIT(hart));
+}
+
+/* Tasks on a hart, the running one too; unlocked, so only an estimate. */
+static unsigned load(unsigned hart)
+{
+	return runqueues[hart].n_ready + (harts[hart].current != runqueues[hart].idle);
 }
 
 /*
@@ -87,36 +119,47 @@ static bool is_idle(unsigned hart)
  */
 static unsigned choose_hart(const struct task *t)
 {
-	unsigned best = HART_MAX;
+	unsigned best = t->hart;
+	uint64_t mask;
 
 	while (__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE)) {
-		if (t->hart_mask & BIT(t->hart))
+		if (allowed_on(t, t->hart))
 			return t->hart;
 		cpu_relax();
 	}
-
-	if ((t->hart_mask & BIT(t->hart)) && harts[t->hart].online && is_idle(t->hart))
-		return t->hart;
-	for (unsigned h = 0; h < hart_count(); h++) {
-		if (!(t->hart_mask & BIT(h)) || !harts[h].online)
-			continue;
-		if (is_idle(h))
-			return h;
-		if (best == HART_MAX || runqueues[h].n_ready < runqueues[best].n_ready)
+	if (allowed_on(t, best) && load(best) == 0)
+		return best;
+	mask = allowed_harts(t);
+	if (!(mask & BIT(best)))
+		best = (unsigned)__builtin_ctzll(mask);
+	for (unsigned h = 0; h < hart_count(); h++)
+		if ((mask & BIT(h)) && load(h) < load(best))
 			best = h;
-	}
-	/* A mask of harts that are all offline: rather run somewhere than never. */
-	return best == HART_MAX ? this_hart()->index : best;
+	return best;
+}
+
+/* @return false: meanwhile the hart became one where t may not run. */
+static bool queue_on(unsigned hart, struct task *t)
+{
+	struct runqueue *rq = &runqueues[hart];
+	bool ok;
+
+	spin_lock(&rq->lock);
+	__atomic_store_n(&t->hart, hart, __ATOMIC_SEQ_CST);
+	ok = allowed_on(t, hart);
+	if (ok)
+		put_back(rq, t);
+	spin_unlock(&rq->lock);
+	return ok;
 }
 
 void sched_enqueue(struct task *t)
 {
-	unsigned hart = choose_hart(t);
-	struct runqueue *rq = &runqueues[hart];
+	unsigned hart;
 
-	spin_lock(&rq->lock);
-	put_back(rq, t);
-	spin_unlock(&rq->lock);
+	do
+		hart = choose_hart(t);
+	while (!queue_on(hart, t));
 	if (hart == this_hart()->index)
 		this_hart()->resched = true;
 	else
@@ -130,8 +173,7 @@ static struct task *pick(struct runqueue *rq)
 	if (list_empty(&rq->ready))
 		return rq->idle;
 	t = list_first(&rq->ready, struct task, rq_node);
-	list_del(&t->rq_node);
-	rq->n_ready--;
+	take_out(rq, t);
 	return t;
 }
 
@@ -146,26 +188,47 @@ static void account(struct runqueue *rq, struct task *t)
 	t->slice_used = false;
 }
 
-/* First thing after a switch, in the new task: let go of the old one. */
-static void finish_switch(void)
+/* The current task begins, or goes on with, a stretch on this hart. */
+static void begin_stretch(struct runqueue *rq)
 {
-	struct runqueue *rq = this_rq();
-	struct task *prev = rq->previous;
 	struct task *t = this_hart()->current;
-	bool ended = prev->state == TASK_EXITED;
 
-	rq->previous = NULL;
-	spin_unlock(&rq->lock);
-	if (ended && prev->detached)
-		gc_add(prev);
-	/* Release: whoever sees it fall also sees the saved context. */
-	__atomic_store_n(&prev->on_hart, false, __ATOMIC_RELEASE);
 	t->switched_in_at = time_now();
 	if (!t->slice_left)
 		t->slice_left = slice_ticks;
 	if (t->ext)
 		t->ext->ops->switch_in(t->ext);
 	update_slice(rq);
+}
+
+/* First thing after a switch, in the new task: let go of the old one. */
+static void finish_switch(void)
+{
+	struct runqueue *rq = this_rq();
+	struct task *prev = rq->previous;
+	bool dead = prev->state == TASK_EXITED && prev->detached;
+	bool expelled = rq->expelled;
+
+	rq->previous = NULL;
+	rq->expelled = false;
+	spin_unlock(&rq->lock);
+	/* Release: whoever sees it fall also sees the saved context. A joiner may free prev from here on. */
+	__atomic_store_n(&prev->on_hart, false, __ATOMIC_RELEASE);
+	begin_stretch(rq);
+	if (dead)
+		gc_add(prev);
+	else if (expelled)
+		sched_enqueue(prev);
+}
+
+/* The old task stays runnable: back into the queue, or (once its context is saved) to a hart where it may run. */
+static void keep_runnable(struct runqueue *rq, struct task *prev)
+{
+	rq->expelled = !allowed_on(prev, this_hart()->index);
+	if (rq->expelled)
+		prev->state = TASK_READY;
+	else
+		put(rq, prev);
 }
 
 void sched_switch(void)
@@ -181,7 +244,7 @@ void sched_switch(void)
 	this_hart()->resched = false;
 	account(rq, prev);
 	if (prev->state == TASK_RUNNING && prev != rq->idle)
-		put(rq, prev);
+		keep_runnable(rq, prev);
 	next = pick(rq);
 	next->state = TASK_RUNNING;
 	next->hart = this_hart()->index;
@@ -196,26 +259,68 @@ void sched_switch(void)
 	}
 	rq->previous = NULL;
 	spin_unlock(&rq->lock);
-	prev->switched_in_at = time_now();
-	if (!prev->slice_left)
-		prev->slice_left = slice_ticks;
-	if (prev->ext)
-		prev->ext->ops->switch_in(prev->ext);
-	update_slice(rq);
+	begin_stretch(rq);
+}
+
+static bool should_switch(struct runqueue *rq, struct task *t)
+{
+	if (t == rq->idle)
+		return rq->n_ready != 0;
+	return (rq->n_ready && t->slice_used) || unlikely(!allowed_on(t, this_hart()->index));
 }
 
 void sched_check(void)
 {
 	irqflags_t flags = irq_save();
 	struct runqueue *rq = this_rq();
-	struct task *t = this_hart()->current;
 
 	this_hart()->resched = false;
-	if (rq->n_ready && (t == rq->idle || t->slice_used || !(t->hart_mask & BIT(this_hart()->index))))
+	if (should_switch(rq, this_hart()->current))
 		sched_switch();
 	else
 		update_slice(rq);
 	irq_restore(flags);
+}
+
+/* The queue of the hart where t is, locked. */
+static struct runqueue *lock_queue_of(const struct task *t)
+{
+	for (;;) {
+		unsigned hart = __atomic_load_n(&t->hart, __ATOMIC_SEQ_CST);
+
+		spin_lock(&runqueues[hart].lock);
+		if (__atomic_load_n(&t->hart, __ATOMIC_SEQ_CST) == hart)
+			return &runqueues[hart];
+		spin_unlock(&runqueues[hart].lock);
+	}
+}
+
+/* t may have lost the right to be where it is: move it if it is queued, else let its hart look. Interrupts off. */
+static void settle(struct task *t)
+{
+	struct runqueue *rq = lock_queue_of(t);
+	unsigned hart = t->hart;
+	bool queued = t->state == TASK_READY && !list_empty(&t->rq_node);
+	bool moves = queued && !allowed_on(t, hart);
+
+	if (moves)
+		take_out(rq, t);
+	spin_unlock(&rq->lock);
+	if (moves)
+		sched_enqueue(t);
+	else if (t->on_hart && hart != this_hart()->index)
+		ipi_send(hart, IPI_RESCHED);
+}
+
+void task_set_mask(struct task *t, uint64_t mask)
+{
+	irqflags_t flags = irq_save();
+
+	__atomic_store_n(&t->hart_mask, mask ? mask : UINT64_MAX, __ATOMIC_SEQ_CST);
+	settle(t);
+	irq_restore(flags);
+	if (t == task_current())
+		sched_check();
 }
 
 unsigned sched_others_runnable(void)
@@ -223,9 +328,15 @@ unsigned sched_others_runnable(void)
 	return __atomic_load_n(&this_rq()->n_ready, __ATOMIC_RELAXED);
 }
 
+/* The stretch that goes on is counted too; read without a lock, so a switch at the same moment may be missed. */
 uint64_t sched_idle_time(unsigned hart)
 {
-	return runqueues[hart].idle_time;
+	const struct runqueue *rq = &runqueues[hart];
+	uint64_t before = rq->idle_time;
+
+	if (!rq->idle || harts[hart].current != rq->idle)
+		return before;
+	return before + (time_now() - rq->idle->switched_in_at);
 }
 
 void task_yield(void)
@@ -252,7 +363,7 @@ static void idle_loop(void)
 {
 	for (;;) {
 		irq_disable();
-		if (this_rq()->n_ready)
+		if (sched_others_runnable())
 			sched_switch();
 		else
 			cpu_wfi(); /* returns for a pending interrupt, which is taken when they go on again */
@@ -305,13 +416,18 @@ int sched_init(void)
 	return gc_init();
 }
 
+void *sched_boot_stack(unsigned hart)
+{
+	return (char *)runqueues[hart].idle->stack + BOOT_STACK_SIZE;
+}
+
 void sched_secondary(void)
 {
 	struct hart *h = this_hart();
 	struct task *idle = runqueues[h->index].idle;
 
 	timer_hart_init();
-	/* The start-up stack becomes the idle task's; the one made for it is its first context only. */
+	/* We are on the idle task's stack already (sched_boot_stack). */
 	idle->state = TASK_RUNNING;
 	idle->on_hart = true;
 	idle->hart = h->index;

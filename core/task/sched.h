@@ -8,11 +8,11 @@
 void sched_switch(void);
 /** Make a task ready on a hart of its mask. Interrupts off. */
 void sched_enqueue(struct task *t);
-/** Allocate a task with a stack; not yet in any list. @return NULL: no memory. */
+/** Allocate a task, with a stack unless entry is NULL; not yet in any queue. @return NULL: no memory. */
 struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr);
 /** Give back what task_alloc took. The task must be off its hart. */
 void task_free(struct task *t);
-/** Hand an ended, detached task to gc. Interrupts off. */
+/** Hand an ended, detached task that has left its hart to gc. Interrupts off. */
 void gc_add(struct task *t);
 /** Start the gc task. @return 0 or -ENOMEM. */
 int gc_init(void) __must_check;

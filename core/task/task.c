@@ -34,8 +34,7 @@ static void timed_out(struct timer *timer)
 {
 	struct task *t = container_of(timer, struct task, timeout);
 
-	t->wake_timeout = true;
-	task_wake(t);
+	task_wake(t); /* it looks at the clock itself */
 }
 
 struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr)
@@ -45,8 +44,8 @@ struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, cons
 
 	if (!t)
 		return NULL;
-	t->stack = kstack_alloc(BOOT_STACK_SIZE);
-	if (!t->stack) {
+	t->stack = entry ? kstack_alloc(BOOT_STACK_SIZE) : NULL;
+	if (entry && !t->stack) {
 		kfree(t);
 		return NULL;
 	}
@@ -61,7 +60,8 @@ struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, cons
 	list_init(&t->rq_node);
 	list_init(&t->wq_node);
 	timer_init(&t->timeout, timed_out);
-	context_init(&t->ctx, first_run, t, (char *)t->stack + BOOT_STACK_SIZE);
+	if (entry)
+		context_init(&t->ctx, first_run, t, (char *)t->stack + BOOT_STACK_SIZE);
 	flags = spin_lock_irqsave(&all_lock);
 	t->id = next_id++;
 	list_push_back(&all, &t->all_node);
@@ -94,7 +94,6 @@ void task_exit(int status)
 
 	irq_disable();
 	t->exit_status = status;
-	timer_cancel(&t->timeout);
 	__atomic_store_n(&t->state, TASK_EXITED, __ATOMIC_RELEASE);
 	waitq_notify_all(&exits);
 	sched_switch();
@@ -113,7 +112,7 @@ int task_join(struct task *t)
 	waitq_wait(&exits, has_exited, t, UINT64_MAX);
 	/* It has notified us, but may still be on its way off its hart. */
 	while (__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE))
-		task_yield();
+		cpu_relax();
 	status = t->exit_status;
 	task_free(t);
 	return status;
@@ -130,11 +129,6 @@ bool task_wake(struct task *t)
 		sched_enqueue(t);
 	irq_restore(flags);
 	return woken;
-}
-
-void task_set_mask(struct task *t, uint64_t mask)
-{
-	__atomic_store_n(&t->hart_mask, mask ? mask : UINT64_MAX, __ATOMIC_RELAXED);
 }
 
 static bool never(void *arg)

@@ -29,7 +29,9 @@ static void sleep_once(struct waitq *wq, struct task *t, uint64_t deadline)
 	if (deadline != UINT64_MAX)
 		timer_arm(&t->timeout, deadline);
 	sched_switch();
-	timer_cancel(&t->timeout);
+	/* Its function may be under way on the hart where t fell asleep; t may end (and be freed) soon. */
+	if (deadline != UINT64_MAX)
+		timer_cancel_sync(&t->timeout);
 	spin_lock(&wq->lock);
 	list_del(&t->wq_node);
 	t->waiting_on = NULL;
@@ -41,9 +43,8 @@ int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadl
 	irqflags_t flags = spin_lock_irqsave(&wq->lock);
 	int error = 0;
 
-	t->wake_timeout = false;
 	while (!pred(arg)) {
-		if (t->wake_timeout || (deadline != UINT64_MAX && time_now() >= deadline)) {
+		if (deadline != UINT64_MAX && time_now() >= deadline) {
 			error = -ETIMEDOUT;
 			break;
 		}

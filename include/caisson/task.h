@@ -33,7 +33,10 @@ struct task_ext {
 
 struct task_ext_ops {
 	const char *name;
-	/** The task is about to run on this hart / has stopped running. Interrupts off. */
+	/**
+	 * The task is about to run on this hart / stops running. Interrupts off; must not wake tasks under a
+	 * lock that a waker of this very task may hold.
+	 */
 	void (*switch_in)(struct task_ext *ext);
 	void (*switch_out)(struct task_ext *ext);
 };
@@ -50,12 +53,11 @@ struct task {
 	unsigned id;
 	char name[24];
 	uint64_t hart_mask;        /* bit n: may run on hart n */
-	unsigned hart;             /* where it runs, or ran last */
+	unsigned hart;             /* where it runs or is queued, or ran last */
 	uint64_t slice_left;       /* ticks */
 	uint64_t run_time;         /* ticks on a hart so far */
 	uint64_t switched_in_at;   /* time of the last switch to it */
 	int exit_status;
-	bool wake_timeout;         /* the last wait ended by timeout */
 	struct task_ext *ext;
 	struct timer timeout;
 	void *stack;               /* lowest usable byte */
@@ -78,6 +80,8 @@ struct task_attr {
 int sched_init(void) __must_check;
 /** The same for a secondary hart; becomes its idle task and does not return. */
 void sched_secondary(void) __noreturn;
+/** Where a hart that is being started has its stack: that of its idle task. @return one past its highest byte. */
+void *sched_boot_stack(unsigned hart);
 
 /** @return the new task, or NULL when memory is out. Task context. */
 struct task *task_create(const char *name, void (*entry)(void *), void *arg,
@@ -92,16 +96,26 @@ void task_yield(void);
 void task_sleep_until(uint64_t deadline);
 
 /**
- * Make a blocked (or suspended) task ready: it leaves its wait queue and goes to a hart of its mask, which
- * gets an IPI if it is another. Any context, also the guest's hot exit path. @return false: it was not blocked.
+ * Make a blocked (or suspended) task ready: it goes to a hart of its mask, which gets an IPI if it is another,
+ * and takes itself out of its wait queue when it runs. Chosen is its last hart if that is idle, else an idle
+ * one, else the one with the shortest queue. Any context, also the guest's hot exit path.
+ * @return false: it was not blocked.
  */
 bool task_wake(struct task *t);
-/** Restrict a task to the harts in mask (takes effect when it is next made ready, at the latest at the end of its slice). */
+/**
+ * Restrict a task to the harts in mask (0: all). A queued task moves at once, a running one as soon as its hart
+ * has taken an interrupt, the caller itself before this returns. While no hart of its mask is online a task may
+ * run on any. Task context.
+ */
 void task_set_mask(struct task *t, uint64_t mask);
 
-/** Give up the hart if this_hart()->resched asks for it. Task context, interrupts off or on; may switch. */
+/**
+ * Look at the run queue (whoever finds this_hart()->resched set calls it) and give the hart to another task if
+ * the current one is idle, has used its slice up, or may not run here any more. Task context, interrupts off or
+ * on (as they are afterwards, perhaps on another hart).
+ */
 void sched_check(void);
-/** Ticks this hart has been idle. */
+/** Ticks a hart has been idle. Any context. */
 uint64_t sched_idle_time(unsigned hart);
 /** Runnable tasks on this hart besides the current one. Interrupts off. */
 unsigned sched_others_runnable(void);

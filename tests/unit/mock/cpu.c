@@ -6,6 +6,7 @@ bool mock_irq_on = true;
 uint64_t mock_time;
 uint64_t mock_instret;
 unsigned mock_relaxes;
+void (*mock_wait)(bool wfi);
 
 struct hart mock_harts[HART_MAX];
 struct hart *mock_hart = mock_harts;

@@ -14,6 +14,15 @@ extern bool mock_irq_on;       /* interrupts enabled? Starts as true. */
 extern uint64_t mock_time;     /* what cpu_time returns */
 extern uint64_t mock_instret;  /* what cpu_instret returns */
 extern unsigned mock_relaxes;  /* calls of cpu_relax and cpu_wfi */
+/** If set: called by cpu_relax (false) and cpu_wfi (true); machine.h lets other harts run there. */
+extern void (*mock_wait)(bool wfi);
+
+static inline void mock_waits(bool wfi)
+{
+	mock_relaxes++;
+	if (mock_wait)
+		mock_wait(wfi);
+}
 
 static inline irqflags_t irq_save(void)
 {
@@ -32,8 +41,8 @@ static inline void irq_restore(irqflags_t flags)
 static inline void irq_enable(void) { mock_irq_on = true; }
 static inline void irq_disable(void) { mock_irq_on = false; }
 static inline bool irq_enabled(void) { return mock_irq_on; }
-static inline void cpu_relax(void) { mock_relaxes++; }
-static inline void cpu_wfi(void) { mock_relaxes++; }
+static inline void cpu_relax(void) { mock_waits(false); }
+static inline void cpu_wfi(void) { mock_waits(true); }
 static inline uint64_t cpu_time(void) { return mock_time; }
 static inline uint64_t cpu_instret(void) { return mock_instret; }
 static inline void cpu_mb(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
