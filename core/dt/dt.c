@@ -73,13 +73,11 @@ const char *dt_string(const void *fdt, int node, const char *prop)
 
 bool dt_enabled(const void *fdt, int node)
 {
-	const char *status;
 	int len;
+	const char *status = dt_prop(fdt, node, "status", &len);
 
-	if (!dt_prop(fdt, node, "status", &len))
-		return true;
-	status = dt_string(fdt, node, "status");
-	return status && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0);
+	return !status || (len == sizeof("okay") && strcmp(status, "okay") == 0) ||
+	       (len == sizeof("ok") && strcmp(status, "ok") == 0);
 }
 
 const char *dt_chosen(const char *prop)

@@ -223,20 +223,21 @@ int dt_next_child(const void *fdt, int child)
 const void *dt_prop(const void *fdt, int node, const char *name, int *len)
 {
 	int i = index_find(fdt, node);
-	uint32_t at, tag;
+	const struct fdt_property *p;
+	uint32_t at;
 
 	if (i == NONE)
 		return fdt_getprop(fdt, node, name, len);
-	at = (uint32_t)nodes[i].props;
-	for (tag = read_u32(at); tag == FDT_PROP || tag == FDT_NOP; tag = read_u32(at)) {
-		at += 4;
-		if (tag == FDT_NOP)
+	for (at = (uint32_t)nodes[i].props;; at += 4) {
+		p = (const struct fdt_property *)(structure + at);
+		if (p->tag == cpu_to_fdt32(FDT_NOP))
 			continue;
-		if (strcmp(strings + read_u32(at + 4), name) == 0) {
-			*len = (int)read_u32(at);
-			return structure + at + 8;
-		}
-		at += (uint32_t)ALIGN_UP(8 + (uint64_t)read_u32(at), 4);
+		if (p->tag != cpu_to_fdt32(FDT_PROP))
+			break;
+		*len = (int)fdt32_to_cpu(p->len);
+		if (strcmp(strings + fdt32_to_cpu(p->nameoff), name) == 0)
+			return p->data;
+		at += (uint32_t)ALIGN_UP(8 + (uint64_t)*len, 4);
 	}
 	*len = -FDT_ERR_NOTFOUND;
 	return NULL;

@@ -67,6 +67,16 @@ static bool string_names(const char *isa, const char *ext)
 	return false;
 }
 
+/* Is the terminated word this extension? Letter case apart; ext is in lower case. */
+static bool word_is(const char *word, const char *ext)
+{
+	while (*ext && (*word | 0x20) == *ext) {
+		word++;
+		ext++;
+	}
+	return *ext == '\0' && *word == '\0';
+}
+
 static bool list_names(const char *list, int len, const char *ext)
 {
 	const char *end = list + len;
@@ -74,7 +84,7 @@ static bool list_names(const char *list, int len, const char *ext)
 	while (end > list && end[-1] != '\0')
 		end--; /* a last word without its zero is none */
 	while (list < end) {
-		if ((list[0] | 0x20) == ext[0] && strcasecmp(list, ext) == 0)
+		if (word_is(list, ext))
 			return true;
 		while (*list++)
 			;
