@@ -19,7 +19,7 @@
 #define NO_CHANNEL (CONSOLE_MAX + 1)
 #define RING_SIZE 16384u /* a power of two: the indices run freely */
 
-/* A dead line must not keep a panic from ending the machine: so many fruitless polls, then the bytes are dropped. */
+/* A dead line must not keep a panic from ending the machine: after so many fruitless polls bytes are dropped. */
 #define PANIC_POLLS 4000000u
 
 static struct {
@@ -276,7 +276,7 @@ bool console_framed(void)
 	return con.framed;
 }
 
-/* Hold the line, unless the consumer has made room since `resumes` was read. @return false: it has, try again. */
+/* Hold the line, unless the consumer has made room since `resumes` was read. @return false: it has. */
 static bool rx_hold_unless_resumed(uint32_t resumes)
 {
 	irqflags_t flags = spin_lock_irqsave(&con.lock);

@@ -102,7 +102,10 @@ void log_write(enum log_level level, const char *component, const char *fmt, ...
 /* The hart in panic, as its index + 1. There is no way back. */
 static unsigned panic_owner;
 
-/* The first panic goes on. One inside it stops the machine without printing; one on another hart waits for the first. */
+/*
+ * The first panic goes on. One inside it stops the machine without printing; one on another hart waits for
+ * the first.
+ */
 static void panic_enter(void)
 {
 	static bool nested;

@@ -160,7 +160,7 @@ static int index_search(int node)
 	return NONE;
 }
 
-/* Number of a node in the index, or NONE. Questions come in runs, so the last place and the next are tried first. */
+/* Number of a node in the index, or NONE. Questions come in runs: the last place and the next are tried first. */
 static int index_find(const void *fdt, int node)
 {
 	int i = __atomic_load_n(&recent, __ATOMIC_RELAXED);

@@ -46,7 +46,8 @@ void console_register(const struct console_driver *driver, void *dev);
 void console_set_framed(bool framed);
 bool console_framed(void);
 
-/** Write bytes to a channel (above CONSOLE_MAX: to none). Any context. Never sleeps; spins only when the ring is full. */
+/** Write bytes to a channel (above CONSOLE_MAX: to none). Any context. Never sleeps; spins only when the
+ *  ring is full. */
 void console_write(unsigned channel, const char *buf, size_t n);
 
 /** Wait until every buffered byte has left. For the exit and panic paths. */

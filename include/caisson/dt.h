@@ -25,7 +25,8 @@ int dt_first_child(const void *fdt, int parent);
 int dt_next_child(const void *fdt, int child);
 #define dt_for_each_child(node, fdt, parent) \
 	for ((node) = dt_first_child(fdt, parent); (node) >= 0; (node) = dt_next_child(fdt, node))
-/** A property's value and length, as fdt_getprop; len may not be NULL. @return NULL and a negative length if absent. */
+/** A property's value and length, as fdt_getprop; len may not be NULL.
+ *  @return NULL and a negative length if absent. */
 const void *dt_prop(const void *fdt, int node, const char *name, int *len);
 /** A node of the adopted blob by its path (or alias), each component with or without its unit address.
  *  @return offset or -ENOENT. */
