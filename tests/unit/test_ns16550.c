@@ -1,5 +1,5 @@
 /* The serial driver on registers that are memory: what it writes stays, what it reads a test has put in. */
-// sources: core/dt/dt.c
+// sources: core/dt/dt.c core/dt/index.c
 #include "drivers/serial/ns16550.c"
 
 #include <test.h>

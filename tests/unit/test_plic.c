@@ -1,5 +1,5 @@
 /* The PLIC driver on registers that are memory, with a device tree of several sockets. */
-// sources: core/dt/dt.c
+// sources: core/dt/dt.c core/dt/index.c
 #include "drivers/irqchip/plic.c"
 
 #include <test.h>
