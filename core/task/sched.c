@@ -160,10 +160,12 @@ void sched_enqueue(struct task *t)
 	do
 		hart = choose_hart(t);
 	while (!queue_on(hart, t));
-	if (hart == this_hart()->index)
+	if (hart == this_hart()->index) {
 		this_hart()->resched = true;
-	else
+		update_slice(&runqueues[hart]);
+	} else {
 		ipi_send(hart, IPI_RESCHED);
+	}
 }
 
 static struct task *pick(struct runqueue *rq)

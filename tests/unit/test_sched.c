@@ -1,0 +1,605 @@
+/* core/task, core/smp: tasks, run queues and calls between harts, on a simulated machine of four harts. */
+// sources: core/task/sched.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/smp.c
+#include <errno.h>
+
+#include <arch/hart.h>
+#include <arch/sbi.h>
+#include <caisson/mm.h>
+#include <caisson/smp.h>
+#include <caisson/task.h>
+#include <caisson/time.h>
+#include <machine.h>
+#include <mem.h>
+#include <test.h>
+
+#define HARTS 4
+#define SLICE 100000 /* 10 ms */
+
+static char trace[256];
+
+static void note(char c)
+{
+	size_t n = strlen(trace);
+
+	if (n < sizeof(trace) - 1) {
+		trace[n] = c;
+		trace[n + 1] = 0;
+	}
+}
+
+static struct task *spawn(void (*entry)(void *), void *arg, uint64_t mask)
+{
+	struct task *t = task_create("test", entry, arg, &(struct task_attr){ .hart_mask = mask });
+
+	assert_non_null(t);
+	return t;
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	trace[0] = 0;
+	task_set_mask(task_current(), BIT(0));
+	task_sleep_until(time_now() + 10 * MACHINE_STEP); /* whoever is ready runs and goes to sleep */
+	assert_int_equal(this_hart()->index, 0);
+	assert_int_equal(sched_others_runnable(), 0);
+	return 0;
+}
+
+/* --- T1 --- */
+
+static void note_name(const struct task *t, void *arg)
+{
+	(void)arg;
+	note(t->name[0]);
+}
+
+static void T1_start_makes_idle_main_and_gc(void **state)
+{
+	(void)state;
+	task_for_each(note_name, NULL);
+	assert_string_equal(trace, "iiiimg");
+	assert_string_equal(task_current()->name, "main");
+}
+
+static void T1_idle_runs_when_every_task_sleeps(void **state)
+{
+	uint64_t idle0 = sched_idle_time(0), idle3 = sched_idle_time(3), ran = task_current()->run_time;
+
+	(void)state;
+	task_sleep_until(time_now() + 50000);
+	assert_int_equal(sched_idle_time(0) - idle0, 50000);
+	assert_int_equal(sched_idle_time(3) - idle3, 50000);
+	assert_int_equal(task_current()->run_time, ran);
+	idle0 = sched_idle_time(0);
+	machine_busy(50000);
+	task_yield(); /* accounts */
+	assert_int_equal(sched_idle_time(0), idle0);
+	assert_int_equal(task_current()->run_time - ran, 50000);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void T1_memory_is_stable_over_10000_tasks(void **state)
+{
+	const struct task_attr attr = { .detached = true };
+	size_t heap = heap_in_use();
+	unsigned stacks = machine_stacks;
+
+	(void)state;
+	for (unsigned i = 0; i < 10000; i++) {
+		assert_non_null(task_create("detached", nothing, NULL, &attr));
+		if (i % 8 == 7)
+			task_sleep_until(time_now() + 1);
+	}
+	task_sleep_until(time_now() + 10 * SLICE);
+	assert_int_equal(heap_in_use(), heap);
+	assert_int_equal(machine_stacks, stacks);
+}
+
+static void ends_with(void *arg)
+{
+	machine_busy(5 * MACHINE_STEP);
+	task_exit((int)(intptr_t)arg);
+}
+
+static void T1_join_takes_the_status_and_the_storage(void **state)
+{
+	size_t heap = heap_in_use();
+	unsigned stacks = machine_stacks;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		struct task *t = spawn(ends_with, (void *)(intptr_t)(i - 50), BIT(i % HARTS));
+
+		if (i % 2)
+			machine_busy(20 * MACHINE_STEP); /* it has ended before we ask */
+		assert_int_equal(task_join(t), i - 50);
+	}
+	assert_int_equal(heap_in_use(), heap);
+	assert_int_equal(machine_stacks, stacks);
+}
+
+static void T1_create_without_memory_fails_whole(void **state)
+{
+	size_t heap = heap_in_use();
+	unsigned stacks = machine_stacks;
+
+	(void)state;
+	mock_alloc_fail_at = 1;
+	assert_null(task_create("x", nothing, NULL, NULL));
+	mock_alloc_fail_at = 0;
+	machine_no_stacks = true;
+	assert_null(task_create("x", nothing, NULL, NULL));
+	machine_no_stacks = false;
+	assert_int_equal(heap_in_use(), heap);
+	assert_int_equal(machine_stacks, stacks);
+}
+
+/* --- T2: round robin --- */
+
+static bool stop;
+
+static void spin(void *arg)
+{
+	char c = (char)(uintptr_t)arg;
+
+	while (!stop) {
+		note(c);
+		machine_busy(SLICE / 2);
+	}
+}
+
+static void T2_tasks_on_a_hart_take_turns_by_slices(void **state)
+{
+	struct task *a = spawn(spin, (void *)'a', BIT(1)), *b = spawn(spin, (void *)'b', BIT(1));
+
+	(void)state;
+	stop = false;
+	machine_busy(8 * SLICE + SLICE / 4);
+	stop = true;
+	assert_memory_equal(trace, "aabbaabbaabb", 12);
+	task_join(a);
+	task_join(b);
+}
+
+static void T2_yield_goes_to_the_back(void **state)
+{
+	(void)state;
+	stop = false;
+	struct task *a = spawn(spin, (void *)'a', BIT(0)), *b = spawn(spin, (void *)'b', BIT(0));
+
+	task_yield();
+	assert_string_equal(trace, "aabb"); /* a slice each, then we */
+	stop = true;
+	task_join(a);
+	task_join(b);
+}
+
+static struct waitq gate = WAITQ_INIT(gate);
+static bool gate_open;
+
+static bool is_open(void *arg)
+{
+	(void)arg;
+	return gate_open;
+}
+
+static void waits_at_gate(void *arg)
+{
+	waitq_wait(&gate, is_open, NULL, UINT64_MAX);
+	note((char)(uintptr_t)arg);
+}
+
+static void T2_wake_up_waits_for_the_end_of_the_slice(void **state)
+{
+	struct task *w;
+	uint64_t start;
+
+	(void)state;
+	gate_open = false;
+	w = spawn(waits_at_gate, (void *)'w', BIT(0));
+	task_yield();
+	start = time_now();
+	gate_open = true;
+	assert_int_equal(waitq_notify_all(&gate), 1);
+	assert_true(this_hart()->resched); /* whoever runs a guest looks again */
+	assert_int_equal(sched_others_runnable(), 1);
+	while (!trace[0])
+		machine_busy(MACHINE_STEP);
+	/* Nothing but the slice timer interrupts this hart. */
+	assert_in_range(time_now() - start, SLICE - 2 * MACHINE_STEP, SLICE + 2 * MACHINE_STEP);
+	task_join(w);
+}
+
+static void T2_a_slice_used_up_alone_is_used_up(void **state)
+{
+	struct task *w;
+
+	(void)state;
+	machine_busy(3 * SLICE);
+	gate_open = true;
+	w = spawn(waits_at_gate, (void *)'w', BIT(0));
+	machine_busy(2 * MACHINE_STEP);
+	assert_string_equal(trace, "w");
+	task_join(w);
+}
+
+static void T2_no_slice_timer_while_alone(void **state)
+{
+	uint64_t ticks = timer_ticks(0);
+
+	(void)state;
+	machine_busy(20 * SLICE);
+	assert_int_equal(timer_ticks(0), ticks);
+}
+
+/* --- T4: where a woken task runs --- */
+
+static uint64_t seen;
+
+static void roams(void *arg)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		seen |= BIT(this_hart()->index);
+		machine_busy(MACHINE_STEP * (i % 5));
+		seen |= BIT(this_hart()->index);
+		task_sleep_until(time_now() + 1 + i % 3 * MACHINE_STEP);
+	}
+	(void)arg;
+}
+
+static void T4_limited_to_one_hart_never_runs_elsewhere(void **state)
+{
+	struct task *t[6];
+
+	(void)state;
+	seen = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		t[i] = spawn(roams, NULL, BIT(2));
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		task_join(t[i]);
+	assert_int_equal(seen, BIT(2));
+}
+
+static void T4_both_harts_of_a_mask_are_used(void **state)
+{
+	struct task *t[6];
+
+	(void)state;
+	seen = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		t[i] = spawn(roams, NULL, BIT(1) | BIT(3));
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		task_join(t[i]);
+	assert_int_equal(seen, BIT(1) | BIT(3));
+}
+
+static void T4_busy_tasks_spread_over_idle_harts(void **state)
+{
+	struct task *t[3];
+
+	(void)state;
+	stop = false;
+	for (unsigned i = 0; i < 3; i++) {
+		t[i] = spawn(spin, (void *)(uintptr_t)('a' + i), 0);
+		machine_busy(2 * MACHINE_STEP);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_not_equal(t[i]->hart, 0);
+		assert_int_not_equal(t[i]->hart, t[(i + 1) % 3]->hart);
+	}
+	stop = true;
+	for (unsigned i = 0; i < 3; i++)
+		task_join(t[i]);
+}
+
+static void T4_woken_task_goes_back_to_its_hart(void **state)
+{
+	struct task *w;
+	unsigned ipis;
+
+	(void)state;
+	gate_open = false;
+	w = spawn(waits_at_gate, (void *)'w', BIT(3));
+	machine_busy(5 * MACHINE_STEP);
+	task_set_mask(w, 0);
+	gate_open = true;
+	ipis = machine_ipis(3);
+	assert_false(task_wake(task_current())); /* it runs */
+	assert_true(task_wake(w));
+	assert_false(task_wake(w));
+	assert_int_equal(machine_ipis(3), ipis + 1);
+	machine_busy(2 * MACHINE_STEP);
+	assert_int_equal(w->hart, 3);
+	assert_string_equal(trace, "w");
+	task_join(w);
+}
+
+static void T4_suspended_task_waits_for_its_wake_up(void **state)
+{
+	struct task *t = task_create("later", waits_at_gate, (void *)'l',
+				     &(struct task_attr){ .suspended = true });
+
+	(void)state;
+	gate_open = true;
+	machine_busy(SLICE);
+	assert_string_equal(trace, "");
+	assert_true(task_wake(t));
+	task_join(t);
+	assert_string_equal(trace, "l");
+}
+
+/* --- T5: the extension --- */
+
+static struct {
+	struct task_ext ext;
+	int in, out, hart;
+} ext;
+
+static void ext_in(struct task_ext *e)
+{
+	assert_ptr_equal(e, &ext.ext);
+	assert_false(irq_enabled());
+	assert_int_equal(ext.in++, ext.out);
+	ext.hart = (int)this_hart()->index;
+}
+
+static void ext_out(struct task_ext *e)
+{
+	assert_ptr_equal(e, &ext.ext);
+	assert_false(irq_enabled());
+	assert_int_equal(ext.in, ++ext.out);
+	assert_int_equal(ext.hart, this_hart()->index);
+}
+
+static const struct task_ext_ops ext_ops = { .name = "mock", .switch_in = ext_in, .switch_out = ext_out };
+
+static void has_ext(void *arg)
+{
+	assert_ptr_equal(task_current()->ext, &ext.ext);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(ext.in, ext.out + 1);
+		assert_int_equal(ext.hart, this_hart()->index);
+		machine_busy(SLICE);
+		task_sleep_until(time_now() + 10);
+		task_yield();
+	}
+	(void)arg;
+}
+
+static void T5_extension_is_switched_with_its_task(void **state)
+{
+	struct task *t, *other;
+
+	(void)state;
+	assert_null(task_current()->ext);
+	ext.ext.ops = &ext_ops;
+	t = task_create("ext", has_ext, NULL, &(struct task_attr){ .ext = &ext.ext, .hart_mask = BIT(1) | BIT(2) });
+	stop = false;
+	other = spawn(spin, (void *)'o', BIT(1));
+	machine_busy(8 * SLICE);
+	stop = true;
+	task_join(t);
+	task_join(other);
+	assert_true(ext.in >= 10);
+	assert_int_equal(ext.in, ext.out);
+}
+
+/* --- T6: changes of the mask --- */
+
+static void T6_running_task_moves_when_its_mask_changes(void **state)
+{
+	struct task *t = spawn(spin, (void *)'a', BIT(1));
+
+	(void)state;
+	stop = false;
+	machine_busy(3 * MACHINE_STEP);
+	assert_int_equal(t->hart, 1);
+	task_set_mask(t, BIT(2)); /* nobody else wants hart 1 */
+	machine_busy(5 * MACHINE_STEP);
+	assert_int_equal(t->hart, 2);
+	assert_int_equal(t->state, TASK_RUNNING);
+	stop = true;
+	task_join(t);
+}
+
+static void T6_queued_task_moves_at_once(void **state)
+{
+	struct task *a, *b;
+
+	(void)state;
+	stop = false;
+	a = spawn(spin, (void *)'a', BIT(1));
+	machine_busy(3 * MACHINE_STEP);
+	b = spawn(spin, (void *)'b', BIT(1));
+	task_set_mask(b, BIT(3));
+	assert_int_equal(b->hart, 3);
+	machine_busy(3 * MACHINE_STEP);
+	assert_string_equal(trace, "ab"); /* it did not wait for a's slice */
+	stop = true;
+	task_join(a);
+	task_join(b);
+}
+
+static void T6_own_mask_takes_effect_before_the_return(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		task_set_mask(task_current(), BIT(i * 3 % HARTS));
+		assert_int_equal(this_hart()->index, i * 3 % HARTS);
+		assert_true(irq_enabled());
+	}
+	task_set_mask(task_current(), 0);
+	assert_true(task_current()->hart_mask == UINT64_MAX);
+}
+
+static void T6_mask_of_absent_harts_still_runs(void **state)
+{
+	struct task *t = spawn(ends_with, (void *)7, BIT(60));
+
+	(void)state;
+	assert_int_equal(task_join(t), 7);
+}
+
+static void counts(void *arg)
+{
+	unsigned *n = arg;
+
+	for (unsigned i = 0; i < 300; i++) {
+		machine_busy(i % 3 * MACHINE_STEP);
+		assert_true((task_current()->hart_mask & BIT(this_hart()->index)) || task_current()->on_hart);
+		(*n)++;
+		if (i % 4 == 0)
+			task_yield();
+		if (i % 7 == 0)
+			task_sleep_until(time_now() + i);
+	}
+}
+
+static void T6_migration_under_load_loses_nothing(void **state)
+{
+	struct task *t[12];
+	unsigned n[12] = { 0 };
+	uint64_t seed = 5;
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++)
+		t[i] = spawn(counts, &n[i], 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		task_set_mask(t[mock_random(&seed) % 12], mock_random(&seed) % 16);
+		if (i % 5 == 0)
+			machine_busy(MACHINE_STEP);
+	}
+	for (unsigned i = 0; i < 12; i++) {
+		task_join(t[i]);
+		assert_int_equal(n[i], 300);
+	}
+}
+
+/* --- B8: harts and calls between them --- */
+
+static void where(void *arg)
+{
+	assert_false(irq_enabled());
+	*(unsigned *)arg += 1 + this_hart()->index;
+}
+
+static void B8_idle_hart_runs_a_function_and_idles_again(void **state)
+{
+	unsigned sum = 0;
+
+	(void)state;
+	for (unsigned h = 0; h < HARTS; h++)
+		assert_int_equal(smp_call(h, where, &sum), 0);
+	assert_int_equal(sum, 1 + 2 + 3 + 4);
+	smp_call_all(where, &sum);
+	assert_int_equal(sum, 20);
+	machine_busy(3 * MACHINE_STEP);
+	for (unsigned h = 1; h < HARTS; h++)
+		assert_string_equal(harts[h].current->name, "idle");
+}
+
+static void B8_call_to_an_absent_hart_is_refused(void **state)
+{
+	unsigned sum = 0;
+
+	(void)state;
+	assert_int_equal(smp_call(HARTS, where, &sum), -ENODEV);
+	harts[3].online = false;
+	assert_int_equal(smp_call(3, where, &sum), -ENODEV);
+	smp_call_all(where, &sum);
+	harts[3].online = true;
+	assert_int_equal(sum, 1 + 2 + 3);
+}
+
+static void calls_back(void *arg)
+{
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(smp_call(0, where, arg), 0);
+}
+
+static void B8_harts_that_call_each_other_both_get_on(void **state)
+{
+	unsigned sum = 0, theirs = 0;
+	struct task *t = spawn(calls_back, &theirs, BIT(1));
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(smp_call(1, where, &sum), 0);
+	task_join(t);
+	assert_int_equal(sum, 100);
+	assert_int_equal(theirs, 50);
+}
+
+static void B8_reasons_of_one_interrupt_are_all_served(void **state)
+{
+	unsigned ipis = machine_ipis(2);
+
+	(void)state;
+	ipi_send(2, IPI_KICK);
+	ipi_send(2, IPI_RESCHED); /* the interrupt is on its way already */
+	assert_int_equal(machine_ipis(2), ipis + 1);
+	machine_busy(2 * MACHINE_STEP);
+	assert_int_equal(harts[2].ipi_pending, 0);
+	ipi_send(2, IPI_KICK);
+	assert_int_equal(machine_ipis(2), ipis + 2);
+}
+
+static void B8_hart_that_does_not_start_hangs_nobody(void **state)
+{
+	(void)state;
+	assert_true(harts[1].online && harts[2].online && harts[3].online);
+	harts[2].online = harts[3].online = false;
+	machine_start_error[1] = SBI_ERR_ALREADY_AVAILABLE; /* it runs: taken as it is */
+	machine_start_error[2] = SBI_ERR_FAILED;
+	machine_start_error[3] = SBI_ERR_ALREADY_AVAILABLE; /* but it never answers */
+	smp_start_secondaries();
+	assert_true(harts[1].online);
+	assert_false(harts[2].online || harts[3].online);
+	harts[2].online = harts[3].online = true;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	machine_start(HARTS);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(T1_start_makes_idle_main_and_gc, fresh),
+		cmocka_unit_test_setup(T1_idle_runs_when_every_task_sleeps, fresh),
+		cmocka_unit_test_setup(T1_memory_is_stable_over_10000_tasks, fresh),
+		cmocka_unit_test_setup(T1_join_takes_the_status_and_the_storage, fresh),
+		cmocka_unit_test_setup(T1_create_without_memory_fails_whole, fresh),
+		cmocka_unit_test_setup(T2_tasks_on_a_hart_take_turns_by_slices, fresh),
+		cmocka_unit_test_setup(T2_yield_goes_to_the_back, fresh),
+		cmocka_unit_test_setup(T2_wake_up_waits_for_the_end_of_the_slice, fresh),
+		cmocka_unit_test_setup(T2_a_slice_used_up_alone_is_used_up, fresh),
+		cmocka_unit_test_setup(T2_no_slice_timer_while_alone, fresh),
+		cmocka_unit_test_setup(T4_limited_to_one_hart_never_runs_elsewhere, fresh),
+		cmocka_unit_test_setup(T4_both_harts_of_a_mask_are_used, fresh),
+		cmocka_unit_test_setup(T4_busy_tasks_spread_over_idle_harts, fresh),
+		cmocka_unit_test_setup(T4_woken_task_goes_back_to_its_hart, fresh),
+		cmocka_unit_test_setup(T4_suspended_task_waits_for_its_wake_up, fresh),
+		cmocka_unit_test_setup(T5_extension_is_switched_with_its_task, fresh),
+		cmocka_unit_test_setup(T6_running_task_moves_when_its_mask_changes, fresh),
+		cmocka_unit_test_setup(T6_queued_task_moves_at_once, fresh),
+		cmocka_unit_test_setup(T6_own_mask_takes_effect_before_the_return, fresh),
+		cmocka_unit_test_setup(T6_mask_of_absent_harts_still_runs, fresh),
+		cmocka_unit_test_setup(T6_migration_under_load_loses_nothing, fresh),
+		cmocka_unit_test_setup(B8_idle_hart_runs_a_function_and_idles_again, fresh),
+		cmocka_unit_test_setup(B8_call_to_an_absent_hart_is_refused, fresh),
+		cmocka_unit_test_setup(B8_harts_that_call_each_other_both_get_on, fresh),
+		cmocka_unit_test_setup(B8_reasons_of_one_interrupt_are_all_served, fresh),
+		cmocka_unit_test_setup(B8_hart_that_does_not_start_hangs_nobody, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}
