@@ -136,17 +136,18 @@ static void check_states(void)
 
 /* Code that one hart changes is what another runs after a remote fence.i. */
 static uint32_t code[2] __attribute__((aligned(64)));
+static uint64_t fences;
 
-static void set_code(unsigned value)
+static void set_code(uint64_t value)
 {
-	code[0] = 0x00000513 | value << 20;	/* li a0, value */
+	code[0] = 0x00000513 | (uint32_t)value << 20;	/* li a0, value */
 	code[1] = 0x00008067;			/* ret */
 }
 
 static void runner(void *arg)
 {
 	(void)arg;
-	for (unsigned i = 0; i < 100; i++) {
+	for (uint64_t i = 0; i < fences; i++) {
 		while (turn != 2 * i + 1)
 			;
 		__asm__ volatile("fence rw, rw" : : : "memory");
@@ -161,7 +162,7 @@ static void check_fence_i(unsigned index)
 	turn = 0;
 	counter = 0;
 	hart_start(index, runner, NULL);
-	for (unsigned i = 0; i < 100; i++) {
+	for (uint64_t i = 0; i < fences; i++) {
 		set_code(i);
 		__asm__ volatile("fence rw, rw" : : : "memory");
 		sbi_call(SBI_EXT_RFENCE, RFENCE_FENCE_I, 1, harts[index].id);
@@ -169,7 +170,7 @@ static void check_fence_i(unsigned index)
 		while (turn != 2 * i + 2)
 			;
 	}
-	expect(hart_wait_state(index, HSM_STOPPED) && counter == 100, "100 remote fence.i");
+	expect(hart_wait_state(index, HSM_STOPPED) && counter == fences, "%lu remote fence.i", fences);
 }
 
 static void check_remote_sfence(void)
@@ -204,6 +205,7 @@ static uint64_t others(void)
 
 void test_smp(void)
 {
+	fences = bootarg_number("fences", 100);
 	print("harts %u\n", machine.harts);
 	check_additions();
 	for (unsigned i = 1; i < machine.harts; i++)

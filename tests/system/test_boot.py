@@ -101,7 +101,7 @@ def test_B4_sections_are_aligned_and_protected(boot):
 def test_B5_order_of_the_start(boot):
     """One line for each step, in this order."""
     steps = ["entered on hart", "allocator:", "memory management:", "platform:", "scheduler:", "interrupts",
-             "secondary harts:", "constructors:", "main", "exit:"]
+             "secondary harts:", "constructors:", "boot: main", "exit:"]
     lines = [line for line in boot("--harts", "2").splitlines() if re.match(r"\[ *\d+\.\d+\].* boot: |.* smp: ", line)]
     places = [next(i for i, line in enumerate(lines) if step in line) for step in steps]
     assert places == sorted(places)

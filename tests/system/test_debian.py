@@ -16,7 +16,7 @@ SHAPES = [(1, 1), (2, 2), (4, 4), (4, 2), (2, 1)]
 @pytest.fixture
 def script(debian, tmp_path):
     """Boot Debian, run these shell lines as init, power off; the result."""
-    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=120):
+    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=60):
         from caisson import initramfs
 
         path = tmp_path / "initramfs"

@@ -17,7 +17,7 @@ def test_a_good_vm_beside_a_bad_one(toml, spawn, test):
 
 @pytest.mark.parametrize("harts", [1, 2, 4])
 def test_H9_several_smp_vms_at_once(toml, harts):
-    files = [toml(f"vm{n}", kernel=guest("probe"), append="test=smp", cpus=2, memory="32M") for n in range(3)]
+    files = [toml(f"vm{n}", kernel=guest("probe"), append="test=smp fences=5", cpus=2, memory="32M") for n in range(3)]
     result = batch(*files, "--harts", harts, timeout=180)
     assert result.status == 0
     for n in range(3):
@@ -33,7 +33,7 @@ def test_H15_fp_state_of_two_vms(toml):
 
 def test_H9_vms_bound_to_harts(toml, tmp_path):
     path = tmp_path / "bound.toml"
-    path.write_text(f'kernel = "{guest("probe")}"\nappend = "test=smp"\ncpus = 2\nharts = [1]\n')
+    path.write_text(f'kernel = "{guest("probe")}"\nappend = "test=smp fences=5"\ncpus = 2\nharts = [1]\n')
     log = tmp_path / "log"
     result = batch(str(path), "--harts", "2", "--log", log, timeout=120)
     assert result.status == 0 and "PASS smp" in result.text
