@@ -152,6 +152,8 @@ static bool interrupt_pending(const struct sim_hart *s)
 /* As the trap path does. */
 static void take_interrupts(struct sim_hart *s)
 {
+	if (!interrupt_pending(s))
+		return;
 	mock_irq_on = false;
 	if (s->soft) {
 		s->soft = false;
