@@ -82,25 +82,31 @@ static void copy_words(void *to, const void *from, size_t n)
 		*t++ = *f++;
 }
 
-/* Reads no byte after a higher one was written, so memmove uses it for moves downwards. */
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
+/*
+ * Reads no byte after a higher one was written, so it also serves moves downwards. It must not be part of a function
+ * whose pointers are `restrict`: the compiler could then read ahead of its own stores.
+ */
+static void __attribute__((noinline)) copy_up(uint8_t *to, const uint8_t *from, size_t n)
 {
 	size_t unit = common_unit(to, from), head = bytes_to_unit(to, unit, n), units;
-	const uint8_t *f = from;
-	uint8_t *t = to;
 
 	if (unit == 1 || n < 2 * WORD) {
-		copy_bytes(t, f, n);
-		return to;
+		copy_bytes(to, from, n);
+		return;
 	}
-	copy_bytes(t, f, head);
+	copy_bytes(to, from, head);
 	units = (n - head) / unit;
 	if (unit == WORD)
-		copy_words(t + head, f + head, units);
+		copy_words(to + head, from + head, units);
 	else
-		copy_halves(t + head, f + head, units);
+		copy_halves(to + head, from + head, units);
 	head += units * unit;
-	copy_bytes(t + head, f + head, n - head);
+	copy_bytes(to + head, from + head, n - head);
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	copy_up(to, from, n);
 	return to;
 }
 
@@ -150,8 +156,9 @@ static void copy_down(uint8_t *to, const uint8_t *from, size_t n)
 void *memmove(void *to, const void *from, size_t n)
 {
 	if ((uintptr_t)to - (uintptr_t)from >= n)
-		return memcpy(to, from, n);
-	copy_down(to, from, n);
+		copy_up(to, from, n);
+	else
+		copy_down(to, from, n);
 	return to;
 }
 
