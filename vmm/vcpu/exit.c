@@ -141,8 +141,21 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 #define INSN_WFI 0x10500073
 #define INSN_WRS_NTO 0x00d00073
 
+/* stval may hold the instruction or 0 (Privileged Architecture, stval); 0 also when it cannot be fetched. */
+static uint32_t trapped_insn(void)
+{
+	uint64_t pc = vcpu_live_pc();
+	uint16_t low, high;
+
+	if (vcpu_live_stval())
+		return (uint32_t)vcpu_live_stval();
+	if (vcpu_live_fetch16(GVA(pc), &low) || vcpu_live_fetch16(GVA(pc + 2), &high))
+		return 0;
+	return (uint32_t)high << 16 | low;
+}
+
 /* Does the guest wait for something (WFI; WRS.NTO of Zawrs) while VTW keeps the hart for others? */
-static bool is_trapped_wait(uint64_t insn)
+static bool is_trapped_wait(uint32_t insn)
 {
 	return (insn == INSN_WFI || insn == INSN_WRS_NTO) && (vcpu_live_hstatus() & HSTATUS_VTW) &&
 	       (vcpu_live_sstatus() & SSTATUS_SPP);
@@ -151,7 +164,7 @@ static bool is_trapped_wait(uint64_t insn)
 /* What HS-mode keeps from VS-mode though the instruction exists: waits under VTW, and what is illegal to a guest. */
 enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 {
-	uint64_t insn = vcpu_live_stval();
+	uint32_t insn = trapped_insn();
 
 	if (is_trapped_wait(insn)) {
 		v->exits[EXIT_WFI]++;
@@ -159,7 +172,7 @@ enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 		return vcpu_leave(v, insn == INSN_WFI ? LEAVE_WFI : LEAVE_YIELD);
 	}
 	v->exits[EXIT_VIRTUAL_INSN]++;
-	return inject(v, CAUSE_ILLEGAL, insn);
+	return inject(v, CAUSE_ILLEGAL, vcpu_live_stval());
 }
 
 static struct vcpu *running_vcpu(void)
