@@ -9,7 +9,10 @@ static enum vcpu_next ipi_call(struct vcpu *v)
 		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
 	if (sbi_hart_mask(v, sbi_arg(v, 0), sbi_arg(v, 1), &vcpus))
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
-	sbi_ipi_mask(v, vcpus);
+	if (likely(vcpus == BIT(v->id)))
+		vcpu_live_hvip_set(BIT(IRQ_VS_SOFT));
+	else
+		sbi_ipi_mask(v, vcpus);
 	return sbi_return(v, SBI_SUCCESS, 0);
 }
 

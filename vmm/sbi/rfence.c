@@ -13,7 +13,7 @@ enum { FENCE_I, SFENCE_VMA, SFENCE_VMA_ASID, HFENCE_GVMA_VMID, HFENCE_GVMA, HFEN
 /** Beyond this many pages everything is dropped instead. */
 #define MAX_PAGES 16
 
-static void sfence_self(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
+static inline void sfence_self(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
 	uint64_t pages = size / PAGE_SIZE + 2;
 

@@ -43,6 +43,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 		return NULL;
 	v->vm = vm;
 	v->id = id;
+	v->siblings = BIT(vm->n_vcpus) - 1;
 	v->ext.ops = &vcpu_task_ops;
 	v->running_on = -1;
 	waitq_init(&v->wait);

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <errno.h>
+
 #include <arch/sbi.h>
 #include <caisson/types.h>
 #include <vmm/vcpu.h>
@@ -32,8 +34,33 @@ static inline enum vcpu_next sbi_return(struct vcpu *v, long error, uint64_t val
 	return VCPU_RESUME;
 }
 
-/** The extension that answers for an id, or NULL. Same cost for every id. */
-const struct sbi_ext *sbi_find(unsigned long eid);
+/*
+ * The look-up table: open addressing, so a known and an unknown id cost the same few instructions. It is filled by
+ * sbi_init and read on the exit path only through sbi_find.
+ */
+#define SBI_SLOTS 64 /* a power of two, several times the number of ids */
+
+struct sbi_slot {
+	unsigned long eid;
+	const struct sbi_ext *ext;
+};
+
+extern struct sbi_slot sbi_slots[SBI_SLOTS];
+
+static inline unsigned sbi_hash(unsigned long eid)
+{
+	return (unsigned)(eid ^ eid >> 7 ^ eid >> 16) & (SBI_SLOTS - 1);
+}
+
+/** The extension that answers for an id, or NULL. */
+static inline const struct sbi_ext *sbi_find(unsigned long eid)
+{
+	unsigned i = sbi_hash(eid);
+
+	while (sbi_slots[i].ext && sbi_slots[i].eid != eid)
+		i = (i + 1) & (SBI_SLOTS - 1);
+	return sbi_slots[i].ext;
+}
 /** Build the look-up table. Once. @return 0 or -ENOSPC. */
 int sbi_init(void) __must_check;
 
@@ -41,7 +68,17 @@ int sbi_init(void) __must_check;
  * vCPUs that a (hart_mask, hart_mask_base) pair names ("Hart list parameter"): a mask of vCPU ids.
  * @return 0, or -EINVAL when it names a hart that does not exist.
  */
-int sbi_hart_mask(const struct vcpu *v, uint64_t mask, uint64_t base, uint64_t *vcpus) __must_check;
+static inline __must_check int sbi_hart_mask(const struct vcpu *v, uint64_t mask, uint64_t base, uint64_t *vcpus)
+{
+	uint64_t all = v->siblings;
+
+	*vcpus = mask << (base & 63);
+	if (likely(base < 64 && *vcpus >> base == mask && !(*vcpus & ~all)))
+		return 0;
+	*vcpus = base == UINT64_MAX ? all : 0;
+	return base == UINT64_MAX || mask == 0 ? 0 : -EINVAL;
+}
+
 /** Send an IPI to each vCPU of the mask; fence.i or guest-virtual fences on each and wait. */
 void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus);
 void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus);

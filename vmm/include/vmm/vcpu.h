@@ -53,6 +53,7 @@ struct vcpu {
 	struct vcpu_ctx ctx;       /* must be first: the exit code passes its address */
 	uint64_t exits[EXIT_KINDS];
 	struct vm *vm;
+	uint64_t siblings;         /* mask of the VM's vCPU ids, its own among them */
 	unsigned id;               /* the guest's hart id */
 	uint64_t requests;         /* atomic, VCPU_REQ_* */
 	uint64_t lines;            /* atomic: wanted levels of hvip.VSEIP and hvip.VSTIP */
