@@ -38,7 +38,7 @@ include $(wildcard */build.mk */*/build.mk)
 ARCHFLAGS := -march=rv64imac -mabi=lp64 -mcmodel=medany
 CPPFLAGS  := -include $(O)/include/config.h -Iinclude -Iarch/riscv64/include -Ivmm/include -Ishell/include -I$(O)/include -isystem $(LIBFDT)
 CFLAGS    := $(ARCHFLAGS) --specs=picolibc.specs -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
-	-mno-relax -mno-riscv-attribute -fstack-usage -ffunction-sections -fdata-sections \
+	-mno-riscv-attribute -fstack-usage -ffunction-sections -fdata-sections \
 	-Wa,-march=rv64imac_zicsr_zifencei_zicboz_h \
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wframe-larger-than=2048
 ifeq ($(CONFIG_DEBUG),y)
@@ -65,7 +65,7 @@ $(O)/%.o: %.S Makefile
 $(O)/libfdt/%.o: $(LIBFDT)/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      libfdt/$(<F)"
-	@$(CC) $(ARCHFLAGS) --specs=picolibc.specs -mno-relax -mno-riscv-attribute -O2 -g -ffunction-sections -fdata-sections -I$(LIBFDT) -c $< -o $@
+	@$(CC) $(ARCHFLAGS) --specs=picolibc.specs -mno-riscv-attribute -O2 -g -ffunction-sections -fdata-sections -I$(LIBFDT) -c $< -o $@
 
 # Offsets of the structure members that assembly touches, computed by the compiler.
 $(O)/include/asm_offsets.h: arch/riscv64/asm_offsets.c $(O)/include/config.h Makefile

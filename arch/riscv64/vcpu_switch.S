@@ -5,8 +5,8 @@
  *     0    struct vcpu_ctx *
  *     8    ra
  *     16.. s0 to s11
- * gp is not used by the host (no linker relaxation), so the guest's stays in it
- * until the full exit.
+ * gp is not used by the host (the linker script defines no __global_pointer$), so
+ * the guest's stays in it until the full exit.
  */
 #include <asm_offsets.h>
 
@@ -14,6 +14,7 @@
 #define X(n) (VCTX_X + 8 * (n))
 #define CAUSE_ECALL_VS 10
 #define HSTATUS_SPV 0x80
+#define VCPU_SAVED 2 /* enum vcpu_next */
 
 	.section .text.vcpu_switch, "ax"
 	.globl vcpu_enter
@@ -35,18 +36,7 @@ vcpu_enter:
 	csrw sepc, t0
 	csrw sstatus, t1
 	csrw hstatus, t2
-	ld x3, X(3)(a0)
-resume_all:
-	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
-	ld x\n, X(\n)(a0)
-	.endr
-resume_fast:
-	csrw sscratch, a0
-	.irp n, 1,2,4,5,6,7,11,12,13,14,15,16,17,28,29,30,31
-	ld x\n, X(\n)(a0)
-	.endr
-	ld a0, X(10)(a0)
-	sret
+	j resume_all
 
 	.globl guest_exit
 	.balign 4
@@ -60,37 +50,50 @@ guest_exit:
 	ld tp, VCTX_HOST_TP(a0)
 	csrr a1, scause
 	li t1, CAUSE_ECALL_VS
-	bne a1, t1, 1f
+	bne a1, t1, not_ecall
 	call vcpu_exit_ecall
-	bnez a0, leave
-	ld a0, 0(sp)
-	j resume_fast
 
-1:	bgez a1, exception
+/* a0 = enum vcpu_next */
+next:
+	bnez a0, not_resume
+	ld a0, 0(sp)
+resume_fast:
+	csrw sscratch, a0
+	.irp n, 1,2,4,5,6,7,11,12,13,14,15,16,17,28,29,30,31
+	ld x\n, X(\n)(a0)
+	.endr
+	ld a0, X(10)(a0)
+	sret
+
+not_ecall:
+	bgez a1, exception
 	call vcpu_exit_interrupt
-	bnez a0, leave
-	ld a0, 0(sp)
+	j next
+exception:
+	call vcpu_exit_exception
+	j next
+
+resume_all:
+	ld x3, X(3)(a0)
+	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
+	ld x\n, X(\n)(a0)
+	.endr
 	j resume_fast
 
-exception:
+not_resume:
+	mv t1, a0
+	ld a0, 0(sp)
 	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
 	sd x\n, X(\n)(a0)
 	.endr
 	sd x3, X(3)(a0)
-	call vcpu_exit_exception
-	bnez a0, leave_saved
+	li t0, VCPU_SAVED
+	bne t1, t0, leave
+	call vcpu_exit_saved
+	mv t1, a0
 	ld a0, 0(sp)
-	ld x3, X(3)(a0)
-	j resume_all
-
+	beqz t1, resume_all
 leave:
-	ld a0, 0(sp)
-	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
-	sd x\n, X(\n)(a0)
-	.endr
-	sd x3, X(3)(a0)
-leave_saved:
-	ld a0, 0(sp)
 	csrr t0, sepc
 	csrr t1, sstatus
 	csrr t2, hstatus

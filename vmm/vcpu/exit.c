@@ -108,10 +108,10 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 {
 	struct vcpu *v = vcpu_of(ctx);
 
+	if (likely(cause == CAUSE_LOAD_GUEST_PAGE || cause == CAUSE_STORE_GUEST_PAGE))
+		return vcpu_guest_page_fault(v, cause);
 	switch (cause) {
 	case CAUSE_FETCH_GUEST_PAGE:
-	case CAUSE_LOAD_GUEST_PAGE:
-	case CAUSE_STORE_GUEST_PAGE:
 		return vcpu_guest_page_fault(v, cause);
 	case CAUSE_VIRTUAL_INSN:
 		return vcpu_virtual_insn(v);

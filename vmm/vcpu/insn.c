@@ -49,12 +49,3 @@ bool insn_decode(uint32_t insn, struct mem_insn *out)
 {
 	return (insn & 3) == 3 ? decode32(insn, out) : decode16(insn, out);
 }
-
-bool insn_decode_htinst(uint64_t htinst, struct mem_insn *out)
-{
-	/* Bit 0 clear: zero or a pseudoinstruction. Bit 1 clear: it was a compressed one. */
-	if (!(htinst & 1) || !decode32((uint32_t)htinst | 2, out))
-		return false;
-	out->length = htinst & 2 ? 4 : 2;
-	return true;
-}

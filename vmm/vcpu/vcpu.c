@@ -93,6 +93,7 @@ void vcpu_reset(struct vcpu *v)
 	forget_loaded_state(v);
 	vcpu_power_on(v);
 	v->requests = 0;
+	v->device_area = NULL;
 	v->lines = 0;
 	v->soft = 0;
 	v->vector_faults = 0;

@@ -5,10 +5,9 @@
  * C calling convention lets C functions change and calls one of the three
  * handlers below on the vCPU task's stack, interrupts off, VS CSRs and hstatus,
  * sepc and sstatus still live in the CSRs. Returning VCPU_RESUME continues the
- * guest straight away; VCPU_LEAVE saves the rest and returns from vcpu_enter().
- *
- * Exceptions other than system calls save all registers first, so that their
- * handler may read and write any x[n].
+ * guest straight away; VCPU_LEAVE saves the rest and returns from vcpu_enter();
+ * VCPU_SAVED saves the rest and calls vcpu_exit_saved(), which may read and write
+ * any x[n], and whose result counts.
  */
 #pragma once
 
@@ -38,7 +37,10 @@ struct vcpu_fp {
 	uint64_t fcsr;
 };
 
-enum vcpu_next { VCPU_RESUME = 0, VCPU_LEAVE = 1 };
+enum vcpu_next { VCPU_RESUME = 0, VCPU_LEAVE = 1, VCPU_SAVED = 2 };
+
+/** Registers that are in ctx in every handler: those that C functions may change, and sp and tp. */
+#define VCPU_SAVED_EARLY (~((UINT64_C(1) << 3) | (UINT64_C(3) << 8) | (UINT64_C(0x3ff) << 18)))
 
 /** Run the guest until a handler says VCPU_LEAVE. Interrupts off. (vcpu_switch.S) */
 void vcpu_enter(struct vcpu_ctx *ctx);
@@ -47,6 +49,8 @@ void vcpu_enter(struct vcpu_ctx *ctx);
 enum vcpu_next vcpu_exit_ecall(struct vcpu_ctx *ctx);
 enum vcpu_next vcpu_exit_interrupt(struct vcpu_ctx *ctx, uint64_t scause);
 enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t scause);
+/** A handler returned VCPU_SAVED: all of ctx->x is valid now. */
+enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx);
 
 void vcpu_csrs_load(const struct vcpu_csrs *c);
 void vcpu_csrs_save(struct vcpu_csrs *c);
