@@ -1,51 +1,45 @@
-/* Decoding loads and stores. */
+/* Loads and stores as fetched, brought into the transformed form. */
 #include "insn.h"
 
-#define OPCODE_LOAD 0x03
-#define OPCODE_STORE 0x23
+#define LOAD 0x03
+#define STORE 0x23
+#define NOT_COMPRESSED 2
 
-static bool decode32(uint32_t insn, struct mem_insn *out)
+static uint32_t make(bool store, unsigned funct3, unsigned reg)
 {
+	return (store ? STORE : LOAD) | funct3 << 12 | reg << (store ? 20 : 7);
+}
+
+static uint32_t transform32(uint32_t insn)
+{
+	bool store = (insn & 0x7f) == STORE;
 	unsigned funct3 = insn >> 12 & 7;
 
-	out->length = 4;
-	out->size = 1u << (funct3 & 3);
-	switch (insn & 0x7f) {
-	case OPCODE_LOAD:
-		out->store = false;
-		out->sign = !(funct3 & 4);
-		out->reg = insn >> 7 & 31;
-		return funct3 != 7;
-	case OPCODE_STORE:
-		out->store = true;
-		out->sign = false;
-		out->reg = insn >> 20 & 31;
-		return funct3 <= 3;
-	default:
-		return false;
-	}
+	if (store ? funct3 > 3 : (insn & 0x7f) != LOAD || funct3 == 7)
+		return 0;
+	return make(store, funct3, insn >> (store ? 20 : 7) & 31);
 }
 
 /* C.LW, C.LD, C.SW, C.SD and their stack-pointer forms; Zcb's are not offered to guests. */
-static bool decode16(uint32_t insn, struct mem_insn *out)
+static uint32_t transform16(uint32_t insn)
 {
-	unsigned funct3 = insn >> 13 & 7;
-	unsigned quadrant = insn & 3;
+	unsigned quadrant = insn & 3, op = insn >> 13 & 7;
+	bool store = op & 4;
+	unsigned funct3 = op & 1 ? 3 : 2;
+	unsigned reg;
 
-	out->length = 2;
-	out->size = funct3 & 1 ? 8 : 4;
-	out->store = funct3 & 4;
-	out->sign = true;
+	if ((op & 3) < 2)
+		return 0;
 	if (quadrant == 0)
-		out->reg = 8 + (insn >> 2 & 7);
+		reg = 8 + (insn >> 2 & 7);
 	else if (quadrant == 2)
-		out->reg = out->store ? insn >> 2 & 31 : insn >> 7 & 31;
+		reg = insn >> (store ? 2 : 7) & 31;
 	else
-		return false;
-	return (funct3 & 3) >= 2;
+		return 0;
+	return make(store, funct3, reg) & ~(uint32_t)NOT_COMPRESSED;
 }
 
-bool insn_decode(uint32_t insn, struct mem_insn *out)
+uint32_t insn_transform(uint32_t insn)
 {
-	return (insn & 3) == 3 ? decode32(insn, out) : decode16(insn, out);
+	return (insn & 3) == 3 ? transform32(insn) : transform16(insn);
 }

@@ -1,37 +1,66 @@
-/* Decoding the loads and stores with which guests reach devices (RISC-V Unprivileged ISA, RV64I and C). */
+/*
+ * The loads and stores with which guests reach devices.
+ *
+ * They are handled in one form, the transformed instruction that htinst gives
+ * (Privileged Architecture, "Transformed Instruction or Pseudoinstruction for
+ * mtinst or htinst"): the 32-bit load or store, with bit 1 clear if it was a
+ * compressed one. The questions are inline: they are asked at every access.
+ */
 #pragma once
 
 #include <caisson/types.h>
 
-struct mem_insn {
-	bool store;
-	bool sign;        /* load: sign-extend */
-	unsigned size;    /* 1, 2, 4 or 8 bytes */
-	unsigned reg;     /* destination of a load, source of a store */
-	unsigned length;  /* of the instruction, 2 or 4 bytes */
-};
-
-/** Decode an instruction as fetched (16 or 32 bits). @return false: not an integer load or store. */
-bool insn_decode(uint32_t insn, struct mem_insn *out);
-
 /**
- * Decode a transformed instruction as htinst gives it ("Transformed Instruction or Pseudoinstruction for mtinst or
- * htinst"): an instruction word whose bit 1 is clear if it was a compressed one. Inline: it is on the path of every
- * device access. @return false: zero, a pseudoinstruction, or not an integer load or store.
+ * The transformed form of an instruction as fetched (16 or 32 bits; RISC-V Unprivileged ISA, RV64I and C).
+ * @return 0: not an integer load or store.
  */
-static inline bool insn_decode_htinst(uint64_t htinst, struct mem_insn *out)
-{
-	unsigned opcode = htinst & 0x7d, funct3 = htinst >> 12 & 7;
+uint32_t insn_transform(uint32_t insn);
 
-	out->length = 2 + (htinst & 2);
-	out->size = 1u << (funct3 & 3);
-	out->store = opcode == 0x21;
-	if (out->store) {
-		out->sign = false;
-		out->reg = htinst >> 20 & 31;
-		return funct3 <= 3;
-	}
-	out->sign = !(funct3 & 4);
-	out->reg = htinst >> 7 & 31;
-	return opcode == 0x01 && funct3 != 7;
+static inline unsigned insn_funct3(uint64_t t)
+{
+	return t >> 12 & 7;
+}
+
+/** Is it an integer load (LB to LWU)? False for 0 and for pseudoinstructions. */
+static inline bool insn_is_load(uint64_t t)
+{
+	return (t & 0x7d) == 0x01 && insn_funct3(t) != 7;
+}
+
+/** Is it an integer store (SB to SD)? */
+static inline bool insn_is_store(uint64_t t)
+{
+	return (t & 0x407d) == 0x21;
+}
+
+/** Register that a load writes. */
+static inline unsigned insn_rd(uint64_t t)
+{
+	return t >> 7 & 31;
+}
+
+/** Register that a store reads. */
+static inline unsigned insn_rs2(uint64_t t)
+{
+	return t >> 20 & 31;
+}
+
+/** Bytes accessed: 1, 2, 4 or 8. */
+static inline unsigned insn_size(uint64_t t)
+{
+	return 1u << (t >> 12 & 3);
+}
+
+/** Length of the original instruction: 2 or 4 bytes. */
+static inline unsigned insn_length(uint64_t t)
+{
+	return 2 + (t & 2);
+}
+
+/** What a load puts into its register: the low bytes of value, extended as funct3 says. */
+static inline uint64_t insn_extend(uint64_t t, uint64_t value)
+{
+	unsigned unused = 64 - 8 * insn_size(t);
+
+	return t & 0x4000 ? value << unused >> unused : (uint64_t)((int64_t)(value << unused) >> unused);
 }

@@ -20,83 +20,61 @@ static unsigned access_of(uint64_t cause)
 }
 
 /* Without help from htinst: fetch the instruction through the guest's own translation. */
-static bool fetch_and_decode(struct mem_insn *insn)
+static uint64_t fetch_transformed(void)
 {
 	gva_t pc = GVA(vcpu_live_pc());
 	uint16_t low, high = 0;
 
 	if (vcpu_live_fetch16(pc, &low))
-		return false;
+		return 0;
 	if ((low & 3) == 3 && vcpu_live_fetch16(GVA(pc.v + 2), &high))
-		return false;
-	return insn_decode((uint32_t)high << 16 | low, insn);
+		return 0;
+	return insn_transform((uint32_t)high << 16 | low);
 }
 
 /* htinst also tells faults of the guest's own table walk (pseudoinstructions): those are no device accesses. */
-static inline bool decode(struct mem_insn *insn)
+static inline uint64_t faulting_insn(void)
 {
 	uint64_t htinst = vcpu_live_htinst();
 
-	return likely(htinst) ? insn_decode_htinst(htinst, insn) : fetch_and_decode(insn);
+	return likely(htinst) ? htinst : fetch_transformed();
 }
 
-static inline uint64_t extend(uint64_t value, unsigned size, bool sign)
-{
-	unsigned unused = 64 - 8 * size;
-
-	return sign ? (uint64_t)((int64_t)(value << unused) >> unused) : value << unused >> unused;
-}
-
-static inline enum vcpu_next load(struct vcpu *v, const struct area *area, uint64_t off, const struct mem_insn *insn)
+/* saved: the registers whose values are in ctx. The instruction may name another: then all are saved first. */
+static inline enum vcpu_next load(struct vcpu *v, const struct area *area, uint64_t off, uint64_t insn,
+				  uint64_t saved)
 {
 	uint64_t value;
 
-	v->exits[EXIT_MMIO_READ]++;
-	if (unlikely(area->device->read(area->device_arg, off, insn->size, &value)))
+	if (unlikely(!insn_is_load(insn)))
 		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
-	if (likely(insn->reg))
-		v->ctx.x[insn->reg] = extend(value, insn->size, insn->sign);
-	vcpu_live_skip(insn->length);
+	if (unlikely(!(saved >> insn_rd(insn) & 1)))
+		return VCPU_SAVED;
+	v->exits[EXIT_MMIO_READ]++;
+	if (unlikely(area->device->read(area->device_arg, off, insn_size(insn), &value)))
+		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
+	v->ctx.x[insn_rd(insn)] = insn_extend(insn, value);
+	v->ctx.x[0] = 0;
+	vcpu_live_skip(insn_length(insn));
 	return VCPU_RESUME;
 }
 
-static inline enum vcpu_next store(struct vcpu *v, const struct area *area, uint64_t off, const struct mem_insn *insn)
+static inline enum vcpu_next store(struct vcpu *v, const struct area *area, uint64_t off, uint64_t insn,
+				   uint64_t saved)
 {
-	uint64_t value = extend(v->ctx.x[insn->reg], insn->size, false);
+	uint64_t value = v->ctx.x[insn_rs2(insn)];
 
-	v->exits[EXIT_MMIO_WRITE]++;
-	if (unlikely(area->device->write(area->device_arg, off, insn->size, value)))
+	if (unlikely(!insn_is_store(insn)))
 		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
-	vcpu_live_skip(insn->length);
+	if (unlikely(!(saved >> insn_rs2(insn) & 1)))
+		return VCPU_SAVED;
+	v->exits[EXIT_MMIO_WRITE]++;
+	value &= ~UINT64_C(0) >> (64 - 8 * insn_size(insn));
+	if (unlikely(area->device->write(area->device_arg, off, insn_size(insn), value)))
+		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
+	vcpu_live_skip(insn_length(insn));
 	/* The write may have ended the VM. */
 	return unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE)) ? vcpu_leave(v, LEAVE_RESCHED) : VCPU_RESUME;
-}
-
-/* saved: the registers that VCPU_SAVED_EARLY does not name, x[insn.reg] maybe among them. */
-static inline enum vcpu_next device_access(struct vcpu *v, const struct area *area, uint64_t off, uint64_t saved)
-{
-	struct mem_insn insn;
-
-	/* An atomic on a device gets the access fault: devices here do not take them. */
-	if (unlikely(!decode(&insn)))
-		return vcpu_inject_access_fault(v, v->fault_cause);
-	if (unlikely(!(saved & BIT(insn.reg))))
-		return VCPU_SAVED;
-	return insn.store ? store(v, area, off, &insn) : load(v, area, off, &insn);
-}
-
-/* The device area at gpa, NULL if there is none. Accesses come in runs, so the last one is tried first. */
-static inline const struct area *device_at(struct vcpu *v, uint64_t gpa)
-{
-	const struct area *a = v->device_area;
-
-	if (likely(a && gpa - a->start < a->size))
-		return a;
-	a = aspace_find(&v->vm->space, gpa);
-	if (!a || a->kind != AREA_DEVICE)
-		return NULL;
-	v->device_area = a;
-	return a;
 }
 
 /* The machine's memory is out: the VM that asked ends, nobody else notices. */
@@ -126,20 +104,50 @@ static enum vcpu_next ram_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
 	}
 }
 
+static inline bool in_area(const struct area *area, uint64_t gpa)
+{
+	return gpa - area->start < area->size;
+}
+
+/* Where the cache of devices holds the one at gpa: neighbouring pages and different gigabytes fall apart. */
+static inline const struct area **cached_device(struct vcpu *v, uint64_t gpa)
+{
+	return &v->devices[(gpa >> 12 ^ gpa >> 26) % ARRAY_SIZE(v->devices)];
+}
+
+static enum vcpu_next device_access(struct vcpu *v, uint64_t gpa, uint64_t cause, uint64_t saved)
+{
+	const struct area *area = *cached_device(v, gpa);
+
+	if (cause == CAUSE_LOAD_GUEST_PAGE)
+		return load(v, area, gpa - area->start, faulting_insn(), saved);
+	return store(v, area, gpa - area->start, faulting_insn(), saved);
+}
+
+/* No device that is in the cache: another one, RAM, or nothing. */
+static enum vcpu_next __attribute__((noinline)) other_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
+{
+	const struct area *area = aspace_find(&v->vm->space, gpa);
+
+	if (!area || area->kind != AREA_DEVICE || cause == CAUSE_FETCH_GUEST_PAGE)
+		return ram_fault(v, gpa, cause);
+	*cached_device(v, gpa) = area;
+	return device_access(v, gpa, cause, VCPU_SAVED_EARLY);
+}
+
 enum vcpu_next vcpu_guest_page_fault(struct vcpu *v, uint64_t cause)
 {
 	uint64_t gpa = faulting_gpa();
-	const struct area *area = device_at(v, gpa);
+	const struct area *area = *cached_device(v, gpa);
 
-	v->fault_cause = cause;
-	if (likely(area && cause != CAUSE_FETCH_GUEST_PAGE))
-		return device_access(v, area, gpa - area->start, VCPU_SAVED_EARLY);
-	return ram_fault(v, gpa, cause);
+	if (unlikely(!in_area(area, gpa) || cause == CAUSE_FETCH_GUEST_PAGE))
+		return other_fault(v, gpa, cause);
+	if (cause == CAUSE_LOAD_GUEST_PAGE)
+		return load(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
+	return store(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
 }
 
 enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx)
 {
-	struct vcpu *v = vcpu_of(ctx);
-
-	return device_access(v, v->device_area, faulting_gpa() - v->device_area->start, ~UINT64_C(0));
+	return device_access(vcpu_of(ctx), faulting_gpa(), vcpu_live_cause(), ~UINT64_C(0));
 }

@@ -13,6 +13,8 @@
 
 #include "vcpu_internal.h"
 
+static const struct area no_area;
+
 static void switch_in(struct task_ext *ext);
 static void switch_out(struct task_ext *ext);
 
@@ -93,7 +95,8 @@ void vcpu_reset(struct vcpu *v)
 	forget_loaded_state(v);
 	vcpu_power_on(v);
 	v->requests = 0;
-	v->device_area = NULL;
+	for (unsigned i = 0; i < ARRAY_SIZE(v->devices); i++)
+		v->devices[i] = &no_area;
 	v->lines = 0;
 	v->soft = 0;
 	v->vector_faults = 0;

@@ -61,8 +61,7 @@ struct vcpu {
 	uint64_t soft;             /* atomic: an IPI arrived (hvip.VSSIP is to be set) */
 	int running_on;            /* hart whose run loop is in (or about to enter) the guest, -1: none */
 	enum vcpu_leave leave;
-	const struct area *device_area; /* the device that was accessed last, or NULL */
-	uint64_t fault_cause;      /* of the guest-page fault under way */
+	const struct area *devices[8]; /* cache of device areas (mmio.c); empty areas at first */
 	void (*deferred)(struct vcpu *v);
 	uint64_t deadline;         /* SBI timer of a machine without Sstc, ticks; UINT64_MAX: none */
 

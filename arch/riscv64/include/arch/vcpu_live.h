@@ -16,6 +16,7 @@ static inline void vcpu_set_stage2(hpa_t root, unsigned mode, unsigned vmid)
 }
 
 /* The live trap record: only in the exit handlers, before anything else can trap. */
+static inline uint64_t vcpu_live_cause(void) { return CSR_READ(scause); }
 static inline uint64_t vcpu_live_stval(void) { return CSR_READ(stval); }
 static inline uint64_t vcpu_live_htval(void) { return CSR_READ(htval); }
 static inline uint64_t vcpu_live_htinst(void) { return CSR_READ(htinst); }
