@@ -42,13 +42,27 @@ void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus)
 		vcpu_request_sync(v, vcpus, VCPU_REQ_FENCE_I);
 }
 
-void sbi_sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
+static void __attribute__((noinline)) sfence_others(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size,
+						     bool has_asid, uint64_t asid)
 {
 	if (vcpus & BIT(v->id))
 		sfence_self(start, size, has_asid, asid);
-	vcpus &= ~BIT(v->id);
-	if (vcpus)
-		vcpu_request_sync(v, vcpus, VCPU_REQ_FENCE);
+	vcpu_request_sync(v, vcpus & ~BIT(v->id), VCPU_REQ_FENCE);
+}
+
+/* Nearly always the caller means itself only, or itself and others. */
+static inline void sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid,
+			       uint64_t asid)
+{
+	if (likely(vcpus == BIT(v->id)))
+		sfence_self(start, size, has_asid, asid);
+	else
+		sfence_others(v, vcpus, start, size, has_asid, asid);
+}
+
+void sbi_sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
+{
+	sfence_mask(v, vcpus, start, size, has_asid, asid);
 }
 
 static enum vcpu_next rfence_call(struct vcpu *v)
@@ -65,7 +79,7 @@ static enum vcpu_next rfence_call(struct vcpu *v)
 	if (fid == FENCE_I)
 		sbi_fence_i_mask(v, vcpus);
 	else
-		sbi_sfence_mask(v, vcpus, start, size, fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
+		sfence_mask(v, vcpus, start, size, fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
 	return sbi_return(v, SBI_SUCCESS, 0);
 }
 

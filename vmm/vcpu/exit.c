@@ -108,11 +108,13 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 {
 	struct vcpu *v = vcpu_of(ctx);
 
-	if (likely(cause == CAUSE_LOAD_GUEST_PAGE || cause == CAUSE_STORE_GUEST_PAGE))
-		return vcpu_guest_page_fault(v, cause);
+	if (likely(cause == CAUSE_LOAD_GUEST_PAGE))
+		return vcpu_load_fault(v);
+	if (likely(cause == CAUSE_STORE_GUEST_PAGE))
+		return vcpu_store_fault(v);
 	switch (cause) {
 	case CAUSE_FETCH_GUEST_PAGE:
-		return vcpu_guest_page_fault(v, cause);
+		return vcpu_fetch_fault(v);
 	case CAUSE_VIRTUAL_INSN:
 		return vcpu_virtual_insn(v);
 	case CAUSE_FETCH_ACCESS:

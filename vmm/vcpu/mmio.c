@@ -20,7 +20,7 @@ static unsigned access_of(uint64_t cause)
 }
 
 /* Without help from htinst: fetch the instruction through the guest's own translation. */
-static uint64_t fetch_transformed(void)
+static uint64_t __attribute__((noinline)) fetch_transformed(void)
 {
 	gva_t pc = GVA(vcpu_live_pc());
 	uint16_t low, high = 0;
@@ -129,22 +129,36 @@ static enum vcpu_next __attribute__((noinline)) other_fault(struct vcpu *v, uint
 {
 	const struct area *area = aspace_find(&v->vm->space, gpa);
 
-	if (!area || area->kind != AREA_DEVICE || cause == CAUSE_FETCH_GUEST_PAGE)
+	if (!area || area->kind != AREA_DEVICE)
 		return ram_fault(v, gpa, cause);
 	*cached_device(v, gpa) = area;
 	return device_access(v, gpa, cause, VCPU_SAVED_EARLY);
 }
 
-enum vcpu_next vcpu_guest_page_fault(struct vcpu *v, uint64_t cause)
+enum vcpu_next vcpu_load_fault(struct vcpu *v)
 {
 	uint64_t gpa = faulting_gpa();
 	const struct area *area = *cached_device(v, gpa);
 
-	if (unlikely(!in_area(area, gpa) || cause == CAUSE_FETCH_GUEST_PAGE))
-		return other_fault(v, gpa, cause);
-	if (cause == CAUSE_LOAD_GUEST_PAGE)
-		return load(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
+	if (unlikely(!in_area(area, gpa)))
+		return other_fault(v, gpa, CAUSE_LOAD_GUEST_PAGE);
+	return load(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
+}
+
+enum vcpu_next vcpu_store_fault(struct vcpu *v)
+{
+	uint64_t gpa = faulting_gpa();
+	const struct area *area = *cached_device(v, gpa);
+
+	if (unlikely(!in_area(area, gpa)))
+		return other_fault(v, gpa, CAUSE_STORE_GUEST_PAGE);
 	return store(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
+}
+
+/* Devices hold no instructions: in an area of theirs the fault path says so. */
+enum vcpu_next vcpu_fetch_fault(struct vcpu *v)
+{
+	return ram_fault(v, faulting_gpa(), CAUSE_FETCH_GUEST_PAGE);
 }
 
 enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx)

@@ -12,8 +12,10 @@ void vcpu_power_on(struct vcpu *v);
 /** The deadline of v (loaded on this hart) has passed: its timer line goes up. */
 void vcpu_timer_expired(struct vcpu *v);
 
-/** Answer a guest-page fault; in the exception handler, all registers in ctx. */
-enum vcpu_next vcpu_guest_page_fault(struct vcpu *v, uint64_t cause);
+/** Answer a load, store or fetch guest-page fault (causes 21, 23, 20); in the exception handler. */
+enum vcpu_next vcpu_load_fault(struct vcpu *v);
+enum vcpu_next vcpu_store_fault(struct vcpu *v);
+enum vcpu_next vcpu_fetch_fault(struct vcpu *v);
 /** Answer a virtual-instruction exception. */
 enum vcpu_next vcpu_virtual_insn(struct vcpu *v);
 /** Give the guest the access fault that belongs to a guest-page fault cause. */

@@ -49,7 +49,7 @@ extern struct sbi_slot sbi_slots[SBI_SLOTS];
 
 static inline unsigned sbi_hash(unsigned long eid)
 {
-	return (unsigned)(eid ^ eid >> 7 ^ eid >> 16) & (SBI_SLOTS - 1);
+	return (unsigned)(eid ^ eid >> 5) & (SBI_SLOTS - 1); /* keeps all standard ids apart */
 }
 
 /** The extension that answers for an id, or NULL. */
