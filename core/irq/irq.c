@@ -11,7 +11,7 @@
 #define LOG_NAME "irq"
 #define LOCAL_CAUSES 16
 #define SOURCES_MAX 1024
-/** Sources served in one interrupt at most: one that never falls silent must not keep the hart from everything else. */
+/** Sources served in one interrupt at most: one that never falls silent must not hold the hart. */
 #define CLAIMS_MAX 64
 
 struct source {

@@ -88,7 +88,7 @@ static void take_out(struct runqueue *rq, struct task *t)
 	rq->n_ready--;
 }
 
-/* The harts where t may run now. A mask of harts that are all offline: rather run somewhere than never. */
+/* The harts where t may run now. All of its mask offline: rather run somewhere than never. */
 static uint64_t allowed_harts(const struct task *t)
 {
 	uint64_t online = 0, mask;
@@ -114,8 +114,9 @@ static unsigned load(unsigned hart)
 }
 
 /*
- * Its last hart if that is idle, else an idle one, else the one with the shortest queue. A task that is still
- * leaving its hart is queued there: two harts that each waited for the other's task to be saved would wait for ever.
+ * Its last hart if that is idle, else an idle one, else the one with the shortest queue. A task that is
+ * still leaving its hart is queued there: two harts that each waited for the other's task to be saved
+ * would wait for ever.
  */
 static unsigned choose_hart(const struct task *t)
 {
@@ -223,7 +224,7 @@ static void finish_switch(void)
 		sched_enqueue(prev);
 }
 
-/* The old task stays runnable: back into the queue, or (once its context is saved) to a hart where it may run. */
+/* The old task stays runnable: in this queue or, once its context is saved, on a hart where it may run. */
 static void keep_runnable(struct runqueue *rq, struct task *prev)
 {
 	rq->expelled = !allowed_on(prev, this_hart()->index);
@@ -297,7 +298,7 @@ static struct runqueue *lock_queue_of(const struct task *t)
 	}
 }
 
-/* t may have lost the right to be where it is: move it if it is queued, else let its hart look. Interrupts off. */
+/* t may have to leave its hart: move it if it is queued, else let its hart look. Interrupts off. */
 static void settle(struct task *t)
 {
 	struct runqueue *rq = lock_queue_of(t);
@@ -330,7 +331,7 @@ unsigned sched_others_runnable(void)
 	return __atomic_load_n(&this_rq()->n_ready, __ATOMIC_RELAXED);
 }
 
-/* The stretch that goes on is counted too; read without a lock, so a switch at the same moment may be missed. */
+/* The stretch that goes on is counted too; without a lock, so a switch just now may be missed. */
 uint64_t sched_idle_time(unsigned hart)
 {
 	const struct runqueue *rq = &runqueues[hart];

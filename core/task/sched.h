@@ -4,7 +4,8 @@
 #include <caisson/hart.h>
 #include <caisson/task.h>
 
-/** Give up the hart: the current task's state says whether it stays runnable. Interrupts off; returns when it runs again. */
+/** Give up the hart: the current task's state says whether it stays runnable. Interrupts off.
+ *  Returns when it runs again. */
 void sched_switch(void);
 /** Make a task ready on a hart of its mask. Interrupts off. */
 void sched_enqueue(struct task *t);

@@ -54,7 +54,7 @@ int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadl
 	return error;
 }
 
-/* Take a waiter out and wake it; the lock is held. One that a time-out woke already is gone from the count. */
+/* Take a waiter out and wake it; the lock is held. @return false: a time-out woke it already. */
 static bool wake(struct task *t)
 {
 	list_del(&t->wq_node);

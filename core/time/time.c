@@ -12,7 +12,7 @@ uint64_t time_now(void)
 	return cpu_time();
 }
 
-/* value * mul / div without overflow of the product where the result fits; saturates. mul and div below 2^32. */
+/* value * mul / div, saturating; the product may be larger than 64 bits. mul and div below 2^32. */
 static uint64_t scale(uint64_t value, uint64_t mul, uint64_t div)
 {
 	uint64_t result;

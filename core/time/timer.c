@@ -153,12 +153,14 @@ static struct timer *pop_due(struct hart_timers *ht, uint64_t now)
 	return t;
 }
 
-/* A bounded number: a timer that always re-arms itself in the past must not hold the hart with interrupts off. */
+/* A bounded number: a timer that always re-arms itself in the past must not hold the hart. */
 static void run_due(struct hart_timers *ht, uint64_t now)
 {
 	struct timer *t;
 
-	for (unsigned n = 0; n < DUE_MAX && first_deadline(ht) <= now && (t = pop_due(ht, now)) != NULL; n++) {
+	for (unsigned n = 0; n < DUE_MAX; n++) {
+		if (first_deadline(ht) > now || (t = pop_due(ht, now)) == NULL)
+			break;
 		t->fn(t);
 		__atomic_store_n(&ht->running, NULL, __ATOMIC_RELEASE);
 	}

@@ -96,23 +96,23 @@ void task_yield(void);
 void task_sleep_until(uint64_t deadline);
 
 /**
- * Make a blocked (or suspended) task ready: it goes to a hart of its mask, which gets an IPI if it is another,
- * and takes itself out of its wait queue when it runs. Chosen is its last hart if that is idle, else an idle
- * one, else the one with the shortest queue. Any context, also the guest's hot exit path.
+ * Make a blocked (or suspended) task ready: it goes to a hart of its mask, which gets an IPI if it is
+ * another, and takes itself out of its wait queue when it runs. Chosen is its last hart if that is idle,
+ * else an idle one, else the one with the shortest queue. Any context, also the guest's hot exit path.
  * @return false: it was not blocked.
  */
 bool task_wake(struct task *t);
 /**
- * Restrict a task to the harts in mask (0: all). A queued task moves at once, a running one as soon as its hart
- * has taken an interrupt, the caller itself before this returns. While no hart of its mask is online a task may
- * run on any. Task context.
+ * Restrict a task to the harts in mask (0: all). A queued task moves at once, a running one as soon as its
+ * hart has taken an interrupt, the caller itself before this returns. While no hart of its mask is online
+ * a task may run on any. Task context.
  */
 void task_set_mask(struct task *t, uint64_t mask);
 
 /**
- * Look at the run queue (whoever finds this_hart()->resched set calls it) and give the hart to another task if
- * the current one is idle, has used its slice up, or may not run here any more. Task context, interrupts off or
- * on (as they are afterwards, perhaps on another hart).
+ * Look at the run queue (whoever finds this_hart()->resched set calls it) and give the hart to another task
+ * if the current one is idle, has used its slice up, or may not run here any more. Task context, interrupts
+ * off or on (as they are afterwards, perhaps on another hart).
  */
 void sched_check(void);
 /** Ticks a hart has been idle. Any context. */

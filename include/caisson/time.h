@@ -26,7 +26,7 @@ struct timer {
 
 /** Set up an idle timer. Any context. */
 void timer_init(struct timer *t, void (*fn)(struct timer *));
-/** Arm (or re-arm) on this hart for an absolute deadline in ticks. Any context; one caller at a time for each timer. */
+/** Arm (or re-arm) on this hart for an absolute deadline in ticks. Any context; one caller at a time. */
 void timer_arm(struct timer *t, uint64_t deadline);
 /** Disarm, from any hart. On return fn is not queued; it may still be running on another hart. */
 void timer_cancel(struct timer *t);

@@ -16,7 +16,7 @@
 #include <caisson/time.h>
 #include <test.h>
 
-/* The sanitizers make frames larger than a real stack: the block reaches far below what its owner asked for. */
+/* The sanitizers make large frames: the block reaches far below what its owner asked for. */
 #define HOST_STACK (256 * KiB)
 
 static struct sim_hart {

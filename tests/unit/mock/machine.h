@@ -12,7 +12,7 @@
 /** Ticks that pass while every hart that has something to do has one turn. */
 #define MACHINE_STEP 1000
 
-/** Bring the machine up: scheduler, interrupts, all harts. The caller is the task "main" from now on. Once per process. */
+/** Bring the machine up: scheduler, interrupts, all harts. The caller becomes the task "main". Once per process. */
 void machine_start(unsigned n_harts);
 /** The current task computes for so many ticks; interrupts are taken meanwhile. */
 void machine_busy(uint64_t ticks);
