@@ -166,10 +166,20 @@ static void run_due(struct hart_timers *ht, uint64_t now)
 	}
 }
 
+/* Run what is due and program for the rest. Out of line: the guest's timer alone then needs little stack. */
+static void __attribute__((noinline)) serve_queue(struct hart_timers *ht, uint64_t now)
+{
+	run_due(ht, now);
+	ht->in_interrupt = false;
+	spin_lock(&ht->lock);
+	program(ht);
+	spin_unlock(&ht->lock);
+}
+
 void timer_interrupt(void)
 {
 	struct hart_timers *ht = &timers[this_hart()->index];
-	uint64_t now = time_now();
+	uint64_t now = cpu_time();
 
 	ht->interrupts++;
 	ht->programmed = UINT64_MAX;
@@ -178,11 +188,10 @@ void timer_interrupt(void)
 		ht->guest = UINT64_MAX;
 		timer_guest_expired();
 	}
-	run_due(ht, now);
+	/* Only this hart queues here, so an empty queue stays empty and needs no lock. */
+	if (!list_empty(&ht->queue) || ht->guest != UINT64_MAX)
+		serve_queue(ht, now);
 	ht->in_interrupt = false;
-	spin_lock(&ht->lock);
-	program(ht);
-	spin_unlock(&ht->lock);
 	if (ht->programmed == UINT64_MAX)
 		arch_timer_mask();
 }

@@ -30,17 +30,12 @@ enum vcpu_next vcpu_exit_ecall(struct vcpu_ctx *ctx)
 	return ext->call(v);
 }
 
-static enum exit_kind interrupt_kind(unsigned cause)
-{
-	switch (cause) {
-	case IRQ_S_TIMER:
-		return EXIT_TIMER;
-	case IRQ_S_SOFT:
-		return EXIT_IPI;
-	default:
-		return EXIT_EXTERNAL;
-	}
-}
+/* By cause number: those that arch_hart_init enables. */
+static const uint8_t interrupt_kinds[16] = {
+	[IRQ_S_SOFT] = EXIT_IPI,
+	[IRQ_S_TIMER] = EXIT_TIMER,
+	[IRQ_S_EXT] = EXIT_EXTERNAL,
+};
 
 /* After the host's work for an interrupt: go on with the guest if nobody wants the hart or this vCPU. */
 static enum vcpu_next go_on(struct vcpu *v)
@@ -57,7 +52,7 @@ enum vcpu_next vcpu_exit_interrupt(struct vcpu_ctx *ctx, uint64_t scause)
 	struct vcpu *v = vcpu_of(ctx);
 	unsigned cause = (unsigned)scause;
 
-	v->exits[interrupt_kind(cause)]++;
+	v->exits[interrupt_kinds[cause % 16]]++;
 	irq_dispatch(cause);
 	if (unlikely(!vcpu_sample(v)))
 		vm_end(v->vm, VM_END_CRASH, 1, "vCPU %u can only fault at its own trap vector %lx", v->id,
@@ -191,7 +186,8 @@ static void guest_timer_expired(void)
 	if (!v)
 		return;
 	/* Without Sstc a guest's timer comes this way and is look enough; programming the next one costs a firmware call. */
-	timer_cancel(&v->sample);
+	if (v->sample.queued)
+		timer_cancel(&v->sample);
 	vcpu_timer_expired(v);
 }
 
