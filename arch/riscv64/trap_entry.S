@@ -46,7 +46,8 @@ trap_entry:
 	ld t1, TRAP_STATUS(sp)
 	csrw sepc, t0
 	csrw sstatus, t1
-	.irp n, 1,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	/* All but tp (x4): a task that was preempted here may go on on another hart. */
+	.irp n, 1,3,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	ld x\n, (TRAP_X + 8 * \n)(sp)
 	.endr
 	addi sp, sp, TRAP_FRAME_SIZE
