@@ -201,6 +201,20 @@ void console_write(unsigned channel, const char *buf, size_t n)
 	con_unlock(flags);
 }
 
+void console_mark(unsigned channel)
+{
+	irqflags_t flags;
+
+	if (channel > CONSOLE_MAX || !con_lock(&flags))
+		return;
+	if (con.framed) {
+		con.channel = NO_CHANNEL;
+		emit_switch(channel);
+		ring_settle();
+	}
+	con_unlock(flags);
+}
+
 void console_tx_ready(void)
 {
 	irqflags_t flags;

@@ -31,13 +31,20 @@ void boot_entry(uint64_t hwid, uint64_t dtb, const uint64_t *offset) __noreturn;
 void secondary_entry(struct hart *h) __noreturn;
 static void kernel_main(void) __noreturn;
 
+/* The first frame also says that we are there at all, whatever the log level. */
+static void start_frames(void)
+{
+	console_set_framed(true);
+	console_mark(CONSOLE_LOG);
+}
+
 static void read_boot_args(void)
 {
 	char value[16];
 	enum log_level level;
 
 	if (boot_arg("framed", value, sizeof(value)))
-		console_set_framed(true);
+		start_frames();
 	if (!boot_arg("loglevel", value, sizeof(value)))
 		return;
 	if (log_parse_level(value, &level) == 0)

@@ -50,6 +50,9 @@ bool console_framed(void);
  *  ring is full. */
 void console_write(unsigned channel, const char *buf, size_t n);
 
+/** On a framed line, send a frame without data: the other side learns that this channel is in use. Any context. */
+void console_mark(unsigned channel);
+
 /** Wait until every buffered byte has left. For the exit and panic paths. */
 void console_flush(void);
 

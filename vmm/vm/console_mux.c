@@ -162,6 +162,7 @@ void console_mux_init(bool batch)
 {
 	batch_mode = batch;
 	console_set_input(on_input);
+	console_mark(CONSOLE_MONITOR); /* ready for input (docs/host.md) */
 }
 
 int console_mux_add(struct vm *vm)
