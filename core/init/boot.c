@@ -93,10 +93,11 @@ static void start_memory_management(void)
 static void start_platform(void)
 {
 	const void *fdt = dt_blob();
-	const char *model = fdt_getprop(fdt, 0, "model", NULL);
+	const char *model = dt_string(fdt, 0, "model");
+	int cpus = dt_path("/cpus");
 	uint32_t hz = 0;
 
-	if (dt_u32(fdt, fdt_path_offset(fdt, "/cpus"), "timebase-frequency", 0, &hz) || hz == 0)
+	if (cpus < 0 || dt_u32(fdt, cpus, "timebase-frequency", 0, &hz) || hz == 0)
 		panic("the device tree does not tell the timebase-frequency");
 	timebase_hz = hz;
 	arch_features_init();

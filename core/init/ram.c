@@ -65,12 +65,12 @@ static void add_memory(uint64_t start, uint64_t size, void *arg)
 
 static void cut_reserved_memory(const void *fdt)
 {
-	int parent = fdt_path_offset(fdt, "/reserved-memory");
+	int parent = dt_path("/reserved-memory");
 	int node;
 
 	if (parent < 0)
 		return;
-	fdt_for_each_subnode(node, fdt, parent) {
+	dt_for_each_child(node, fdt, parent) {
 		uint64_t start, size;
 
 		for (unsigned i = 0; dt_reg(fdt, node, i, &start, &size) == 0; i++)
@@ -81,11 +81,11 @@ static void cut_reserved_memory(const void *fdt)
 static uint64_t chosen_address(const char *name)
 {
 	const void *fdt = dt_blob();
-	int chosen = fdt_path_offset(fdt, "/chosen");
+	int chosen = dt_path("/chosen");
 	uint32_t hi, lo;
 	int len = 0;
 
-	if (chosen < 0 || !fdt_getprop(fdt, chosen, name, &len))
+	if (chosen < 0 || !dt_prop(fdt, chosen, name, &len))
 		return 0;
 	if (len == 8 && !dt_u32(fdt, chosen, name, 0, &hi) && !dt_u32(fdt, chosen, name, 1, &lo))
 		return (uint64_t)hi << 32 | lo;

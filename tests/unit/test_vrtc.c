@@ -1,5 +1,5 @@
 /* The goldfish clock: time, setting it, the alarm, saved state. */
-// sources: vmm/device/vrtc.c vmm/device/common.c
+// sources: vmm/device/vrtc.c vmm/device/common.c vmm/image/dt_writer.c
 #include <errno.h>
 #include <mem.h>
 #include <vdev_mock.h>
@@ -214,7 +214,7 @@ static void save_and_restore_with_a_running_alarm(void **state)
 static void without_alarms_or_time_of_day(void **state)
 {
 	static char fdt[4096];
-	int soc = mv_tree(fdt, sizeof(fdt)), len;
+	int len;
 
 	(void)state;
 	mv.host.alarm_set = NULL;
@@ -224,17 +224,16 @@ static void without_alarms_or_time_of_day(void **state)
 	set_alarm(100);
 	advance(200);
 	assert_false(mv.irq[GUEST_RTC_IRQ]);
-	assert_int_equal(vrtc_type.add_node(&mv.dev, fdt, soc, 0x10), 0);
+	assert_int_equal(mv_tree(fdt, sizeof(fdt)), 0);
 	assert_null(fdt_getprop(fdt, fdt_path_offset(fdt, "/soc/rtc@101000"), "interrupts", &len));
 }
 
 static void node_as_on_qemu_virt(void **state)
 {
 	static char fdt[4096];
-	int soc = mv_tree(fdt, sizeof(fdt));
 
 	(void)state;
-	assert_int_equal(vrtc_type.add_node(&mv.dev, fdt, soc, 0x10), 0);
+	assert_int_equal(mv_tree(fdt, sizeof(fdt)), 0);
 	MV_CELLS(fdt, "/soc/rtc@101000", "reg", 0, 0x101000, 0, 0x1000);
 	MV_CELLS(fdt, "/soc/rtc@101000", "interrupts", 11);
 	MV_CELLS(fdt, "/soc/rtc@101000", "interrupt-parent", 0x10);

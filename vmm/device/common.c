@@ -3,9 +3,8 @@
  * pieces, and device tree nodes.
  */
 #include <vmm/vdev.h>
-#include <inttypes.h>
-#include <libfdt.h>
-#include <stdio.h>
+
+#include <vmm/dt_writer.h>
 
 /** Bytes of the first naturally aligned piece of an access. */
 static unsigned piece(uint64_t off, unsigned left, unsigned max)
@@ -48,25 +47,16 @@ int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, un
 	return 0;
 }
 
-int vdev_new_node(void *fdt, int soc, const char *name, const char *compatible, int n,
-		  uint64_t base, uint64_t size)
+void vdev_begin_node(struct dt_writer *w, const char *name, const char *compatible, int n,
+		     uint64_t base, uint64_t size)
 {
-	char full[40];
-	int node, err;
-
-	snprintf(full, sizeof(full), "%s@%" PRIx64, name, base);
-	node = fdt_add_subnode(fdt, soc, full);
-	if (node < 0)
-		return node;
-	err = fdt_setprop(fdt, node, "compatible", compatible, n);
-	if (!err)
-		err = fdt_appendprop_addrrange(fdt, soc, node, "reg", base, size);
-	return err ? err : node;
+	dt_begin_at(w, name, base);
+	dt_put(w, "compatible", compatible, n);
+	dt_put_range(w, base, size);
 }
 
-int vdev_node_interrupt(void *fdt, int node, uint32_t intc, uint32_t source)
+void vdev_node_interrupt(struct dt_writer *w, uint32_t intc, uint32_t source)
 {
-	int err = fdt_setprop_u32(fdt, node, "interrupts", source);
-
-	return err ? err : fdt_setprop_u32(fdt, node, "interrupt-parent", intc);
+	dt_put_u32(w, "interrupts", source);
+	dt_put_u32(w, "interrupt-parent", intc);
 }

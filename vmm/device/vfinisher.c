@@ -4,10 +4,10 @@
  * reset powers off and reboots.
  */
 #include <errno.h>
+#include <vmm/dt_writer.h>
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
 #include <vmm/vdev.h>
-#include <libfdt.h>
 
 #define FINISHER_SIZE PAGE_SIZE
 #define FINISHER_PHANDLE (GUEST_PLIC_PHANDLE + 1)
@@ -89,41 +89,28 @@ static int vfinisher_restore(struct vdev *dev, const void *buf, size_t size)
 	return size ? -EINVAL : 0;
 }
 
-/* In /soc, not beside it as in QEMU's tree: a node added there would move the caller's `soc`. */
-static int add_syscon_node(void *fdt, int soc, const char *name, const char *compatible,
-			   uint32_t value)
+static void write_syscon_node(struct dt_writer *w, const char *name, const char *compatible,
+			      uint32_t value)
 {
-	int node = fdt_add_subnode(fdt, soc, name);
-	int err;
-
-	if (node < 0)
-		return node;
-	err = fdt_setprop_string(fdt, node, "compatible", compatible);
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "regmap", FINISHER_PHANDLE);
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "offset", 0);
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "value", value);
-	return err;
+	dt_begin(w, name);
+	dt_put_text(w, "compatible", compatible);
+	dt_put_u32(w, "regmap", FINISHER_PHANDLE);
+	dt_put_u32(w, "offset", 0);
+	dt_put_u32(w, "value", value);
+	dt_end(w);
 }
 
-static int vfinisher_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
+/* The two that use it stand in /soc, too, not beside it as in QEMU's tree: no other node is open here. */
+static void vfinisher_write_node(struct vdev *dev, struct dt_writer *w, uint32_t intc)
 {
 	static const char compatible[] = "sifive,test1\0sifive,test0\0syscon";
-	int node = vdev_new_node(fdt, soc, "test", compatible, sizeof(compatible),
-				 dev->type->base, FINISHER_SIZE);
-	int err;
 
 	(void)intc;
-	if (node < 0)
-		return node;
-	err = fdt_setprop_u32(fdt, node, "phandle", FINISHER_PHANDLE);
-	if (!err)
-		err = add_syscon_node(fdt, soc, "poweroff", "syscon-poweroff", FINISHER_PASS);
-	if (!err)
-		err = add_syscon_node(fdt, soc, "reboot", "syscon-reboot", FINISHER_RESET);
-	return err;
+	vdev_begin_node(w, "test", compatible, sizeof(compatible), dev->type->base, FINISHER_SIZE);
+	dt_put_u32(w, "phandle", FINISHER_PHANDLE);
+	dt_end(w);
+	write_syscon_node(w, "poweroff", "syscon-poweroff", FINISHER_PASS);
+	write_syscon_node(w, "reboot", "syscon-reboot", FINISHER_RESET);
 }
 
 VDEV_TYPE(vfinisher_type) = {
@@ -136,5 +123,5 @@ VDEV_TYPE(vfinisher_type) = {
 	.reset = vfinisher_reset,
 	.save = vfinisher_save,
 	.restore = vfinisher_restore,
-	.add_node = vfinisher_add_node,
+	.write_node = vfinisher_write_node,
 };

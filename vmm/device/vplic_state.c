@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libfdt.h>
 #include <string.h>
+#include <vmm/dt_writer.h>
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
 
@@ -191,38 +192,30 @@ static int vplic_restore(struct vdev *dev, const void *buf, size_t size)
 }
 
 /* For each vCPU: its local controller's phandle with M- and with S-mode external interrupt. */
-static int add_contexts(void *fdt, int node, unsigned n_vcpus)
+static void put_contexts(struct dt_writer *w, unsigned n_vcpus)
 {
-	static const char name[] = "interrupts-extended";
-	int err = 0;
+	fdt32_t cells[2 * VPLIC_MAX_VCPUS][2];
+	unsigned n;
 
-	for (unsigned n = 0; n < 2 * n_vcpus && !err; n++) {
-		err = fdt_appendprop_u32(fdt, node, name, GUEST_CPU_INTC_PHANDLE + n / 2);
-		if (!err)
-			err = fdt_appendprop_u32(fdt, node, name, n & 1 ? 9 : 11);
+	for (n = 0; n < 2 * n_vcpus; n++) {
+		cells[n][0] = cpu_to_fdt32(GUEST_CPU_INTC_PHANDLE + n / 2);
+		cells[n][1] = cpu_to_fdt32(n & 1 ? 9 : 11);
 	}
-	return err;
+	dt_put(w, "interrupts-extended", cells, (int)(n * sizeof(cells[0])));
 }
 
-static int vplic_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
+static void vplic_write_node(struct vdev *dev, struct dt_writer *w, uint32_t intc)
 {
 	static const char compatible[] = "sifive,plic-1.0.0\0riscv,plic0";
-	int node = vdev_new_node(fdt, soc, "plic", compatible, sizeof(compatible),
-				 dev->type->base, VPLIC_SIZE);
-	int err;
 
-	if (node < 0)
-		return node;
-	err = fdt_setprop_u32(fdt, node, "#interrupt-cells", 1);
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "#address-cells", 0);
-	if (!err)
-		err = fdt_setprop_empty(fdt, node, "interrupt-controller");
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "riscv,ndev", VPLIC_SOURCES);
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "phandle", intc);
-	return err ? err : add_contexts(fdt, node, dev->host->n_vcpus);
+	vdev_begin_node(w, "plic", compatible, sizeof(compatible), dev->type->base, VPLIC_SIZE);
+	dt_put_u32(w, "#interrupt-cells", 1);
+	dt_put_u32(w, "#address-cells", 0);
+	dt_put_flag(w, "interrupt-controller");
+	dt_put_u32(w, "riscv,ndev", VPLIC_SOURCES);
+	dt_put_u32(w, "phandle", intc);
+	put_contexts(w, dev->host->n_vcpus);
+	dt_end(w);
 }
 
 VDEV_TYPE(vplic_type) = {
@@ -235,5 +228,5 @@ VDEV_TYPE(vplic_type) = {
 	.reset = vplic_reset,
 	.save = vplic_save,
 	.restore = vplic_restore,
-	.add_node = vplic_add_node,
+	.write_node = vplic_write_node,
 };

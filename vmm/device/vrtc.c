@@ -7,8 +7,8 @@
 #include <caisson/mm.h>
 #include <caisson/spinlock.h>
 #include <errno.h>
-#include <libfdt.h>
 #include <string.h>
+#include <vmm/dt_writer.h>
 #include <vmm/memory.h>
 
 #define SAVE_VERSION 1
@@ -266,15 +266,14 @@ static int vrtc_restore(struct vdev *dev, const void *buf, size_t size)
 }
 
 /* Without alarms no interrupt is promised; Linux then leaves the clock alone. */
-static int vrtc_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
+static void vrtc_write_node(struct vdev *dev, struct dt_writer *w, uint32_t intc)
 {
 	static const char compatible[] = "google,goldfish-rtc";
-	int node = vdev_new_node(fdt, soc, "rtc", compatible, sizeof(compatible),
-				 dev->type->base, NODE_SIZE);
 
-	if (node < 0 || !dev->host->alarm_set)
-		return MIN(node, 0);
-	return vdev_node_interrupt(fdt, node, intc, GUEST_RTC_IRQ);
+	vdev_begin_node(w, "rtc", compatible, sizeof(compatible), dev->type->base, NODE_SIZE);
+	if (dev->host->alarm_set)
+		vdev_node_interrupt(w, intc, GUEST_RTC_IRQ);
+	dt_end(w);
 }
 
 VDEV_TYPE(vrtc_type) = {
@@ -288,5 +287,5 @@ VDEV_TYPE(vrtc_type) = {
 	.save = vrtc_save,
 	.restore = vrtc_restore,
 	.alarm = vrtc_alarm,
-	.add_node = vrtc_add_node,
+	.write_node = vrtc_write_node,
 };

@@ -5,8 +5,8 @@
 #include <vmm/vuart_state.h>
 #include <caisson/mm.h>
 #include <errno.h>
-#include <libfdt.h>
 #include <string.h>
+#include <vmm/dt_writer.h>
 #include <vmm/memory.h>
 
 #define SAVE_VERSION 1
@@ -116,17 +116,14 @@ static int vuart_restore(struct vdev *dev, const void *buf, size_t size)
 	return 0;
 }
 
-static int vuart_add_node(struct vdev *dev, void *fdt, int soc, uint32_t intc)
+static void vuart_write_node(struct vdev *dev, struct dt_writer *w, uint32_t intc)
 {
 	static const char compatible[] = "ns16550a";
-	int node = vdev_new_node(fdt, soc, "serial", compatible, sizeof(compatible),
-				 dev->type->base, NODE_SIZE);
-	int err;
 
-	if (node < 0)
-		return node;
-	err = fdt_setprop_u32(fdt, node, "clock-frequency", CLOCK_HZ);
-	return err ? err : vdev_node_interrupt(fdt, node, intc, GUEST_UART_IRQ);
+	vdev_begin_node(w, "serial", compatible, sizeof(compatible), dev->type->base, NODE_SIZE);
+	dt_put_u32(w, "clock-frequency", CLOCK_HZ);
+	vdev_node_interrupt(w, intc, GUEST_UART_IRQ);
+	dt_end(w);
 }
 
 VDEV_TYPE(vuart_type) = {
@@ -139,5 +136,5 @@ VDEV_TYPE(vuart_type) = {
 	.reset = vuart_reset,
 	.save = vuart_save,
 	.restore = vuart_restore,
-	.add_node = vuart_add_node,
+	.write_node = vuart_write_node,
 };

@@ -13,122 +13,46 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vmm/dt_writer.h>
 #include <vmm/memory.h>
 
 #define USUAL_SIZE (int)(8 * KiB)
 
-/* --- a writer that remembers its first error ------------------------------------------ */
-
-struct writer {
-	void *fdt;
-	int err;
-};
-
-static void begin(struct writer *w, const char *name)
-{
-	if (!w->err)
-		w->err = fdt_begin_node(w->fdt, name);
-}
-
-static void begin_at(struct writer *w, const char *name, uint64_t unit)
-{
-	char full[48];
-
-	snprintf(full, sizeof(full), "%s@%" PRIx64, name, unit);
-	begin(w, full);
-}
-
-static void end(struct writer *w)
-{
-	if (!w->err)
-		w->err = fdt_end_node(w->fdt);
-}
-
-static void put(struct writer *w, const char *name, const void *data, int len)
-{
-	if (!w->err)
-		w->err = fdt_property(w->fdt, name, data, len);
-}
-
-static void put_flag(struct writer *w, const char *name)
-{
-	put(w, name, "", 0);
-}
-
-static void put_text(struct writer *w, const char *name, const char *text)
-{
-	put(w, name, text, (int)strlen(text) + 1);
-}
-
-static void put_u32(struct writer *w, const char *name, uint32_t value)
-{
-	const fdt32_t cell = cpu_to_fdt32(value);
-
-	put(w, name, &cell, sizeof(cell));
-}
-
-/** A reg with one range, two cells for each number. */
-static void put_range(struct writer *w, uint64_t start, uint64_t size)
-{
-	const fdt64_t cells[2] = { cpu_to_fdt64(start), cpu_to_fdt64(size) };
-
-	put(w, "reg", cells, sizeof(cells));
-}
-
-static void put_texts(struct writer *w, const char *name, const char *const *texts)
-{
-	void *place;
-	char *next;
-	int len = 0;
-
-	for (const char *const *t = texts; *t; t++)
-		len += (int)strlen(*t) + 1;
-	if (!w->err)
-		w->err = fdt_property_placeholder(w->fdt, name, len, &place);
-	if (w->err)
-		return;
-	next = place;
-	for (const char *const *t = texts; *t; t++) {
-		strcpy(next, *t);
-		next += strlen(*t) + 1;
-	}
-}
-
 /* --- nodes ----------------------------------------------------------------------------- */
 
-static void write_root(struct writer *w)
+static void write_root(struct dt_writer *w)
 {
-	put_text(w, "model", "caisson,vm");
-	put_text(w, "compatible", "riscv-virtio");
-	put_u32(w, "#address-cells", 2);
-	put_u32(w, "#size-cells", 2);
+	dt_put_text(w, "model", "caisson,vm");
+	dt_put_text(w, "compatible", "riscv-virtio");
+	dt_put_u32(w, "#address-cells", 2);
+	dt_put_u32(w, "#size-cells", 2);
 }
 
-static void write_chosen(struct writer *w, const struct guest_dt *dt)
+static void write_chosen(struct dt_writer *w, const struct guest_dt *dt)
 {
 	struct chosen chosen;
 	char stdout_path[32];
 
 	guest_dt_chosen(dt, &chosen);
 	snprintf(stdout_path, sizeof(stdout_path), "/soc/serial@%" PRIx64, GUEST_UART_BASE);
-	begin(w, "chosen");
-	put_text(w, "stdout-path", stdout_path);
+	dt_begin(w, "chosen");
+	dt_put_text(w, "stdout-path", stdout_path);
 	for (unsigned i = 0; i < ARRAY_SIZE(chosen.properties); i++)
 		if (chosen.properties[i].data)
-			put(w, chosen.properties[i].name, chosen.properties[i].data,
-			    chosen.properties[i].len);
-	end(w);
-	begin(w, "aliases");
-	put_text(w, "serial0", stdout_path);
-	end(w);
+			dt_put(w, chosen.properties[i].name, chosen.properties[i].data,
+			       chosen.properties[i].len);
+	dt_end(w);
+	dt_begin(w, "aliases");
+	dt_put_text(w, "serial0", stdout_path);
+	dt_end(w);
 }
 
-static void write_memory(struct writer *w, const struct guest_dt *dt)
+static void write_memory(struct dt_writer *w, const struct guest_dt *dt)
 {
-	begin_at(w, "memory", dt->ram);
-	put_text(w, "device_type", "memory");
-	put_range(w, dt->ram, dt->cfg->memory);
-	end(w);
+	dt_begin_at(w, "memory", dt->ram);
+	dt_put_text(w, "device_type", "memory");
+	dt_put_range(w, dt->ram, dt->cfg->memory);
+	dt_end(w);
 }
 
 /**
@@ -146,112 +70,98 @@ static uint64_t firmware_size(const struct guest_dt *dt)
 	return ALIGN_DOWN(end - dt->ram, PAGE_SIZE);
 }
 
-static void write_reserved_memory(struct writer *w, const struct guest_dt *dt)
+static void write_reserved_memory(struct dt_writer *w, const struct guest_dt *dt)
 {
 	uint64_t size = firmware_size(dt);
 
 	if (!size)
 		return;
-	begin(w, "reserved-memory");
-	put_u32(w, "#address-cells", 2);
-	put_u32(w, "#size-cells", 2);
-	put_flag(w, "ranges");
-	begin_at(w, "firmware", dt->ram);
-	put_range(w, dt->ram, size);
-	put_flag(w, "no-map");
-	end(w);
-	end(w);
+	dt_begin(w, "reserved-memory");
+	dt_put_u32(w, "#address-cells", 2);
+	dt_put_u32(w, "#size-cells", 2);
+	dt_put_flag(w, "ranges");
+	dt_begin_at(w, "firmware", dt->ram);
+	dt_put_range(w, dt->ram, size);
+	dt_put_flag(w, "no-map");
+	dt_end(w);
+	dt_end(w);
 }
 
-static void write_block_sizes(struct writer *w, const struct guest_dt_machine *m)
+static void write_block_sizes(struct dt_writer *w, const struct guest_dt_machine *m)
 {
 	if (m->cbom_block)
-		put_u32(w, "riscv,cbom-block-size", m->cbom_block);
+		dt_put_u32(w, "riscv,cbom-block-size", m->cbom_block);
 	if (m->cboz_block)
-		put_u32(w, "riscv,cboz-block-size", m->cboz_block);
+		dt_put_u32(w, "riscv,cboz-block-size", m->cboz_block);
 	if (m->cbop_block)
-		put_u32(w, "riscv,cbop-block-size", m->cbop_block);
+		dt_put_u32(w, "riscv,cbop-block-size", m->cbop_block);
 }
 
-static void write_cpu(struct writer *w, const struct guest_dt_machine *m, uint32_t n)
+static void write_cpu(struct dt_writer *w, const struct guest_dt_machine *m, uint32_t n)
 {
-	begin_at(w, "cpu", n);
-	put_text(w, "device_type", "cpu");
-	put_text(w, "compatible", "riscv");
-	put_u32(w, "reg", n);
-	put_text(w, "status", "okay");
-	put_text(w, "mmu-type", m->mmu_type);
-	put_text(w, "riscv,isa", m->isa);
-	put_text(w, "riscv,isa-base", "rv64i");
+	dt_begin_at(w, "cpu", n);
+	dt_put_text(w, "device_type", "cpu");
+	dt_put_text(w, "compatible", "riscv");
+	dt_put_u32(w, "reg", n);
+	dt_put_text(w, "status", "okay");
+	dt_put_text(w, "mmu-type", m->mmu_type);
+	dt_put_text(w, "riscv,isa", m->isa);
+	dt_put_text(w, "riscv,isa-base", "rv64i");
 	if (m->isa_extensions)
-		put_texts(w, "riscv,isa-extensions", m->isa_extensions);
+		dt_put_texts(w, "riscv,isa-extensions", m->isa_extensions);
 	write_block_sizes(w, m);
 
-	begin(w, "interrupt-controller");
-	put_text(w, "compatible", "riscv,cpu-intc");
-	put_flag(w, "interrupt-controller");
-	put_u32(w, "#interrupt-cells", 1);
-	put_u32(w, "phandle", GUEST_CPU_INTC_PHANDLE + n);
-	end(w);
-	end(w);
+	dt_begin(w, "interrupt-controller");
+	dt_put_text(w, "compatible", "riscv,cpu-intc");
+	dt_put_flag(w, "interrupt-controller");
+	dt_put_u32(w, "#interrupt-cells", 1);
+	dt_put_u32(w, "phandle", GUEST_CPU_INTC_PHANDLE + n);
+	dt_end(w);
+	dt_end(w);
 }
 
-static void write_cpus(struct writer *w, const struct guest_dt *dt)
+static void write_cpus(struct dt_writer *w, const struct guest_dt *dt)
 {
-	begin(w, "cpus");
-	put_u32(w, "#address-cells", 1);
-	put_u32(w, "#size-cells", 0);
-	put_u32(w, "timebase-frequency", dt->machine->timebase_hz);
+	dt_begin(w, "cpus");
+	dt_put_u32(w, "#address-cells", 1);
+	dt_put_u32(w, "#size-cells", 0);
+	dt_put_u32(w, "timebase-frequency", dt->machine->timebase_hz);
 	for (uint32_t n = 0; n < dt->cfg->cpus; n++)
 		write_cpu(w, dt->machine, n);
-	end(w);
+	dt_end(w);
 }
 
-/** Last, so that add_devices puts its nodes at the end, where little has to move for them. */
-static void write_soc(struct writer *w, const struct guest_dt_machine *m)
+static void write_soc(struct dt_writer *w, const struct guest_dt_machine *m)
 {
-	begin(w, "soc");
-	put_text(w, "compatible", "simple-bus");
-	put_u32(w, "#address-cells", 2);
-	put_u32(w, "#size-cells", 2);
-	put_flag(w, "ranges");
-	if (m->write_devices && !w->err)
-		w->err = m->write_devices(w->fdt, m->arg);
-	end(w);
+	dt_begin(w, "soc");
+	dt_put_text(w, "compatible", "simple-bus");
+	dt_put_u32(w, "#address-cells", 2);
+	dt_put_u32(w, "#size-cells", 2);
+	dt_put_flag(w, "ranges");
+	if (m->write_devices)
+		m->write_devices(w, m->arg);
+	dt_end(w);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
 static int write_tree(const struct guest_dt *dt, int size)
 {
-	struct writer w = { .fdt = dt->fdt };
+	struct dt_writer w = { .fdt = dt->fdt };
 
 	/* Looking for equal names costs ten times what writing them again does. */
 	w.err = fdt_create_with_flags(dt->fdt, size, FDT_CREATE_FLAG_NO_NAME_DEDUP);
 	if (!w.err)
 		w.err = fdt_finish_reservemap(dt->fdt);
-	begin(&w, "");
+	dt_begin(&w, "");
 	write_root(&w);
 	write_chosen(&w, dt);
 	write_memory(&w, dt);
 	write_reserved_memory(&w, dt);
 	write_cpus(&w, dt);
 	write_soc(&w, dt->machine);
-	end(&w);
+	dt_end(&w);
 	return w.err ? w.err : fdt_finish(dt->fdt);
-}
-
-static int add_devices(const struct guest_dt *dt)
-{
-	int err = fdt_open_into(dt->fdt, dt->fdt, dt->size), soc;
-
-	if (err)
-		return err;
-	soc = fdt_path_offset(dt->fdt, "/soc");
-	if (soc < 0)
-		return soc;
-	err = dt->machine->add_devices(dt->fdt, soc, dt->machine->arg);
-	return err ? err : fdt_pack(dt->fdt);
 }
 
 static int generate(const struct guest_dt *dt)
@@ -262,8 +172,6 @@ static int generate(const struct guest_dt *dt)
 
 	if (err == -FDT_ERR_NOSPACE && usual < dt->size)
 		err = write_tree(dt, dt->size);
-	if (!err && dt->machine->add_devices)
-		err = add_devices(dt);
 	return err ? guest_dt_refuse(dt, "device tree", "cannot be built", err) : 0;
 }
 

@@ -105,17 +105,14 @@ void vm_devices_reset(struct vm *vm)
 		vm->vdevs[i].type->reset(&vm->vdevs[i]);
 }
 
-int vm_devices_add_nodes(void *fdt, int soc, void *arg)
+void vm_devices_write_nodes(struct dt_writer *w, void *arg)
 {
 	struct vm *vm = arg;
 
-	/* libfdt puts a new node first: backwards, so that the tree lists them in order. */
-	for (unsigned i = vm->n_vdevs; i-- > 0;) {
+	for (unsigned i = 0; i < vm->n_vdevs; i++) {
 		struct vdev *dev = &vm->vdevs[i];
-		int error = dev->type->add_node ? dev->type->add_node(dev, fdt, soc, GUEST_PLIC_PHANDLE) : 0;
 
-		if (error)
-			return error;
+		if (dev->type->write_node)
+			dev->type->write_node(dev, w, GUEST_PLIC_PHANDLE);
 	}
-	return 0;
 }

@@ -6,6 +6,23 @@
 #include <vmm/guest_dt.h>
 #include <vmm/vm.h>
 
+static void first_mmu_type(uint64_t hwid, int node, void *arg)
+{
+	const char **type = arg;
+
+	(void)hwid;
+	if (!*type)
+		*type = dt_string(dt_blob(), node, "mmu-type");
+}
+
+static const char *mmu_type(void)
+{
+	const char *type = NULL;
+
+	dt_for_each_cpu(first_mmu_type, &type);
+	return type ? type : "riscv,sv39";
+}
+
 static void first_cpu_cell(uint64_t hwid, int node, void *arg)
 {
 	struct { const char *name; uint32_t value; } *want = arg;
@@ -32,24 +49,12 @@ static bool guest_has(const char *ext)
 	return false;
 }
 
-static const char *mmu_type(void)
-{
-	static char type[16];
-	const void *fdt = dt_blob();
-	int cpu = fdt_node_offset_by_prop_value(fdt, -1, "device_type", "cpu", 4);
-	const char *host = cpu < 0 ? NULL : fdt_getprop(fdt, cpu, "mmu-type", NULL);
-
-	strncpy(type, host ? host : "riscv,sv39", sizeof(type) - 1);
-	return type;
-}
-
 /* The seeds only need to differ: a mixing generator over time and the machine's own seed. */
 static void fill_seed(uint8_t *seed, size_t n)
 {
 	static uint64_t state;
-	const void *fdt = dt_blob();
-	int len = 0;
-	const uint8_t *host = fdt_getprop(fdt, fdt_path_offset(fdt, "/chosen"), "rng-seed", &len);
+	int len = 0, chosen = dt_path("/chosen");
+	const uint8_t *host = chosen < 0 ? NULL : dt_prop(dt_blob(), chosen, "rng-seed", &len);
 
 	for (size_t i = 0; i < n; i++) {
 		state = (state ^ time_now() ^ (host && len > 0 ? host[i % (size_t)len] : 0)) *
@@ -67,7 +72,7 @@ int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_siz
 		.mmu_type = mmu_type(),
 		.cbom_block = block_size("riscv,cbom-block-size", guest_has("zicbom")),
 		.cboz_block = block_size("riscv,cboz-block-size", guest_has("zicboz")),
-		.add_devices = vm_devices_add_nodes,
+		.write_devices = vm_devices_write_nodes,
 		.arg = vm,
 		.plic_phandle = GUEST_PLIC_PHANDLE,
 	};

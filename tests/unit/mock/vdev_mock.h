@@ -6,6 +6,7 @@
 
 #include <libfdt.h>
 #include <test.h>
+#include <vmm/dt_writer.h>
 #include <vmm/vdev.h>
 
 #define MOCK_VM ((void *)0x1234) /* only compared */
@@ -148,17 +149,21 @@ static inline size_t mv_save(void *buf, size_t size)
 	return n;
 }
 
-/** An open tree with /soc (two cells each for address and size). @return its offset. */
+/** Write a tree with the device's node in /soc. @return 0 or a negative libfdt error. */
 static inline int mv_tree(void *fdt, int size)
 {
-	int soc;
+	struct dt_writer w = { fdt, fdt_create(fdt, size) };
 
-	assert_int_equal(fdt_create_empty_tree(fdt, size), 0);
-	soc = fdt_add_subnode(fdt, 0, "soc");
-	assert_true(soc > 0);
-	assert_int_equal(fdt_setprop_u32(fdt, soc, "#address-cells", 2), 0);
-	assert_int_equal(fdt_setprop_u32(fdt, soc, "#size-cells", 2), 0);
-	return soc;
+	if (!w.err)
+		w.err = fdt_finish_reservemap(fdt);
+	dt_begin(&w, "");
+	dt_begin(&w, "soc");
+	dt_put_u32(&w, "#address-cells", 2);
+	dt_put_u32(&w, "#size-cells", 2);
+	mv.dev.type->write_node(&mv.dev, &w, 0x10);
+	dt_end(&w);
+	dt_end(&w);
+	return w.err ? w.err : fdt_finish(fdt);
 }
 
 /** Property `name` of the node is this array of n cells. */
@@ -178,16 +183,14 @@ static inline void mv_cells(const void *fdt, const char *path, const char *name,
 	mv_cells(fdt, path, name, (const uint32_t[]){ __VA_ARGS__ }, \
 		 (int)(sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4))
 
-/** Adding the node to a tree too small for it is an error and nothing worse, at every size. */
+/** Writing the node into a buffer too small for it is an error and nothing worse, at every size. */
 static inline void mv_node_needs_room(void)
 {
 	static char fdt[4096];
-	int soc, size = 160;
+	int size = 160;
 
-	do {
-		soc = mv_tree(fdt, size);
-		size += 4;
+	for (; mv_tree(fdt, size) == -FDT_ERR_NOSPACE; size += 4)
 		assert_true(size < (int)sizeof(fdt));
-	} while (mv.dev.type->add_node(&mv.dev, fdt, soc, 0x10) == -FDT_ERR_NOSPACE);
+	assert_int_equal(mv_tree(fdt, size), 0);
 	assert_true(size > 260);
 }

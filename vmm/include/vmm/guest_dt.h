@@ -6,6 +6,7 @@
 
 #include <caisson/types.h>
 
+struct dt_writer;
 struct vm_config;
 struct image_layout;
 
@@ -18,13 +19,10 @@ struct guest_dt_machine {
 	uint32_t cbom_block, cboz_block, cbop_block; /* bytes, 0: absent */
 	uint8_t rng_seed[32], kaslr_seed[8];
 	/**
-	 * Write the nodes of the VM's devices with libfdt's sequential functions (fdt_begin_node, fdt_property_*,
-	 * fdt_end_node), /soc being open. Called again where a first guess of the tree's size was too small.
-	 * @return 0 or a negative libfdt error. May be NULL.
+	 * Write the nodes of the VM's devices, /soc being open (vmm/dt_writer.h). Called again where a first
+	 * guess of the tree's size was too small. May be NULL.
 	 */
-	int (*write_devices)(void *fdt, void *arg);
-	/** The same with the read-write functions, which cost about twenty times as much. May be NULL. */
-	int (*add_devices)(void *fdt, int soc, void *arg);
+	void (*write_devices)(struct dt_writer *w, void *arg);
 	void *arg;
 	uint32_t plic_phandle;      /* interrupt-parent for devices */
 };

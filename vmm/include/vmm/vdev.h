@@ -13,6 +13,7 @@
 #include <caisson/aspace.h>
 #include <caisson/types.h>
 
+struct dt_writer;
 struct vdev;
 
 /** How a device ends its VM. */
@@ -58,11 +59,8 @@ struct vdev_type {
 	int (*restore)(struct vdev *dev, const void *buf, size_t size);
 	/** The alarm set with host->alarm_set is due. Interrupts off, no lock held. NULL: it sets none. */
 	void (*alarm)(struct vdev *dev);
-	/**
-	 * Add its node under /soc, whose offset stays valid; intc is the phandle of the VM's
-	 * interrupt controller. @return 0 or a negative libfdt error.
-	 */
-	int (*add_node)(struct vdev *dev, void *fdt, int soc, uint32_t intc);
+	/** Write its node into /soc, which is open; intc is the phandle of the VM's interrupt controller. */
+	void (*write_node)(struct vdev *dev, struct dt_writer *w, uint32_t intc);
 };
 
 struct vdev {
@@ -105,11 +103,8 @@ int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, uns
 int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, unsigned size,
 		     unsigned max, uint64_t value);
 
-/**
- * Add the node name@base with its compatible strings (n bytes, each ended by a zero) and reg.
- * @return the node's offset or a negative libfdt error.
- */
-int vdev_new_node(void *fdt, int soc, const char *name, const char *compatible, int n,
-		  uint64_t base, uint64_t size);
-/** Give the node its interrupt. @return 0 or a negative libfdt error. */
-int vdev_node_interrupt(void *fdt, int node, uint32_t intc, uint32_t source);
+/** Begin the node name@base with its compatible strings (n bytes, each ended by a zero) and reg. */
+void vdev_begin_node(struct dt_writer *w, const char *name, const char *compatible, int n,
+		     uint64_t base, uint64_t size);
+/** Give the node its interrupt. */
+void vdev_node_interrupt(struct dt_writer *w, uint32_t intc, uint32_t source);

@@ -82,8 +82,8 @@ void vm_report(struct vm *vm);
 int vm_devices_create(struct vm *vm) __must_check;
 void vm_devices_destroy(struct vm *vm);
 void vm_devices_reset(struct vm *vm);
-/** Add the devices' nodes under /soc (struct guest_dt_machine.add_devices; arg is the VM). */
-int vm_devices_add_nodes(void *fdt, int soc, void *arg);
+/** Write the devices' nodes into /soc (struct guest_dt_machine.write_devices; arg is the VM). */
+void vm_devices_write_nodes(struct dt_writer *w, void *arg);
 
 /** Build the guest's device tree into buf. @return size or negative errno as guest_dt_build. */
 int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size) __must_check;
