@@ -172,16 +172,17 @@ enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 	return inject(v, CAUSE_ILLEGAL, vcpu_live_stval());
 }
 
-static struct vcpu *running_vcpu(void)
+/* The vCPU whose task has this hart, be it in the guest or on its way to sleep: its CSRs are live. */
+static struct vcpu *current_vcpu(void)
 {
 	struct vcpu *v = this_hart()->loaded_vcpu;
 
-	return v && v->running_on == (int)this_hart()->index ? v : NULL;
+	return v && this_hart()->current->ext == &v->ext ? v : NULL;
 }
 
 static void guest_timer_expired(void)
 {
-	struct vcpu *v = running_vcpu();
+	struct vcpu *v = current_vcpu();
 
 	if (!v)
 		return;
