@@ -4,11 +4,12 @@
 
 static enum vcpu_next srst_call(struct vcpu *v)
 {
-	uint64_t type = sbi_arg(v, 0), reason = sbi_arg(v, 1);
+	/* Of the registers only 32 bits count ("Binary Encoding"). */
+	uint32_t type = (uint32_t)sbi_arg(v, 0), reason = (uint32_t)sbi_arg(v, 1);
 
 	if (sbi_fid(v) != 0)
 		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
-	/* Both are 32-bit numbers; of their vendor ranges nothing is ours. */
+	/* Of the vendor ranges nothing is ours. */
 	if (type > SBI_SRST_WARM_REBOOT || reason > SBI_SRST_REASON_FAILURE)
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
 	if (reason == SBI_SRST_REASON_FAILURE)
