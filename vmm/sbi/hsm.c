@@ -11,19 +11,24 @@ static struct vcpu *vcpu_with_id(struct vcpu *v, uint64_t id)
 	return id < v->vm->n_vcpus ? v->vm->vcpus[id] : NULL;
 }
 
+/* An address where a hart can begin: the shortest instructions have two bytes. */
+static bool can_begin_at(const struct vcpu *v, uint64_t pc)
+{
+	return !(pc & 1) && guest_in_ram(v->vm, GPA(pc), 2);
+}
+
 /* In task context: the other vCPU may need a task. */
 static void start_deferred(struct vcpu *v)
 {
 	struct vcpu *target = vcpu_with_id(v, sbi_arg(v, 0));
 
-	vm_vcpu_active(v->vm);
 	if (vcpu_start(target, sbi_arg(v, 1), sbi_arg(v, 2)) == 0) {
 		task_wake(target->task);
 		sbi_return(v, SBI_SUCCESS, 0);
 		return;
 	}
-	vm_vcpu_inactive(v->vm);
 	__atomic_store_n(&target->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST);
+	vm_vcpu_inactive(v->vm);
 	sbi_return(v, SBI_ERR_FAILED, 0);
 }
 
@@ -34,11 +39,15 @@ static enum vcpu_next hart_start(struct vcpu *v)
 
 	if (!target)
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
-	if (!guest_in_ram(v->vm, GPA(sbi_arg(v, 1)), 4) || (sbi_arg(v, 1) & 1))
+	if (!can_begin_at(v, sbi_arg(v, 1)))
 		return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
+	/* Counted before its state says so: the VM may end now, and then the target counts itself out. */
+	vm_vcpu_active(v->vm);
 	if (!__atomic_compare_exchange_n(&target->hsm_state, &stopped, SBI_HSM_START_PENDING, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		vm_vcpu_inactive(v->vm); /* we are active, so this is not the last */
 		return sbi_return(v, SBI_ERR_ALREADY_AVAILABLE, 0);
+	}
 	return vcpu_defer(v, start_deferred);
 }
 
@@ -53,12 +62,12 @@ static enum vcpu_next hart_status(struct vcpu *v)
 
 static enum vcpu_next hart_suspend(struct vcpu *v)
 {
-	uint64_t type = sbi_arg(v, 0);
+	uint32_t type = (uint32_t)sbi_arg(v, 0); /* of the register only 32 bits count ("Binary Encoding") */
 
-	if (type >> 32 || (type != RETENTIVE && type != NON_RETENTIVE))
+	if (type != RETENTIVE && type != NON_RETENTIVE)
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
 	if (type == NON_RETENTIVE) {
-		if (!guest_in_ram(v->vm, GPA(sbi_arg(v, 1)), 4) || (sbi_arg(v, 1) & 1))
+		if (!can_begin_at(v, sbi_arg(v, 1)))
 			return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
 		v->start_pc = sbi_arg(v, 1);
 		v->start_opaque = sbi_arg(v, 2);

@@ -52,10 +52,28 @@ static void begin_at_start(struct vcpu *v)
 	vcpu_power_on(v);
 	vcpu_csrs_load(&v->csrs);
 	vcpu_fp_load(&v->fp);
+	/* What it executes may have been written elsewhere: by us, or by other vCPUs. */
+	cpu_fence_i();
 	v->ctx.sepc = pc;
 	v->ctx.x[10] = v->id;
 	v->ctx.x[11] = opaque;
 	__atomic_store_n(&v->hsm_state, SBI_HSM_STARTED, __ATOMIC_SEQ_CST);
+	/* hvip is empty now, but lines that are up stay up. */
+	vcpu_request(v, VCPU_REQ_IRQ);
+}
+
+/* The guest loses its registers, but not the interrupts that may have woken it. */
+static void resume_nonretentive(struct vcpu *v)
+{
+	uint64_t deadline = guest_deadline(v);
+	bool ipi = vcpu_live_irqs() & BIT(IRQ_VS_SOFT);
+
+	v->suspended_nonretentive = false;
+	begin_at_start(v);
+	if (deadline != UINT64_MAX)
+		vcpu_set_timer(v, deadline);
+	if (ipi)
+		vcpu_send_ipi(v);
 }
 
 static void wait_for_start(struct vcpu *v)
@@ -100,10 +118,8 @@ static void wait_for_interrupt(struct vcpu *v)
 	}
 	if (!suspended(v))
 		return;
-	if (v->suspended_nonretentive) {
-		v->suspended_nonretentive = false;
-		begin_at_start(v);
-	}
+	if (v->suspended_nonretentive)
+		resume_nonretentive(v);
 	__atomic_store_n(&v->hsm_state, SBI_HSM_STARTED, __ATOMIC_SEQ_CST);
 }
 
@@ -156,8 +172,10 @@ void vcpu_run(void *arg)
 		req = vcpu_serve(v);
 		if (req & VCPU_REQ_STOP)
 			break;
-		if (req & VCPU_REQ_START)
+		if (req & VCPU_REQ_START) {
 			begin_at_start(v);
+			continue;
+		}
 		if (this_hart()->resched)
 			continue;
 		choose_wfi(v);
@@ -166,7 +184,8 @@ void vcpu_run(void *arg)
 	}
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	irq_enable();
-	if (__atomic_exchange_n(&v->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST) != SBI_HSM_STOPPED)
+	/* Not STOPPED: a sibling must not start what has no task any more. A start that came before is counted already. */
+	if (__atomic_exchange_n(&v->hsm_state, SBI_HSM_STOP_PENDING, __ATOMIC_SEQ_CST) != SBI_HSM_STOPPED)
 		vm_vcpu_inactive(v->vm);
 	task_exit(0);
 }
