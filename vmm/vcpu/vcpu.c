@@ -173,6 +173,7 @@ static void switch_in(struct task_ext *ext)
 	struct vcpu *v = container_of(ext, struct vcpu, ext);
 
 	load(v);
+	v->sampled_at = time_now();
 	if (hext.sstc)
 		return;
 	if (v->deadline <= time_now())
