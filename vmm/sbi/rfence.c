@@ -15,6 +15,7 @@ enum { FENCE_I, SFENCE_VMA, SFENCE_VMA_ASID, HFENCE_GVMA_VMID, HFENCE_GVMA, HFEN
 
 static inline void sfence_self(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
+	uint64_t va = ALIGN_DOWN(start, PAGE_SIZE);
 	uint64_t pages = size / PAGE_SIZE + 2;
 
 	/* Size ~0, and start and size both 0, mean everything. */
@@ -25,7 +26,8 @@ static inline void sfence_self(uint64_t start, uint64_t size, bool has_asid, uin
 			vcpu_hfence_vvma_all();
 		return;
 	}
-	for (uint64_t va = ALIGN_DOWN(start, PAGE_SIZE); va < start + size; va += PAGE_SIZE) {
+	/* Counted: the range may end with the last byte of the address space. */
+	for (pages = (start - va + size + PAGE_SIZE - 1) / PAGE_SIZE; pages > 0; pages--, va += PAGE_SIZE) {
 		if (has_asid)
 			vcpu_hfence_vvma_asid(va, asid);
 		else
@@ -74,7 +76,7 @@ static enum vcpu_next rfence_call(struct vcpu *v)
 		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
 	if (sbi_hart_mask(v, sbi_arg(v, 0), sbi_arg(v, 1), &vcpus))
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
-	if (fid != FENCE_I && size != UINT64_MAX && start + size < start)
+	if (fid != FENCE_I && size != UINT64_MAX && size && start + size - 1 < start)
 		return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
 	if (fid == FENCE_I)
 		sbi_fence_i_mask(v, vcpus);
