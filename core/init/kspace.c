@@ -8,6 +8,8 @@
 #include <caisson/mm.h>
 #include <caisson/spinlock.h>
 
+#include <errno.h>
+
 #include "ram.h"
 
 #define LOG_NAME "mm"
@@ -97,16 +99,18 @@ void *kstack_alloc(size_t size)
 {
 	void *used = pop_free_stack();
 	uint64_t slot;
+	int error;
 
 	ASSERT(size == BOOT_STACK_SIZE);
 	if (used)
 		return used;
-	if (aspace_find_free(&kernel_space, KSTACK_BASE, KSTACK_SLOT, KSTACK_SLOT, &slot))
-		return NULL;
-	slot += BOOT_STACK_SIZE;
-	if (aspace_map_alloc(&kernel_space, slot, size, PERM_R | PERM_W, ALLOC_EAGER))
-		return NULL;
-	return (void *)(uintptr_t)slot;
+	do {
+		if (aspace_find_free(&kernel_space, KSTACK_BASE, KSTACK_SLOT, KSTACK_SLOT, &slot))
+			return NULL;
+		slot += BOOT_STACK_SIZE;
+		error = aspace_map_alloc(&kernel_space, slot, size, PERM_R | PERM_W, ALLOC_EAGER);
+	} while (error == -EEXIST); /* another hart took the same slot first */
+	return error ? NULL : (void *)(uintptr_t)slot;
 }
 
 void kstack_free(void *base, size_t size)
