@@ -55,7 +55,9 @@ static int build(struct vm *vm, char *err, size_t n)
 	if (error)
 		return error;
 	error = aspace_init(&vm->space, format, 0, BIT(format->input_bits) - 1);
-	if (!error) {
+	if (error) {
+		vm->space.format = NULL; /* vm_destroy: there is no root table to take down */
+	} else {
 		vm->space.flush = flush_guest;
 		error = aspace_map_alloc(&vm->space, vm->ram_start, vm->ram_size, PERM_R | PERM_W | PERM_X,
 					 ALLOC_LARGE | (c->eager ? ALLOC_EAGER : 0));
