@@ -69,5 +69,7 @@ void arch_hart_init(void)
 {
 	trap_init();
 	CSR_WRITE(scounteren, COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR);
+	/* Off would make moving a vCPU's FP registers trap; the host itself uses none. */
+	CSR_SET(sstatus, SSTATUS_FS_INITIAL);
 	CSR_WRITE(sie, BIT(IRQ_S_SOFT) | BIT(IRQ_S_TIMER) | BIT(IRQ_S_EXT));
 }

@@ -70,7 +70,7 @@ void vcpu_live_inject(uint64_t cause, uint64_t tval)
 
 /* A fault while looking through the guest's translation traps into the host: what that overwrites is kept here. */
 struct live_trap {
-	uint64_t sepc, sstatus, hstatus;
+	uint64_t sepc, sstatus, hstatus, stval;
 };
 
 static void live_keep(struct live_trap *t)
@@ -78,6 +78,7 @@ static void live_keep(struct live_trap *t)
 	t->sepc = CSR_READ(sepc);
 	t->sstatus = CSR_READ(sstatus);
 	t->hstatus = CSR_READ(hstatus);
+	t->stval = CSR_READ(stval);
 }
 
 static void live_restore(const struct live_trap *t)
@@ -85,6 +86,7 @@ static void live_restore(const struct live_trap *t)
 	CSR_WRITE(sepc, t->sepc);
 	CSR_WRITE(sstatus, t->sstatus);
 	CSR_WRITE(hstatus, t->hstatus);
+	CSR_WRITE(stval, t->stval);
 }
 
 int vcpu_live_read64(gva_t va, uint64_t *out)

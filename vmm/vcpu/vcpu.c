@@ -6,12 +6,16 @@
 #include <arch/hext.h>
 #include <arch/sbi.h>
 #include <arch/timer.h>
+#include <caisson/console.h>
 #include <caisson/hart.h>
 #include <caisson/mm.h>
 #include <vmm/vcpu.h>
 #include <vmm/vm.h>
 
 #include "vcpu_internal.h"
+
+/** VMs have VMIDs of their own, 1 and up, if there are more than this (as many as the console has channels). */
+#define VMIDS_WANTED (CONSOLE_MAX + 1 - CONSOLE_VM)
 
 static const struct area no_area;
 
@@ -54,13 +58,17 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	return v;
 }
 
+/* Other harts may be switching other vCPUs in at the same time: what they write must stay. */
+static void forget(void **holder, void *v)
+{
+	__atomic_compare_exchange_n(holder, &v, NULL, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 static void forget_loaded_state(struct vcpu *v)
 {
 	for (unsigned h = 0; h < hart_count(); h++) {
-		if (harts[h].loaded_vcpu == v)
-			harts[h].loaded_vcpu = NULL;
-		if (harts[h].fp_owner == v)
-			harts[h].fp_owner = NULL;
+		forget(&harts[h].loaded_vcpu, v);
+		forget(&harts[h].fp_owner, v);
 	}
 }
 
@@ -85,7 +93,8 @@ void vcpu_power_on(struct vcpu *v)
 	v->csrs.vstimecmp = UINT64_MAX;
 	/* Some user programs read the time before their kernel opens it. */
 	v->csrs.scounteren = COUNTEREN_TM;
-	v->csrs.henvcfg = hext.henvcfg & (ENVCFG_STCE | ENVCFG_CBZE | ENVCFG_CBCFE | ENVCFG_CBIE |
+	/* CBO.INVAL flushes: dropping dirty lines could bring back what others had in this memory before. */
+	v->csrs.henvcfg = hext.henvcfg & (ENVCFG_STCE | ENVCFG_CBZE | ENVCFG_CBCFE | ENVCFG_CBIE_FLUSH |
 					  ENVCFG_PBMTE | ENVCFG_FIOM);
 	v->deadline = UINT64_MAX;
 }
@@ -141,15 +150,21 @@ static void fp_load(struct vcpu *v, bool came_from_elsewhere)
 	h->fp_owner = v;
 }
 
-/* Translations that this vCPU left here earlier are stale if it, or a sibling with the same VMID, ran meanwhile. */
+/*
+ * Translations that this vCPU left here earlier are stale if it, or a sibling with the same VMID, ran meanwhile; so
+ * are instructions that it fetched here before it wrote others elsewhere. With few VMID bits VMs may share one.
+ */
 static void flush_stale(struct vcpu *v, bool came_from_elsewhere)
 {
 	struct vcpu **last = &v->vm->last_vcpu[this_hart()->index];
+	bool shared = BIT(hext.vmid_bits) <= VMIDS_WANTED;
 
-	if (hext.vmid_bits == 0)
+	if (shared)
 		hext_flush_all();
-	if (*last != v || came_from_elsewhere)
+	if (shared || *last != v || came_from_elsewhere)
 		vcpu_hfence_vvma_all();
+	if (came_from_elsewhere)
+		cpu_fence_i();
 	*last = v;
 }
 
@@ -159,8 +174,8 @@ static void load(struct vcpu *v)
 	bool elsewhere = v->loaded_hart != h->index;
 
 	if (h->loaded_vcpu != v || elsewhere) {
-		vcpu_csrs_load(&v->csrs);
 		vcpu_set_stage2(v->vm->space.root, v->vm->space.format->mode, v->vm->vmid);
+		vcpu_csrs_load(&v->csrs);
 		flush_stale(v, elsewhere);
 		h->loaded_vcpu = v;
 		v->loaded_hart = h->index;

@@ -31,7 +31,7 @@ static bool usable(const char *ext)
 	if (strcmp(ext, "zicboz") == 0)
 		return hext.henvcfg & ENVCFG_CBZE;
 	if (strcmp(ext, "zicbom") == 0)
-		return (hext.henvcfg & ENVCFG_CBCFE) && (hext.henvcfg & ENVCFG_CBIE);
+		return (hext.henvcfg & ENVCFG_CBCFE) && (hext.henvcfg & ENVCFG_CBIE_FLUSH);
 	if (strcmp(ext, "svpbmt") == 0)
 		return hext.henvcfg & ENVCFG_PBMTE;
 	return true;

@@ -91,12 +91,16 @@
 
 /* henvcfg, senvcfg */
 #define ENVCFG_FIOM (1UL << 0)
-#define ENVCFG_CBIE (3UL << 4)
+#define ENVCFG_CBIE_FLUSH (1UL << 4)
 #define ENVCFG_CBCFE (1UL << 6)
 #define ENVCFG_CBZE (1UL << 7)
 #define ENVCFG_ADUE (1UL << 61)
 #define ENVCFG_PBMTE (1UL << 62)
 #define ENVCFG_STCE (1UL << 63)
+
+/* hstateen0: what guests may use. Other bits open state that is not switched with the vCPU. */
+#define STATEEN_ENVCFG (1UL << 62)
+#define STATEEN_SE0 (1UL << 63)
 
 /* satp, hgatp */
 #define ATP_MODE_SHIFT 60

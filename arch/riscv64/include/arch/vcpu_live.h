@@ -8,9 +8,13 @@
 #include <arch/csr.h>
 #include <caisson/types.h>
 
-/** hgatp for the VM whose vCPU comes onto this hart. */
+/**
+ * hgatp for the VM whose vCPU comes onto this hart. vsatp is 0 afterwards: between the two writes no look-up ahead
+ * of time may go through one VM's first stage and another's second.
+ */
 static inline void vcpu_set_stage2(hpa_t root, unsigned mode, unsigned vmid)
 {
+	CSR_WRITE(vsatp, 0);
 	CSR_WRITE(hgatp, (uint64_t)mode << ATP_MODE_SHIFT | (uint64_t)vmid << HGATP_VMID_SHIFT |
 				 root.v >> PAGE_SHIFT);
 }
