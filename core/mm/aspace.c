@@ -209,15 +209,27 @@ static unsigned whole_perm(unsigned perm)
 	return perm & PERM_W ? perm | PERM_R : perm;
 }
 
-/** Map a linear area's block at `off`: a 1 GiB leaf, or what a 2 MiB block has of smaller ones. */
+/** How large the leaves at an address can be, whatever the size. */
+static unsigned leaf_level(uint64_t addr, uint64_t hpa)
+{
+	unsigned level = ASPACE_LEAF_LEVELS - 1;
+
+	while (level > 0 && !IS_ALIGNED(addr | hpa, BIT(pt_level_shift(level))))
+		level--;
+	return level;
+}
+
+/**
+ * Map a linear area's block at `off`: one table's worth of the largest leaves that its alignment allows,
+ * with smaller ones for what is left at the end.
+ */
 static int map_block(struct aspace *as, const struct area *a, uint64_t off, uint64_t *done)
 {
 	uint64_t addr = a->start + off, hpa = a->hpa.v + off, left = a->size - off;
-	bool huge = IS_ALIGNED(addr | hpa, GiB) && left >= GiB;
 	irqflags_t irq;
 	int err;
 
-	*done = block_rest(addr, huge ? 2 : BLOCK_LEVEL, left);
+	*done = block_rest(addr, leaf_level(addr, hpa) + 1, left);
 	irq = spin_lock_irqsave(&as->lock);
 	err = pt_map(as->format, as->root, addr, *done, HPA(hpa), a->perm, ASPACE_LEAF_LEVELS - 1,
 		     &as->tables);

@@ -134,9 +134,20 @@ static unsigned entries_at(const struct pt_format *f, unsigned level)
 	return level == f->levels - 1 ? ENTRIES << f->root_extra : ENTRIES;
 }
 
+static unsigned entry_number(const struct pt_format *f, unsigned level, uint64_t addr)
+{
+	return addr >> pt_level_shift(level) & (entries_at(f, level) - 1);
+}
+
+/** From the entry of an address to its table's end. */
+static unsigned entries_left(const struct pt_format *f, unsigned level, uint64_t addr)
+{
+	return entries_at(f, level) - entry_number(f, level, addr);
+}
+
 static uint64_t *entry_of(const struct pt_format *f, uint64_t *table, unsigned level, uint64_t addr)
 {
-	return &table[addr >> pt_level_shift(level) & (entries_at(f, level) - 1)];
+	return &table[entry_number(f, level, addr)];
 }
 
 /** Go down to `lowest` or the first entry that is not a table; *level says where that is. */
@@ -171,25 +182,33 @@ static int new_table(uint64_t *pte, uint64_t *tables)
 	return 0;
 }
 
-/** Put one leaf at `level`, with the tables that lead there. */
-static int map_leaf(const struct pt_format *f, hpa_t root, uint64_t addr, unsigned level,
-		    uint64_t leaf, uint64_t *tables)
+/** Find the entry for a leaf at `level`, with new tables where there are none on the way. */
+static int make_way(const struct pt_format *f, hpa_t root, uint64_t addr, unsigned level,
+		    uint64_t **pte, uint64_t *tables)
 {
 	for (;;) {
 		unsigned at;
-		uint64_t *pte = descend(f, root, addr, level, &at);
 		int err;
 
-		if (pte_get(pte) & PTE_V)
-			return -EEXIST;
-		if (at == level) {
-			pte_set(pte, leaf);
+		*pte = descend(f, root, addr, level, &at);
+		if (at == level)
 			return 0;
-		}
-		err = new_table(pte, tables);
+		if (pte_get(*pte) & PTE_V)
+			return -EEXIST;
+		err = new_table(*pte, tables);
 		if (err)
 			return err;
 	}
+}
+
+static int put_leaves(uint64_t *pte, uint64_t n, uint64_t leaf, uint64_t step)
+{
+	for (; n > 0; n--, pte++, leaf += step) {
+		if (pte_get(pte) & PTE_V)
+			return -EEXIST;
+		pte_set(pte, leaf);
+	}
+	return 0;
 }
 
 static unsigned largest_level(uint64_t addr, uint64_t size, hpa_t hpa, unsigned max_level)
@@ -218,13 +237,19 @@ int pt_map(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, 
 	max_level = MIN(max_level, f->levels - 1);
 	while (size > 0) {
 		unsigned level = largest_level(addr, size, hpa, max_level);
-		int err = map_leaf(f, root, addr, level, pte_make(hpa, bits), tables);
+		/* The same level serves up to the table's end: only there can a larger leaf begin. */
+		uint64_t n = MIN(size >> pt_level_shift(level), entries_left(f, level, addr));
+		uint64_t *pte;
+		int err = make_way(f, root, addr, level, &pte, tables);
 
+		if (!err)
+			err = put_leaves(pte, n, pte_make(hpa, bits),
+					 level_size(level) >> PAGE_SHIFT << PTE_PPN_SHIFT);
 		if (err)
 			return err;
-		addr += level_size(level);
-		hpa.v += level_size(level);
-		size -= level_size(level);
+		addr += n << pt_level_shift(level);
+		hpa.v += n << pt_level_shift(level);
+		size -= n << pt_level_shift(level);
 	}
 	return 0;
 }
