@@ -43,8 +43,10 @@ boot:
 
 	la t0, __bss_start
 	la t1, __bss_end
-1:	sd zero, 0(t0)
-	addi t0, t0, 8
+1:	.irp n, 0,1,2,3,4,5,6,7             /* both ends are aligned to 64 */
+	sd zero, (8 * \n)(t0)
+	.endr
+	addi t0, t0, 64
 	bltu t0, t1, 1b
 
 	/* s2 = physical start of the image, s3 = virtual minus physical */

@@ -77,25 +77,45 @@ static bool word_is(const char *word, const char *ext)
 	return *ext == '\0' && *word == '\0';
 }
 
-static bool list_names(const char *list, int len, const char *ext)
+struct question {
+	const char *const *names;
+	unsigned n;
+	unsigned harts;
+	uint64_t everywhere; /* names that all harts so far have */
+};
+
+static uint64_t from_string(const struct question *q, const char *isa)
+{
+	uint64_t found = 0;
+
+	for (unsigned i = 0; i < q->n; i++)
+		if (string_names(isa, q->names[i]))
+			found |= BIT(i);
+	return found;
+}
+
+static uint64_t find_word(const struct question *q, const char *word)
+{
+	for (unsigned i = 0; i < q->n; i++)
+		if (word_is(word, q->names[i]))
+			return BIT(i);
+	return 0;
+}
+
+static uint64_t from_list(const struct question *q, const char *list, int len)
 {
 	const char *end = list + len;
+	uint64_t found = 0;
 
 	while (end > list && end[-1] != '\0')
 		end--; /* a last word without its zero is none */
 	while (list < end) {
-		if (word_is(list, ext))
-			return true;
+		found |= find_word(q, list);
 		while (*list++)
 			;
 	}
-	return false;
+	return found;
 }
-
-struct question {
-	const char *ext;
-	unsigned harts, with;
-};
 
 static void ask_cpu(uint64_t hwid, int node, void *arg)
 {
@@ -107,17 +127,22 @@ static void ask_cpu(uint64_t hwid, int node, void *arg)
 	(void)hwid;
 	q->harts++;
 	if (list) {
-		q->with += list_names(list, len, q->ext);
+		q->everywhere &= from_list(q, list, len);
 		return;
 	}
 	isa = dt_string(dt_blob(), node, "riscv,isa");
-	q->with += isa && string_names(isa, q->ext);
+	q->everywhere &= isa ? from_string(q, isa) : 0;
+}
+
+uint64_t dt_isa_mask(const char *const *names, unsigned n)
+{
+	struct question q = { .names = names, .n = n, .everywhere = UINT64_MAX };
+
+	dt_for_each_cpu(ask_cpu, &q);
+	return q.harts > 0 ? q.everywhere : 0;
 }
 
 bool dt_isa_has(const char *ext)
 {
-	struct question q = { .ext = ext };
-
-	dt_for_each_cpu(ask_cpu, &q);
-	return q.harts > 0 && q.with == q.harts;
+	return dt_isa_mask(&ext, 1);
 }

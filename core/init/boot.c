@@ -100,7 +100,6 @@ static void start_platform(void)
 	if (cpus < 0 || dt_u32(fdt, cpus, "timebase-frequency", 0, &hz) || hz == 0)
 		panic("the device tree does not tell the timebase-frequency");
 	timebase_hz = hz;
-	arch_features_init();
 	drivers_probe();
 	log_info("platform: %s, %u harts, timebase %u Hz", model ? model : "unnamed", hart_count(), hz);
 }
@@ -152,6 +151,7 @@ static void kernel_main(void)
 {
 	int status;
 
+	arch_features_init();
 	start_allocator();
 	start_memory_management();
 	start_platform();

@@ -12,7 +12,6 @@
 #include <caisson/spinlock.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include "frame.h"
 
@@ -127,7 +126,7 @@ static void add_region(uint64_t first, uint64_t end)
 	r->state = hpa_to_kva(HPA(first << PAGE_SHIFT));
 	r->first = first + own;
 	r->end = end;
-	memset(r->state, INSIDE, r->end - r->first);
+	page_zero(r->state, own << PAGE_SHIFT); /* all INSIDE, which is 0 */
 	n_regions++;
 	n_total += r->end - r->first;
 	release_all(r);

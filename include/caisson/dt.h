@@ -50,6 +50,8 @@ bool boot_arg(const char *key, char *buf, size_t size);
 /** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by every enabled hart's
  *  riscv,isa-extensions or, where that is absent, riscv,isa? */
 bool dt_isa_has(const char *ext);
+/** The same for n different names (at most 64) in one go. @return bit i: every enabled hart has names[i]. */
+uint64_t dt_isa_mask(const char *const *names, unsigned n);
 /** Call fn for each RAM range. */
 void dt_for_each_memory(void (*fn)(uint64_t start, uint64_t size, void *arg), void *arg);
 /** Call fn for each enabled cpu node, with its hardware id. */

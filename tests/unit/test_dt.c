@@ -457,6 +457,8 @@ static void isa_of_every_enabled_hart(void **state)
 	assert_true(dt_isa_has("m"));
 	assert_false(dt_isa_has("a"));
 	assert_false(dt_isa_has("sstc"));
+	assert_int_equal(dt_isa_mask((const char *[]){ "sstc", "h", "i", "zba", "m" }, 5), 0x16);
+	assert_int_equal(dt_isa_mask(NULL, 0), 0);
 	open_tree();
 	close_tree();
 	assert_false(dt_isa_has("i"));

@@ -221,7 +221,10 @@ static void taken_addresses_are_refused(void **state)
 	assert_int_equal(map(4 * MiB - PAGE_SIZE, PAGE_SIZE, 0, RWX, 2), -EEXIST);
 	assert_int_equal(map(GiB, GiB, 0, RWX, 2), -EEXIST);            /* above a small one */
 	assert_int_equal(map(GiB, PAGE_SIZE, 0, RWX, 2), -EEXIST);
+	assert_int_equal(map(0, 8 * MiB, GiB, RWX, 1), -EEXIST);        /* in the middle of a run */
+	check_walk(0, GiB, 1, RWX);
 	check_walk(2 * MiB, 0, 1, RWX);
+	check_hole(4 * MiB, 1);
 	assert_int_equal(unmap(0, 2 * GiB), 0);
 	close_root();
 }

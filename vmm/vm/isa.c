@@ -22,10 +22,9 @@ static const char *const passed_on[] = {
 static const char *extensions[N_PASSED + 1];
 static char isa[320];
 
+/** Can guests use an extension that the machine has? */
 static bool usable(const char *ext)
 {
-	if (!dt_isa_has(ext))
-		return false;
 	if (strcmp(ext, "sstc") == 0)
 		return hext.sstc;
 	if (strcmp(ext, "zicboz") == 0)
@@ -39,16 +38,17 @@ static bool usable(const char *ext)
 
 void guest_isa_init(void)
 {
+	const uint64_t here = dt_isa_mask(passed_on, N_PASSED);
+	char *end = stpcpy(isa, "rv64");
 	unsigned n = 0;
 
-	strcpy(isa, "rv64");
 	for (unsigned i = 0; i < N_PASSED; i++) {
-		if (!usable(passed_on[i]))
+		if (!(here & BIT(i)) || !usable(passed_on[i]))
 			continue;
 		extensions[n++] = passed_on[i];
 		if (passed_on[i][1])
-			strcat(isa, "_");
-		strcat(isa, passed_on[i]);
+			*end++ = '_';
+		end = stpcpy(end, passed_on[i]);
 	}
 	extensions[n] = NULL;
 	log_info("guest ISA: %s", isa);
