@@ -86,7 +86,9 @@ int main(void)
 		report_error("the bundle describes no VM");
 		return STATUS_CONFIG;
 	}
-	if (!batch)
+	if (batch)
+		console_mux_attach(vm_by_id(0)); /* for the input */
+	else
 		monitor_start();
 	return vms_supervise(batch);
 }

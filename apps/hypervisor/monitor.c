@@ -22,6 +22,7 @@
 static spinlock_t lock;
 static struct line editor;
 static bool busy;              /* a command runs: there is no prompt to restore */
+static bool over;              /* the machine is about to end */
 static unsigned last_vm = NO_VM; /* id of the VM attached last */
 
 static void editor_write(void *arg, const char *buf, size_t n)
@@ -70,7 +71,7 @@ static void show_prompt(void)
 
 	busy = false;
 	/* A command may have attached a VM: then the prompt comes with the escape key. */
-	if (!console_mux_attached())
+	if (!console_mux_attached() && !over)
 		line_start(&editor);
 	spin_unlock_irqrestore(&lock, flags);
 }
@@ -128,20 +129,15 @@ static void on_byte(char c)
 		leave_vm();
 	else if (c == CONSOLE_ESCAPE)
 		back_to_vm();
-	else if (!attached)
+	else if (attached)
+		console_mux_forward(c);
+	else
 		prompt_byte(c);
 }
 
 static void monitor_task(void *arg)
 {
-	struct vm *vm = vm_by_id(0);
-
 	(void)arg;
-	shell_printf("Ctrl-] switches between the guest's console and the monitor\n");
-	if (vm)
-		attach_quietly(vm);
-	else
-		show_prompt();
 	for (;;)
 		on_byte(console_mux_getc());
 }
@@ -149,10 +145,25 @@ static void monitor_task(void *arg)
 void monitor_start(void)
 {
 	static const struct task_attr attr = { .detached = true };
+	struct vm *vm = vm_by_id(0);
 
 	line_init(&editor, "caisson> ", editor_write, NULL, shell_command_name);
+	/* Here, not in the task: however soon a VM ends, its output is shown, and nothing is cut. */
+	shell_printf("Ctrl-] switches between the guest's console and the monitor\n");
+	if (vm)
+		attach_quietly(vm);
+	else
+		show_prompt();
 	if (!task_create("monitor", monitor_task, NULL, &attr))
 		log_error("no memory for the monitor: the VMs run without one");
+}
+
+void monitor_stop(void)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	over = true;
+	spin_unlock_irqrestore(&lock, flags);
 }
 
 static void say_end(const struct vm *vm)

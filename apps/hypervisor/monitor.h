@@ -5,6 +5,8 @@ struct vm;
 
 /** Start it, with the first VM attached. Task context. */
 void monitor_start(void);
+/** The machine is about to end: no new prompt, which would be cut. */
+void monitor_stop(void);
 /** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back.
  *  Task context. */
 void monitor_vm_ended(struct vm *vm);

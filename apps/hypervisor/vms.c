@@ -108,6 +108,8 @@ static bool reboot(struct vm *vm)
 		return false;
 	}
 	vm_start(vm);
+	if (leaving) /* poweroff came while it was not running */
+		vm_end(vm, VM_END_STOPPED, 0, "the machine is powered off");
 	return true;
 }
 
@@ -153,6 +155,7 @@ int vms_supervise(bool batch)
 	/* A person may want to look at what crashed: the monitor then stays. */
 	if (!batch && !all_shut_down && !leaving)
 		waitq_wait(&shutdown_wait, is_leaving, NULL, UINT64_MAX);
+	monitor_stop();
 	log_info("monitor shut down");
 	return status;
 }

@@ -26,6 +26,7 @@ struct ring {
 static spinlock_t lock;
 static struct ring *rings[CONSOLE_MAX + 1 - CONSOLE_VM];
 static struct vm *attached;
+static bool left; /* the escape key was pressed: input is the monitor's until it attaches something */
 static bool batch_mode;
 
 static char input[MONITOR_INPUT];
@@ -99,30 +100,60 @@ void console_mux_ready(struct vm *vm)
 		console_rx_resume();
 }
 
+/* Lock held. */
 static size_t to_monitor(const char *buf, size_t n)
 {
 	size_t taken = 0;
 
 	while (taken < n && input_head - input_tail < MONITOR_INPUT)
 		input[input_head++ % MONITOR_INPUT] = buf[taken++];
-	waitq_notify_one(&input_wait);
 	return taken;
 }
 
-/* One byte of the escape key goes to the monitor wherever input goes; it then decides. */
+/* Whose input comes now; NULL: the monitor's, which also gets what follows bytes it has not read yet. Lock held. */
+static struct vm *input_goes_to(void)
+{
+	return left || input_head != input_tail ? NULL : attached;
+}
+
+/* Input up to an escape key, or the key itself: that goes to the monitor wherever input goes; it then decides. */
+static size_t route_interactive(const char *buf, size_t n)
+{
+	const char *escape = memchr(buf, CONSOLE_ESCAPE, n);
+	size_t part = escape ? (size_t)(escape - buf) : n;
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	struct vm *vm;
+
+	if (part == 0) {
+		left = true;
+		part = 1;
+	}
+	vm = input_goes_to();
+	if (!vm)
+		part = to_monitor(buf, part);
+	spin_unlock_irqrestore(&lock, flags);
+	/* A guest that does not read must not keep the escape key from us: what it cannot take is dropped. */
+	if (vm)
+		vuart_input(vm->uart, buf, part);
+	else
+		waitq_notify_one(&input_wait);
+	return part;
+}
+
+/* Without a monitor there is no escape key; input is held back until the VM is there and while it does not read. */
 static size_t route(const char *buf, size_t n)
 {
-	const char *escape = batch_mode ? NULL : memchr(buf, CONSOLE_ESCAPE, n);
-	struct vm *vm = attached;
-	size_t part = escape ? (size_t)(escape - buf) : n;
+	if (!batch_mode)
+		return route_interactive(buf, n);
+	return attached ? vuart_input(attached->uart, buf, n) : 0;
+}
 
-	if (escape == buf)
-		return to_monitor(buf, 1);
-	if (!vm)
-		return to_monitor(buf, part);
-	part = vuart_input(vm->uart, buf, part);
-	/* A guest that does not read must not keep the escape key from us: what it cannot take is dropped. */
-	return batch_mode ? part : escape ? (size_t)(escape - buf) : n;
+void console_mux_forward(char c)
+{
+	struct vm *vm = attached;
+
+	if (vm)
+		vuart_input(vm->uart, &c, 1);
 }
 
 static size_t on_input(const char *buf, size_t n)
@@ -170,11 +201,7 @@ int console_mux_add(struct vm *vm)
 	if (vm->id >= ARRAY_SIZE(rings))
 		return -ENOSPC;
 	rings[vm->id] = kzalloc(sizeof(struct ring));
-	if (!rings[vm->id])
-		return -ENOMEM;
-	if (batch_mode && !attached)
-		attached = vm;
-	return 0;
+	return rings[vm->id] ? 0 : -ENOMEM;
 }
 
 void console_mux_remove(struct vm *vm)
@@ -195,6 +222,7 @@ void console_mux_attach(struct vm *vm)
 	irqflags_t flags = spin_lock_irqsave(&lock);
 
 	attached = vm;
+	left = false;
 	if (vm)
 		show_kept(vm);
 	spin_unlock_irqrestore(&lock, flags);

@@ -3,8 +3,8 @@
  *
  * Output of the attached VM goes to its channel at once; output of the others
  * is kept in a ring per VM (oldest bytes overwritten, counted) and shown when
- * that VM is attached. Under --batch every VM is attached. Input goes to the
- * attached VM, or to the monitor after the escape key.
+ * that VM is attached. Under --batch all output passes. Input goes to the
+ * attached VM, or to the monitor from the escape key on.
  */
 #pragma once
 
@@ -36,3 +36,5 @@ struct vm *console_mux_attached(void);
 uint64_t console_mux_lost(const struct vm *vm);
 /** Wait for a byte for the monitor. Task context. */
 char console_mux_getc(void);
+/** Give the attached VM a byte that was typed for it but came to the monitor, behind an escape key. Task context. */
+void console_mux_forward(char c);
