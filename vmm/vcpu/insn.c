@@ -36,6 +36,8 @@ static uint32_t transform16(uint32_t insn)
 		reg = insn >> (store ? 2 : 7) & 31;
 	else
 		return 0;
+	if (quadrant == 2 && !store && reg == 0)
+		return 0; /* reserved */
 	return make(store, funct3, reg) & ~(uint32_t)NOT_COMPRESSED;
 }
 
