@@ -13,6 +13,7 @@ typedef unsigned long irqflags_t;
 extern bool mock_irq_on;       /* interrupts enabled? Starts as true. */
 extern uint64_t mock_time;     /* what cpu_time returns */
 extern uint64_t mock_instret;  /* what cpu_instret returns */
+extern unsigned mock_fence_is; /* calls of cpu_fence_i */
 extern unsigned mock_relaxes;  /* calls of cpu_relax and cpu_wfi */
 /** If set: called by cpu_relax (false) and cpu_wfi (true); machine.h lets other harts run there. */
 extern void (*mock_wait)(bool wfi);
@@ -46,7 +47,7 @@ static inline void cpu_wfi(void) { mock_waits(true); }
 static inline uint64_t cpu_time(void) { return mock_time; }
 static inline uint64_t cpu_instret(void) { return mock_instret; }
 static inline void cpu_mb(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-static inline void cpu_fence_i(void) { }
+static inline void cpu_fence_i(void) { mock_fence_is++; }
 static inline void arch_page_zero(void *page, uint64_t n) { memset(page, 0, n); }
 static inline void arch_ipi_clear(void) { }
 static inline void arch_tlb_flush(uint64_t start, uint64_t size) { (void)start; (void)size; }
