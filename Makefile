@@ -47,7 +47,7 @@ endif
 LDFLAGS   := $(ARCHFLAGS) --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -nostartfiles -static \
 	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,-Map=$(O)/caisson.map
 
-OBJS := $(addprefix $(O)/,$(sort $(obj-y))) $(addprefix $(O)/libfdt/,fdt.o fdt_ro.o fdt_wip.o fdt_sw.o fdt_rw.o fdt_strerror.o fdt_empty_tree.o fdt_addresses.o)
+OBJS := $(addprefix $(O)/,$(sort $(obj-y))) $(addprefix $(O)/libfdt/,fdt.o fdt_ro.o fdt_wip.o fdt_rw.o fdt_strerror.o fdt_addresses.o)
 
 $(OBJS): $(O)/include/config.h
 $(filter %.o,$(OBJS)): | $(O)/include/asm_offsets.h

@@ -47,7 +47,7 @@ int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, un
 	return 0;
 }
 
-void vdev_begin_node(struct dt_writer *w, const char *name, const char *compatible, int n,
+void vdev_begin_node(struct dt_writer *w, const char *name, const char *compatible, size_t n,
 		     uint64_t base, uint64_t size)
 {
 	dt_begin_at(w, name, base);

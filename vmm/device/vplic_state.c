@@ -201,7 +201,7 @@ static void put_contexts(struct dt_writer *w, unsigned n_vcpus)
 		cells[n][0] = cpu_to_fdt32(GUEST_CPU_INTC_PHANDLE + n / 2);
 		cells[n][1] = cpu_to_fdt32(n & 1 ? 9 : 11);
 	}
-	dt_put(w, "interrupts-extended", cells, (int)(n * sizeof(cells[0])));
+	dt_put(w, "interrupts-extended", cells, n * sizeof(cells[0]));
 }
 
 static void vplic_write_node(struct vdev *dev, struct dt_writer *w, uint32_t intc)

@@ -2,9 +2,6 @@
  * The device tree that describes a VM to its guest, in the spirit of QEMU's
  * `virt` (Devicetree Specification 0.4; Linux's bindings riscv/cpus.yaml and
  * riscv/extensions.yaml).
- *
- * It is written in one go with libfdt's sequential writer, which neither moves
- * nor searches: a VM's start waits for this.
  */
 #include "guest_dt_parts.h"
 
@@ -15,8 +12,6 @@
 
 #include <vmm/dt_writer.h>
 #include <vmm/memory.h>
-
-#define USUAL_SIZE (int)(8 * KiB)
 
 /* --- nodes ----------------------------------------------------------------------------- */
 
@@ -40,7 +35,7 @@ static void write_chosen(struct dt_writer *w, const struct guest_dt *dt)
 	for (unsigned i = 0; i < ARRAY_SIZE(chosen.properties); i++)
 		if (chosen.properties[i].data)
 			dt_put(w, chosen.properties[i].name, chosen.properties[i].data,
-			       chosen.properties[i].len);
+			       (size_t)chosen.properties[i].len);
 	dt_end(w);
 	dt_begin(w, "aliases");
 	dt_put_text(w, "serial0", stdout_path);
@@ -145,14 +140,12 @@ static void write_soc(struct dt_writer *w, const struct guest_dt_machine *m)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-static int write_tree(const struct guest_dt *dt, int size)
+static int generate(const struct guest_dt *dt)
 {
-	struct dt_writer w = { .fdt = dt->fdt };
+	struct dt_writer w;
+	int size;
 
-	/* Looking for equal names costs ten times what writing them again does. */
-	w.err = fdt_create_with_flags(dt->fdt, size, FDT_CREATE_FLAG_NO_NAME_DEDUP);
-	if (!w.err)
-		w.err = fdt_finish_reservemap(dt->fdt);
+	dt_start(&w, dt->fdt, (size_t)dt->size);
 	dt_begin(&w, "");
 	write_root(&w);
 	write_chosen(&w, dt);
@@ -161,18 +154,8 @@ static int write_tree(const struct guest_dt *dt, int size)
 	write_cpus(&w, dt);
 	write_soc(&w, dt->machine);
 	dt_end(&w);
-	return w.err ? w.err : fdt_finish(dt->fdt);
-}
-
-static int generate(const struct guest_dt *dt)
-{
-	/* libfdt clears all it is given first, and few trees need the whole room. */
-	int usual = MIN(dt->size, USUAL_SIZE);
-	int err = write_tree(dt, usual);
-
-	if (err == -FDT_ERR_NOSPACE && usual < dt->size)
-		err = write_tree(dt, dt->size);
-	return err ? guest_dt_refuse(dt, "device tree", "cannot be built", err) : 0;
+	size = dt_finish(&w);
+	return size < 0 ? guest_dt_refuse(dt, "device tree", "cannot be built", size) : 0;
 }
 
 void guest_dt_chosen(const struct guest_dt *dt, struct chosen *out)

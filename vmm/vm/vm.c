@@ -16,8 +16,6 @@
 #include <vmm/vm.h>
 
 #define LOG_NAME "vm"
-/** Room for the device tree, and for one that the user gives. */
-#define DT_ROOM (64 * KiB)
 
 /* VMs that have ended and wait for the manager. Lock order: none is taken inside. */
 static struct waitq ended = WAITQ_INIT(ended);
@@ -141,19 +139,20 @@ static int sink_write(void *arg, uint64_t gpa, const void *from, uint64_t n)
 static int load_images(struct vm *vm, char *err, size_t n)
 {
 	const struct image_sink sink = { sink_write, vm };
-	int error = image_place(vm->config, vm->ram_start, DT_ROOM, &vm->layout, err, n);
+	const uint64_t room = guest_dt_room(vm->config);
+	int error = image_place(vm->config, vm->ram_start, room, &vm->layout, err, n);
 	void *dt;
 	int size;
 
 	if (error)
 		return error;
 	error = image_load(vm->config, vm->ram_start, &vm->layout, &sink);
-	dt = error ? NULL : kzalloc(DT_ROOM);
+	dt = error ? NULL : kzalloc(room);
 	if (!dt) {
 		snprintf(err, n, "memory: the machine has too little for it");
 		return error ? error : -ENOMEM;
 	}
-	size = vm_build_dt(vm, dt, DT_ROOM, err, n);
+	size = vm_build_dt(vm, dt, room, err, n);
 	error = size < 0 ? size : guest_write(vm, GPA(vm->layout.dtb_start), dt, (uint64_t)size);
 	kfree(dt);
 	return error;

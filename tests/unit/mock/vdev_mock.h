@@ -152,10 +152,9 @@ static inline size_t mv_save(void *buf, size_t size)
 /** Write a tree with the device's node in /soc. @return 0 or a negative libfdt error. */
 static inline int mv_tree(void *fdt, int size)
 {
-	struct dt_writer w = { fdt, fdt_create(fdt, size) };
+	struct dt_writer w;
 
-	if (!w.err)
-		w.err = fdt_finish_reservemap(fdt);
+	dt_start(&w, fdt, (size_t)size);
 	dt_begin(&w, "");
 	dt_begin(&w, "soc");
 	dt_put_u32(&w, "#address-cells", 2);
@@ -163,7 +162,8 @@ static inline int mv_tree(void *fdt, int size)
 	mv.dev.type->write_node(&mv.dev, &w, 0x10);
 	dt_end(&w);
 	dt_end(&w);
-	return w.err ? w.err : fdt_finish(fdt);
+	size = dt_finish(&w);
+	return MIN(size, 0);
 }
 
 /** Property `name` of the node is this array of n cells. */

@@ -18,10 +18,7 @@ struct guest_dt_machine {
 	const char *mmu_type;       /* "riscv,sv39" ... */
 	uint32_t cbom_block, cboz_block, cbop_block; /* bytes, 0: absent */
 	uint8_t rng_seed[32], kaslr_seed[8];
-	/**
-	 * Write the nodes of the VM's devices, /soc being open (vmm/dt_writer.h). Called again where a first
-	 * guess of the tree's size was too small. May be NULL.
-	 */
+	/** Write the nodes of the VM's devices, /soc being open (vmm/dt_writer.h). May be NULL. */
 	void (*write_devices)(struct dt_writer *w, void *arg);
 	void *arg;
 	uint32_t plic_phandle;      /* interrupt-parent for devices */

@@ -104,7 +104,7 @@ int vdev_split_write(const struct device_ops *ops, void *state, uint64_t off, un
 		     unsigned max, uint64_t value);
 
 /** Begin the node name@base with its compatible strings (n bytes, each ended by a zero) and reg. */
-void vdev_begin_node(struct dt_writer *w, const char *name, const char *compatible, int n,
+void vdev_begin_node(struct dt_writer *w, const char *name, const char *compatible, size_t n,
 		     uint64_t base, uint64_t size);
 /** Give the node its interrupt. */
 void vdev_node_interrupt(struct dt_writer *w, uint32_t intc, uint32_t source);
