@@ -4,6 +4,7 @@
 #include <arch/cpu.h>
 #include <arch/sbi.h>
 #include <caisson/console.h>
+#include <caisson/time.h>
 
 static void (*exit_fn)(int status);
 
@@ -12,13 +13,24 @@ void machine_register_exit(void (*fn)(int status))
 	__atomic_store_n(&exit_fn, fn, __ATOMIC_RELEASE);
 }
 
+/* The machine may go on for a moment; asking the firmware meanwhile would replace the status by its own. */
+static void wait_for_the_end(void)
+{
+	uint64_t start = time_now();
+
+	while (time_now() - start < timebase_hz)
+		cpu_relax();
+}
+
 void machine_stop(int status)
 {
 	void (*fn)(int) = __atomic_load_n(&exit_fn, __ATOMIC_ACQUIRE);
 
 	irq_disable();
-	if (fn)
+	if (fn) {
 		fn(status);
+		wait_for_the_end();
+	}
 	sbi_shutdown(status != 0);
 	for (;;)
 		cpu_wfi();
