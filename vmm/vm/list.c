@@ -37,18 +37,31 @@ static struct vm *find_locked(bool (*is)(const struct vm *, const void *), const
 	return vm;
 }
 
+/* With the smallest free id, and at its place: the list is in order of id. */
+static void insert(struct vm *vm)
+{
+	struct list *at = &vms;
+
+	vm->id = 0;
+	list_for_each(other, &vms, struct vm, node) {
+		if (other->id != vm->id) {
+			at = &other->node;
+			break;
+		}
+		vm->id++;
+	}
+	list_push_back(at, &vm->node);
+}
+
 int vm_list_add(struct vm *vm)
 {
 	irqflags_t flags = spin_lock_irqsave(&lock);
 	int error = 0;
 
-	if (find(has_name, vm->config->name)) {
+	if (find(has_name, vm->config->name))
 		error = -EEXIST;
-	} else {
-		for (vm->id = 0; find(has_id, &vm->id); vm->id++)
-			;
-		list_push_back(&vms, &vm->node);
-	}
+	else
+		insert(vm);
 	spin_unlock_irqrestore(&lock, flags);
 	return error;
 }
