@@ -342,6 +342,12 @@ uint64_t sched_idle_time(unsigned hart)
 	return before + (time_now() - rq->idle->switched_in_at);
 }
 
+void sched_end_slice(void)
+{
+	this_hart()->current->slice_used = true;
+	this_hart()->resched = true;
+}
+
 void task_yield(void)
 {
 	irqflags_t flags = irq_save();

@@ -109,6 +109,8 @@ bool task_wake(struct task *t);
  */
 void task_set_mask(struct task *t, uint64_t mask);
 
+/** End the current task's slice: another task that is runnable here runs at the next look. Interrupts off. */
+void sched_end_slice(void);
 /**
  * Look at the run queue (whoever finds this_hart()->resched set calls it) and give the hart to another task
  * if the current one is idle, has used its slice up, or may not run here any more. Task context, interrupts

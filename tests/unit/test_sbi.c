@@ -160,6 +160,22 @@ static const struct {
 	{ BIT(63), 63, false, 0 }, { BIT(62), 2, false, 0 }, { 1, BIT(32), false, 0 }, { 1, BIT(63), false, 0 },
 };
 
+/* A vCPU that waits for this very hart gets it at once; one that runs elsewhere changes nothing here. */
+static void H9_ipi_to_a_waiting_vcpu_ends_the_slice(void **state)
+{
+	(void)state;
+	setup(NULL);
+	m.others = 1;
+	fails(SBI_SUCCESS, SBI_EXT_IPI, 0, ARGS(1, 0));
+	assert_int_equal(m.slices_ended, 0);
+	m.vcpu[0].running_on = -1;
+	fails(SBI_SUCCESS, SBI_EXT_IPI, 0, ARGS(1, 0));
+	assert_int_equal(m.slices_ended, 1);
+	m.others = 0;
+	fails(SBI_SUCCESS, SBI_EXT_IPI, 0, ARGS(1, 0));
+	assert_int_equal(m.slices_ended, 1);
+}
+
 static void H10_hart_masks(void **state)
 {
 	(void)state;
@@ -515,6 +531,7 @@ int main(void)
 		T(H10_base_answers),
 		T(H10_timer_takes_any_value),
 		T(H10_hart_masks),
+		T(H9_ipi_to_a_waiting_vcpu_ends_the_slice),
 		T(H10_fence_ranges),
 		T(H10_fence_ranges_past_the_end_are_refused),
 		T(H10_fences_of_others_are_awaited),

@@ -25,6 +25,7 @@ static void start_deferred(struct vcpu *v)
 	if (vcpu_start(target, sbi_arg(v, 1), sbi_arg(v, 2)) == 0) {
 		task_wake(target->task);
 		sbi_return(v, SBI_SUCCESS, 0);
+		task_yield(); /* callers wait for it to come up; it may share this hart */
 		return;
 	}
 	__atomic_store_n(&target->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST);

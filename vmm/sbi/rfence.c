@@ -15,24 +15,24 @@ enum { FENCE_I, SFENCE_VMA, SFENCE_VMA_ASID, HFENCE_GVMA_VMID, HFENCE_GVMA, HFEN
 
 static inline void sfence_self(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
-	uint64_t va = ALIGN_DOWN(start, PAGE_SIZE);
-	uint64_t pages = size / PAGE_SIZE + 2;
+	uint64_t va = ALIGN_DOWN(start, PAGE_SIZE), last = start + size - 1;
 
 	/* Size ~0, and start and size both 0, mean everything. */
-	if (pages > MAX_PAGES || (start == 0 && size == 0)) {
+	if (unlikely(size > MAX_PAGES * PAGE_SIZE || !(start | size))) {
 		if (has_asid)
 			vcpu_hfence_vvma_asid_all(asid);
 		else
 			vcpu_hfence_vvma_all();
 		return;
 	}
-	/* Counted: the range may end with the last byte of the address space. */
-	for (pages = (start - va + size + PAGE_SIZE - 1) / PAGE_SIZE; pages > 0; pages--, va += PAGE_SIZE) {
+	/* Against the last byte, not the end: the range may end where the address space does. */
+	do {
 		if (has_asid)
 			vcpu_hfence_vvma_asid(va, asid);
 		else
 			vcpu_hfence_vvma(va);
-	}
+		va += PAGE_SIZE;
+	} while (va - 1 < last);
 }
 
 void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus)
@@ -44,27 +44,25 @@ void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus)
 		vcpu_request_sync(v, vcpus, VCPU_REQ_FENCE_I);
 }
 
-static void __attribute__((noinline)) sfence_others(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size,
-						     bool has_asid, uint64_t asid)
+void sbi_sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
 	if (vcpus & BIT(v->id))
 		sfence_self(start, size, has_asid, asid);
-	vcpu_request_sync(v, vcpus & ~BIT(v->id), VCPU_REQ_FENCE);
+	vcpus &= ~BIT(v->id);
+	if (vcpus)
+		vcpu_request_sync(v, vcpus, VCPU_REQ_FENCE);
 }
 
-/* Nearly always the caller means itself only, or itself and others. */
-static inline void sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid,
-			       uint64_t asid)
+/* Fences that concern others too: out of line, so that one of the caller alone needs no stack. */
+static enum vcpu_next __attribute__((noinline)) with_others(struct vcpu *v, uint64_t vcpus)
 {
-	if (likely(vcpus == BIT(v->id)))
-		sfence_self(start, size, has_asid, asid);
+	uint64_t fid = sbi_fid(v);
+
+	if (fid == FENCE_I)
+		sbi_fence_i_mask(v, vcpus);
 	else
-		sfence_others(v, vcpus, start, size, has_asid, asid);
-}
-
-void sbi_sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
-{
-	sfence_mask(v, vcpus, start, size, has_asid, asid);
+		sbi_sfence_mask(v, vcpus, sbi_arg(v, 2), sbi_arg(v, 3), fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
+	return sbi_return(v, SBI_SUCCESS, 0);
 }
 
 static enum vcpu_next rfence_call(struct vcpu *v)
@@ -76,12 +74,14 @@ static enum vcpu_next rfence_call(struct vcpu *v)
 		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
 	if (sbi_hart_mask(v, sbi_arg(v, 0), sbi_arg(v, 1), &vcpus))
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
-	if (fid != FENCE_I && size != UINT64_MAX && size && start + size - 1 < start)
+	if (unlikely(start + size - 1 < start) && fid != FENCE_I && size != UINT64_MAX && size)
 		return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
+	if (unlikely(vcpus != BIT(v->id)))
+		return with_others(v, vcpus);
 	if (fid == FENCE_I)
-		sbi_fence_i_mask(v, vcpus);
+		cpu_fence_i();
 	else
-		sfence_mask(v, vcpus, start, size, fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
+		sfence_self(start, size, fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
 	return sbi_return(v, SBI_SUCCESS, 0);
 }
 

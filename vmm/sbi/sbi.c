@@ -36,7 +36,15 @@ int sbi_init(void)
 
 void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus)
 {
-	for (unsigned i = 0; vcpus; i++, vcpus >>= 1)
-		if (vcpus & 1)
-			vcpu_send_ipi(v->vm->vcpus[i]);
+	bool waits = false;
+
+	for (unsigned i = 0; vcpus; i++, vcpus >>= 1) {
+		if (!(vcpus & 1))
+			continue;
+		waits |= __atomic_load_n(&v->vm->vcpus[i]->running_on, __ATOMIC_RELAXED) < 0;
+		vcpu_send_ipi(v->vm->vcpus[i]);
+	}
+	/* One that waits for this hart cannot answer before we let go, and the caller probably waits for it. */
+	if (waits && sched_others_runnable())
+		sched_end_slice();
 }

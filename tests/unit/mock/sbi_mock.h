@@ -6,6 +6,7 @@
 
 #include <test.h>
 #include <arch/cpu.h>
+#include <caisson/task.h>
 #include <vmm/console_mux.h>
 #include <vmm/memory.h>
 #include <vmm/sbi.h>
@@ -40,6 +41,7 @@ static struct {
 	uint64_t start_pc, start_opaque;
 	int start_error;
 	unsigned wakes;
+	unsigned others, slices_ended, yields;
 	uint64_t mask_at, mask;   /* one readable guest-virtual word */
 } m;
 
@@ -78,6 +80,21 @@ bool task_wake(struct task *t)
 	assert_ptr_equal(t, &m.task);
 	m.wakes++;
 	return true;
+}
+
+unsigned sched_others_runnable(void)
+{
+	return m.others;
+}
+
+void sched_end_slice(void)
+{
+	m.slices_ended++;
+}
+
+void task_yield(void)
+{
+	m.yields++;
 }
 
 void vm_end(struct vm *vm, enum vm_end how, int status, const char *fmt, ...)
