@@ -178,7 +178,8 @@ static void oldest_output_is_overwritten_and_counted(void **state)
 		console_mux_output(&m.vm[0], &byte, 1);
 	}
 	assert_int_equal(console_mux_lost(&m.vm[0]), 0);
-	vm_prints(0, "0123456789");
+	vm_prints(0, "0123");
+	vm_prints(0, "456789");
 	assert_int_equal(console_mux_lost(&m.vm[0]), 10);
 	console_mux_attach(&m.vm[0]);
 	assert_int_equal(m.out_n[0], RING_ROOM);
