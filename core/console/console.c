@@ -244,8 +244,7 @@ void console_flush(void)
 static void lock_wait_bounded(void)
 {
 	for (unsigned i = 0; i < 1000000; i++) {
-		if (__atomic_load_n(&con.lock.next, __ATOMIC_ACQUIRE) ==
-		    __atomic_load_n(&con.lock.owner, __ATOMIC_ACQUIRE))
+		if (!spin_is_locked(&con.lock))
 			return;
 		cpu_relax();
 	}

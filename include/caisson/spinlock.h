@@ -16,27 +16,27 @@
 #include <arch/cpu.h>
 
 typedef struct {
-	uint32_t next;  /* how often it was taken */
-	uint32_t owner; /* how often it was given back; the same: it is free */
+	uint32_t locked; /* 0 or 1 */
 } spinlock_t;
 
-#define SPINLOCK_INIT { 0, 0 }
+#define SPINLOCK_INIT { 0 }
 
 static inline void spin_lock(spinlock_t *l)
 {
-	/* Acquire on owner: what the last holder did is seen. On next: what we do stays behind the taking. */
-	uint32_t mine = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE);
-
-	while (!__atomic_compare_exchange_n(&l->next, &mine, mine + 1, true, __ATOMIC_ACQUIRE,
-					    __ATOMIC_RELAXED)) {
-		cpu_relax();
-		mine = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE);
-	}
+	while (unlikely(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
+		while (__atomic_load_n(&l->locked, __ATOMIC_RELAXED))
+			cpu_relax();
 }
 
 static inline void spin_unlock(spinlock_t *l)
 {
-	__atomic_store_n(&l->owner, l->owner + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+}
+
+/** Does anybody hold it? For reports and tests: the answer is old when it comes. */
+static inline bool spin_is_locked(const spinlock_t *l)
+{
+	return __atomic_load_n(&l->locked, __ATOMIC_ACQUIRE);
 }
 
 /** Take the lock with interrupts off. @return the earlier interrupt state for the unlock. */

@@ -40,12 +40,12 @@ static void spinlock_restores_interrupts(void **state)
 	assert_true(irq_enabled());
 	outer = irq_save();
 	inner = spin_lock_irqsave(&lock);
-	assert_int_not_equal(lock.next, lock.owner);
+	assert_true(spin_is_locked(&lock));
 	spin_unlock_irqrestore(&lock, inner);
 	assert_false(irq_enabled());
 	irq_restore(outer);
 	assert_true(irq_enabled());
-	assert_int_equal(lock.next, lock.owner);
+	assert_false(spin_is_locked(&lock));
 }
 
 static void macros_compute(void **state)

@@ -26,7 +26,7 @@ static bool is_open(void *arg)
 	unsigned n = (unsigned)(uintptr_t)arg;
 
 	assert_false(irq_enabled());
-	assert_int_not_equal(queue.lock.next, queue.lock.owner);
+	assert_true(spin_is_locked(&queue.lock));
 	tests_of[n]++;
 	return open_for[n];
 }
