@@ -38,7 +38,8 @@ enum fault_result {
 
 /**
  * Functions of a device area. `off` is the offset from the area's start,
- * `size` 1, 2, 4 or 8 bytes, aligned or not as the guest asked: the device decides.
+ * `size` 1, 2, 4 or 8 bytes, aligned or not as the guest asked: the device decides. Bits of a written value above
+ * size are not defined; a value read has them clear.
  * @return 0, or negative errno for an access that the device does not answer
  *         (the guest then gets an access fault). Called with interrupts off.
  */

@@ -41,7 +41,7 @@ static inline uint64_t faulting_insn(void)
 }
 
 /* saved: the registers whose values are in ctx. The instruction may name another: then all are saved first. */
-static inline enum vcpu_next load(struct vcpu *v, const struct area *area, uint64_t off, uint64_t insn,
+static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn,
 				  uint64_t saved)
 {
 	uint64_t value;
@@ -51,7 +51,7 @@ static inline enum vcpu_next load(struct vcpu *v, const struct area *area, uint6
 	if (unlikely(!(saved >> insn_rd(insn) & 1)))
 		return VCPU_SAVED;
 	v->exits[EXIT_MMIO_READ]++;
-	if (unlikely(area->device->read(area->device_arg, off, insn_size(insn), &value)))
+	if (unlikely(dev->read(dev->arg, off, insn_size(insn), &value)))
 		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
 	v->ctx.x[insn_rd(insn)] = insn_extend(insn, value);
 	v->ctx.x[0] = 0;
@@ -59,7 +59,7 @@ static inline enum vcpu_next load(struct vcpu *v, const struct area *area, uint6
 	return VCPU_RESUME;
 }
 
-static inline enum vcpu_next store(struct vcpu *v, const struct area *area, uint64_t off, uint64_t insn,
+static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn,
 				   uint64_t saved)
 {
 	uint64_t value = v->ctx.x[insn_rs2(insn)];
@@ -69,8 +69,7 @@ static inline enum vcpu_next store(struct vcpu *v, const struct area *area, uint
 	if (unlikely(!(saved >> insn_rs2(insn) & 1)))
 		return VCPU_SAVED;
 	v->exits[EXIT_MMIO_WRITE]++;
-	value &= ~UINT64_C(0) >> (64 - 8 * insn_size(insn));
-	if (unlikely(area->device->write(area->device_arg, off, insn_size(insn), value)))
+	if (unlikely(dev->write(dev->arg, off, insn_size(insn), value)))
 		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
 	vcpu_live_skip(insn_length(insn));
 	/* The write may have ended the VM. */
@@ -104,24 +103,24 @@ static enum vcpu_next ram_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
 	}
 }
 
-static inline bool in_area(const struct area *area, uint64_t gpa)
+static inline bool in_window(const struct vcpu_device *dev, uint64_t gpa)
 {
-	return gpa - area->start < area->size;
+	return gpa - dev->start < dev->size;
 }
 
 /* Where the cache of devices holds the one at gpa: neighbouring pages and different gigabytes fall apart. */
-static inline const struct area **cached_device(struct vcpu *v, uint64_t gpa)
+static inline struct vcpu_device *cached_device(struct vcpu *v, uint64_t gpa)
 {
 	return &v->devices[(gpa >> 12 ^ gpa >> 26) % ARRAY_SIZE(v->devices)];
 }
 
 static enum vcpu_next device_access(struct vcpu *v, uint64_t gpa, uint64_t cause, uint64_t saved)
 {
-	const struct area *area = *cached_device(v, gpa);
+	const struct vcpu_device *dev = cached_device(v, gpa);
 
 	if (cause == CAUSE_LOAD_GUEST_PAGE)
-		return load(v, area, gpa - area->start, faulting_insn(), saved);
-	return store(v, area, gpa - area->start, faulting_insn(), saved);
+		return load(v, dev, gpa - dev->start, faulting_insn(), saved);
+	return store(v, dev, gpa - dev->start, faulting_insn(), saved);
 }
 
 /* No device that is in the cache: another one, RAM, or nothing. */
@@ -131,28 +130,34 @@ static enum vcpu_next __attribute__((noinline)) other_fault(struct vcpu *v, uint
 
 	if (!area || area->kind != AREA_DEVICE)
 		return ram_fault(v, gpa, cause);
-	*cached_device(v, gpa) = area;
+	*cached_device(v, gpa) = (struct vcpu_device){
+		.start = area->start,
+		.size = area->size,
+		.read = area->device->read,
+		.write = area->device->write,
+		.arg = area->device_arg,
+	};
 	return device_access(v, gpa, cause, VCPU_SAVED_EARLY);
 }
 
 enum vcpu_next vcpu_load_fault(struct vcpu *v)
 {
 	uint64_t gpa = faulting_gpa();
-	const struct area *area = *cached_device(v, gpa);
+	const struct vcpu_device *dev = cached_device(v, gpa);
 
-	if (unlikely(!in_area(area, gpa)))
+	if (unlikely(!in_window(dev, gpa)))
 		return other_fault(v, gpa, CAUSE_LOAD_GUEST_PAGE);
-	return load(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
+	return load(v, dev, gpa - dev->start, faulting_insn(), VCPU_SAVED_EARLY);
 }
 
 enum vcpu_next vcpu_store_fault(struct vcpu *v)
 {
 	uint64_t gpa = faulting_gpa();
-	const struct area *area = *cached_device(v, gpa);
+	const struct vcpu_device *dev = cached_device(v, gpa);
 
-	if (unlikely(!in_area(area, gpa)))
+	if (unlikely(!in_window(dev, gpa)))
 		return other_fault(v, gpa, CAUSE_STORE_GUEST_PAGE);
-	return store(v, area, gpa - area->start, faulting_insn(), VCPU_SAVED_EARLY);
+	return store(v, dev, gpa - dev->start, faulting_insn(), VCPU_SAVED_EARLY);
 }
 
 /* Devices hold no instructions: in an area of theirs the fault path says so. */

@@ -17,8 +17,6 @@
 /** VMs have VMIDs of their own, 1 and up, if there are more than this (as many as the console has channels). */
 #define VMIDS_WANTED (CONSOLE_MAX + 1 - CONSOLE_VM)
 
-static const struct area no_area;
-
 static void switch_in(struct task_ext *ext);
 static void switch_out(struct task_ext *ext);
 
@@ -104,8 +102,7 @@ void vcpu_reset(struct vcpu *v)
 	forget_loaded_state(v);
 	vcpu_power_on(v);
 	v->requests = 0;
-	for (unsigned i = 0; i < ARRAY_SIZE(v->devices); i++)
-		v->devices[i] = &no_area;
+	memset(v->devices, 0, sizeof(v->devices));
 	v->lines = 0;
 	v->soft = 0;
 	v->vector_faults = 0;
