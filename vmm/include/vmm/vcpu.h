@@ -52,6 +52,13 @@ enum vcpu_leave {
 struct vcpu {
 	struct vcpu_ctx ctx;       /* must be first: the exit code passes its address */
 	uint64_t exits[EXIT_KINDS];
+	struct vcpu_device {
+		uint64_t start, size;      /* guest-physical window; size 0: nothing here yet */
+		int (*read)(void *dev, uint64_t off, unsigned size, uint64_t *value);
+		int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
+		void *arg;
+		uint64_t unused[3]; /* 64 bytes in all: found by a shift */
+	} devices[8];              /* cache of the space's device areas (mmio.c) */
 	struct vm *vm;
 	uint64_t siblings;         /* mask of the VM's vCPU ids, its own among them */
 	unsigned id;               /* the guest's hart id */
@@ -60,13 +67,6 @@ struct vcpu {
 	uint64_t soft;             /* atomic: an IPI arrived (hvip.VSSIP is to be set) */
 	int running_on;            /* hart whose run loop is in (or about to enter) the guest, -1: none */
 	enum vcpu_leave leave;
-	struct vcpu_device {
-		uint64_t start, size;      /* guest-physical window; size 0: nothing here yet */
-		int (*read)(void *dev, uint64_t off, unsigned size, uint64_t *value);
-		int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
-		void *arg;
-		uint64_t unused[3]; /* 64 bytes in all: found by a shift */
-	} devices[8];              /* cache of the space's device areas (mmio.c) */
 	void (*deferred)(struct vcpu *v);
 	uint64_t deadline;         /* SBI timer of a machine without Sstc, ticks; UINT64_MAX: none */
 
