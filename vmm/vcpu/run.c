@@ -38,10 +38,16 @@ static void wait_for_requests(struct vcpu *v, uint64_t requests, uint64_t deadli
 	irq_disable();
 }
 
-/* When the guest's own timer will be due, as far as that can end a wait. */
+/* When the guest's own timer will be due. */
 static uint64_t guest_deadline(const struct vcpu *v)
 {
 	return hext.sstc ? vcpu_live_vstimecmp() : v->deadline;
+}
+
+/* When a wait ends by itself: a timer whose interrupt the guest has not enabled ends none. */
+static uint64_t wait_deadline(const struct vcpu *v)
+{
+	return vcpu_live_timer_enabled() ? guest_deadline(v) : UINT64_MAX;
 }
 
 static void begin_at_start(struct vcpu *v)
@@ -99,7 +105,7 @@ static bool suspended(const struct vcpu *v)
 static uint64_t sleep_and_serve(struct vcpu *v)
 {
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
-	wait_for_requests(v, WAKE_WFI, guest_deadline(v));
+	wait_for_requests(v, WAKE_WFI, wait_deadline(v));
 	__atomic_store_n(&v->running_on, (int)this_hart()->index, __ATOMIC_SEQ_CST);
 	return vcpu_serve(v);
 }

@@ -36,6 +36,8 @@ static inline void vcpu_live_hvip_set(uint64_t bits) { CSR_SET(hvip, bits); }
 static inline void vcpu_live_hvip_clear(uint64_t bits) { CSR_CLEAR(hvip, bits); }
 /** Pending and enabled VS interrupts of the loaded vCPU (hip & hie: hvip, vstimecmp). */
 static inline uint64_t vcpu_live_irqs(void) { return CSR_READ(hip) & CSR_READ(hie); }
+/** Has the guest's timer interrupt been enabled by the guest? */
+static inline bool vcpu_live_timer_enabled(void) { return CSR_READ(hie) >> IRQ_VS_TIMER & 1; }
 static inline uint64_t vcpu_live_vstimecmp(void) { return CSR_READ(vstimecmp); }
 static inline uint64_t vcpu_live_vstvec(void) { return CSR_READ(vstvec) & ~3UL; }
 static inline uint64_t vcpu_live_vsepc(void) { return CSR_READ(vsepc); }
