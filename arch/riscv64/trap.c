@@ -68,7 +68,7 @@ static bool fixup(struct trap_frame *f)
 	return false;
 }
 
-void trap_dump(const struct trap_frame *f)
+const char *trap_register_name(unsigned n)
 {
 	static const char *const names[32] = {
 		"zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",
@@ -76,6 +76,11 @@ void trap_dump(const struct trap_frame *f)
 		"s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 	};
 
+	return names[n & 31];
+}
+
+void trap_dump(const struct trap_frame *f)
+{
 	log_error("trap: %s (cause %lu) on hart %lu", trap_cause_name((unsigned)f->cause),
 		  (unsigned long)f->cause, (unsigned long)this_hart()->hwid);
 	log_error("  pc %016lx  address %016lx  sstatus %016lx", (unsigned long)f->pc,
@@ -86,7 +91,7 @@ void trap_dump(const struct trap_frame *f)
 
 		for (unsigned j = i; j < i + 3 && j < 32; j++)
 			n += snprintf(line + n, sizeof(line) - (size_t)n, "  %-4s %016lx",
-				      names[j], (unsigned long)f->x[j]);
+				      trap_register_name(j), (unsigned long)f->x[j]);
 		log_error("%s", line);
 	}
 }

@@ -1,17 +1,12 @@
 /* What a VM looked like when it crashed. */
 #include <stdio.h>
 
+#include <arch/trap.h>
 #include <caisson/console.h>
 #include <caisson/log.h>
 #include <vmm/vm.h>
 
 #define LOG_NAME "vm"
-
-static const char *const names[32] = {
-	"zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",
-	"a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5",
-	"s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
-};
 
 static void line(const char *text, int n)
 {
@@ -32,7 +27,7 @@ static void report_vcpu(const struct vcpu *v)
 		int n = 0;
 
 		for (unsigned j = i; j < i + 4; j++)
-			n += snprintf(buf + n, sizeof(buf) - (size_t)n, "    %-4s %016lx", names[j],
+			n += snprintf(buf + n, sizeof(buf) - (size_t)n, "    %-4s %016lx", trap_register_name(j),
 				      (unsigned long)v->ctx.x[j]);
 		n += snprintf(buf + n, sizeof(buf) - (size_t)n, "\n");
 		line(buf, n);

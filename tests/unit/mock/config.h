@@ -2,8 +2,6 @@
 #pragma once
 
 #define CONFIG_MAX_HARTS 8
-#define CONFIG_IMAGE_NAME "caisson"
-#define CONFIG_SMP 1
 #define CONFIG_DEBUG 1
 #define CONFIG_LOG_DEFAULT_LEVEL 2
 #define CONFIG_TASK_STACK_KIB 16

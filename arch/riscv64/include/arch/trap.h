@@ -41,5 +41,8 @@ void trap_init(void);
 /** Name of an exception cause, "reserved cause" for others. */
 const char *trap_cause_name(unsigned cause);
 
+/** ABI name of register x[n]. */
+const char *trap_register_name(unsigned n);
+
 /** Print a decoded trap (cause by name, pc, address, all registers) by the panic path. */
 void trap_dump(const struct trap_frame *frame);
