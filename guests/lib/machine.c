@@ -21,9 +21,12 @@ static void find_isa(int cpu)
 {
 	int len;
 	const char *list = fdt_getprop(machine.dtb, cpu, "riscv,isa-extensions", &len);
+	const char *isa = fdt_getprop(machine.dtb, cpu, "riscv,isa", NULL);
 
 	if (list)
 		machine.sstc = fdt_stringlist_contains(list, len, "sstc");
+	else if (isa)
+		machine.sstc = strstr(isa, "_sstc") != NULL;
 }
 
 static void find_harts(void)
