@@ -52,7 +52,8 @@ void test_isa(void)
 	WORKS("svinval", ".insn r 0x73, 0, 0x0b, x0, x0, x0");		/* sinval.vma */
 	catch_clear();
 	__asm__ volatile(".insn i 0x73, 2, t0, x0, 0x600" : : : "t0");	/* hstatus */
-	expect(caught.any && caught.cause == CAUSE_ILLEGAL, "reading hstatus is illegal: cause %lx", caught.cause);
+	expect(caught.any && caught.cause == CAUSE_ILLEGAL, "reading hstatus is illegal: cause %lx",
+	       caught.cause);
 	catch_clear();
 	__asm__ volatile(".insn i 0x73, 4, t0, %0, 0x600" : : "r"(page) : "t0");	/* hlv.b */
 	expect(caught.any && caught.cause == CAUSE_ILLEGAL, "hlv.b is illegal: cause %lx", caught.cause);

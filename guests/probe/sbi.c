@@ -125,8 +125,10 @@ static void check_rfence(void)
 	call_gives("fence.i", SBI_SUCCESS, sbi_call(SBI_EXT_RFENCE, RFENCE_FENCE_I, 1, id));
 	call_gives("fence.i all", SBI_SUCCESS, sbi_call(SBI_EXT_RFENCE, RFENCE_FENCE_I, 0, ~0ul));
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct sbi_result r = sbi_call(SBI_EXT_RFENCE, RFENCE_SFENCE, 1, id, sizes[i][0], sizes[i][1]);
-		struct sbi_result s = sbi_call(SBI_EXT_RFENCE, RFENCE_SFENCE_ASID, 1, id, sizes[i][0], sizes[i][1], 1);
+		struct sbi_result r =
+			sbi_call(SBI_EXT_RFENCE, RFENCE_SFENCE, 1, id, sizes[i][0], sizes[i][1]);
+		struct sbi_result s =
+			sbi_call(SBI_EXT_RFENCE, RFENCE_SFENCE_ASID, 1, id, sizes[i][0], sizes[i][1], 1);
 
 		expect(!r.error && !s.error, "sfence of %lx from %lx", sizes[i][1], sizes[i][0]);
 	}
@@ -263,7 +265,8 @@ static void check_wrapping_fence(void)
 {
 	long error = sbi_call(SBI_EXT_RFENCE, RFENCE_SFENCE, 1, this_hart->id, ~0ul - 0xfff, 0x2000).error;
 
-	expect(error == SBI_SUCCESS || error == SBI_INVALID_ADDRESS, "sfence of a range that wraps: error %ld", error);
+	expect(error == SBI_SUCCESS || error == SBI_INVALID_ADDRESS,
+	       "sfence of a range that wraps: error %ld", error);
 }
 
 static void check_absurd_starts(void)

@@ -43,7 +43,8 @@ def test_B1_registers_at_entry_are_logged(boot):
     """Another place of the device tree shows as another address."""
     places = set()
     for ram in ("256M", "1G"):
-        match = re.search(r"entered on hart (\d+) \(a0\), device tree at ([0-9a-f]+) \(a1\)", boot("--ram", ram, "--memory", "64M"))
+        log = boot("--ram", ram, "--memory", "64M")
+        match = re.search(r"entered on hart (\d+) \(a0\), device tree at ([0-9a-f]+) \(a1\)", log)
         assert match[1] == "0"
         places.add(match[2])
     assert len(places) == 2

@@ -66,7 +66,9 @@ def test_H2_fp_registers_survive_many_switches():
     assert_passed(probe("fp-harts rounds=20000", "--cpus", "4", "--harts", "2", timeout=600))
 
 
-@pytest.mark.parametrize("memory, cpus, harts", [("2M", 1, 1), ("4M", 1, 1), ("64M", 2, 1), ("129M", 3, 2), ("1G", 8, 4)])
+@pytest.mark.parametrize("memory, cpus, harts", [
+    ("2M", 1, 1), ("4M", 1, 1), ("64M", 2, 1), ("129M", 3, 2), ("1G", 8, 4),
+])
 def test_H4_machine_is_as_configured(memory, cpus, harts):
     result = probe("machine", "--memory", memory, "--cpus", cpus, "--harts", harts)
     size = int(memory[:-1]) << {"M": 20, "G": 30}[memory[-1]]
