@@ -1,0 +1,82 @@
+"""The monitor: the escape key, its commands, and the way out."""
+import re
+
+import pexpect
+import pytest
+
+from machines import guest
+
+ESCAPE = "\x1d"
+PROMPT = "caisson> "
+
+
+@pytest.fixture
+def monitor(spawn):
+    """Our own guest attached, then the monitor's prompt."""
+    child = spawn("run", "--kernel", guest("tick"), "--name", "tick", timeout=15, encoding="utf-8")
+    child.expect("Ctrl-\\]")
+    child.expect("tick 1\r?\n")
+    child.send(ESCAPE)
+    child.expect(PROMPT)
+    return child
+
+
+def ask(child, command: str) -> str:
+    """What a command prints."""
+    child.send(command + "\r")
+    child.expect(PROMPT)
+    return child.before
+
+
+def leave(child) -> None:
+    child.send("poweroff\r")
+    child.expect("monitor shut down")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_monitor_lists_and_counts(monitor):
+    assert "tick" in ask(monitor, "vm list") and "running" in ask(monitor, "vm list")
+    stats = ask(monitor, "vm stats tick")
+    assert re.search(r"vCPU 0: \d+ ms on a hart.* \d+ exits", stats) and re.search(r"timer +[1-9]", stats)
+    assert "vm list" in ask(monitor, "help vm") or "list" in ask(monitor, "help vm")
+    assert "tick/0" in ask(monitor, "task")
+    leave(monitor)
+
+
+def test_monitor_goes_back_to_the_guest(monitor):
+    monitor.send(ESCAPE)
+    monitor.send("help\r")
+    monitor.expect("off")
+    monitor.send(ESCAPE)
+    monitor.expect(PROMPT)
+    assert "Unknown" in ask(monitor, "vm console nobody") or "no VM" in ask(monitor, "vm console nobody")
+    monitor.send("vm console tick\r")
+    monitor.expect("tick [0-9]+\r?\n")
+    monitor.send(ESCAPE)
+    monitor.expect(PROMPT)
+    leave(monitor)
+
+
+def test_monitor_edits_its_line_and_remembers(monitor):
+    # "vm lsit", mended with the left arrow and backspace; then again with the up arrow.
+    # The line is drawn again at each edit, prompt included, so the answer itself is waited for.
+    for keys in ("vm lsit\x1b[D\x1b[D\x7f\x1b[Cs", "\x1b[A"):
+        monitor.send(keys + "\r")
+        monitor.expect("tick +running")
+    monitor.expect(PROMPT)
+    leave(monitor)
+
+
+def test_monitor_stops_a_vm_and_stays(monitor):
+    monitor.send("vm stop tick\r")
+    monitor.expect("stopped from the monitor")
+    assert "stopped" in ask(monitor, "\rvm list")
+    leave(monitor)
+
+
+def test_monitor_answers_nonsense(monitor):
+    assert "frobnicate" in ask(monitor, "frobnicate")
+    assert "vm stats nobody" in ask(monitor, "vm stats nobody")
+    leave(monitor)
