@@ -1,0 +1,70 @@
+/*
+ * Block devices: numbered sectors of 512 bytes.
+ *
+ * A driver registers a struct block_device; users find it by name ("vda", "vdb"
+ * ... in the order of the device tree) and either hand it requests, of which
+ * several may be under way at once, or call the functions that wait.
+ */
+#pragma once
+
+#include <caisson/list.h>
+#include <caisson/types.h>
+
+#define BLOCK_SECTOR 512 /* bytes */
+
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
+
+/** One request. The caller owns it, and its data, until done() is called. */
+struct block_request {
+	enum block_op op;
+	uint64_t sector;      /* first, on the device */
+	uint32_t n_sectors;   /* 0 for a flush */
+	void *data;           /* kernel pointer, n_sectors * BLOCK_SECTOR bytes, any alignment */
+	int status;           /* when done: 0 or negative errno (-EIO, -ETIMEDOUT, -EROFS ...) */
+	/** Called once, in interrupt context (or from block_submit's caller when polled); may submit again. */
+	void (*done)(struct block_request *rq);
+	void *arg;            /* the caller's */
+	struct list node;     /* the driver's while it has the request */
+	uint64_t deadline;    /* the driver's: when it gives up, in ticks */
+};
+
+struct block_device;
+
+struct block_ops {
+	/** Take a request; its done() follows, also when the device fails. @return 0, or -errno and it was not taken. */
+	int (*submit)(struct block_device *dev, struct block_request *rq);
+	/** Look for finished requests (and for those past their deadline) without an interrupt. */
+	void (*poll)(struct block_device *dev);
+};
+
+struct block_device {
+	const char *name;     /* "vda" */
+	const struct block_ops *ops;
+	uint64_t n_sectors;
+	uint32_t max_sectors; /* in one request */
+	bool read_only;
+	bool can_flush;
+	struct list node;     /* in the list of all devices */
+};
+
+/** Add a device. Boot or task context. */
+void block_register(struct block_device *dev);
+/** @return the device of that name, or NULL. Any context. */
+struct block_device *block_find(const char *name);
+/** Call fn for each device, in order of registration, until it returns false. */
+void block_for_each(bool (*fn)(struct block_device *dev, void *arg), void *arg);
+
+/**
+ * Hand a request to its device after checking it.
+ * @return 0: done() follows; -EINVAL beyond the device's end or larger than max_sectors; -EROFS; else the driver's.
+ */
+int block_submit(struct block_device *dev, struct block_request *rq) __must_check;
+
+/**
+ * Transfer n sectors and wait, in as many requests as the device needs. Task context, or boot (then it polls).
+ * @return 0; -EINVAL, -EROFS as block_submit; -EIO; -ETIMEDOUT when the device does not answer in 5 seconds.
+ */
+int block_read(struct block_device *dev, uint64_t sector, void *data, uint32_t n) __must_check;
+int block_write(struct block_device *dev, uint64_t sector, const void *data, uint32_t n) __must_check;
+/** What was written before is on the medium when this returns 0. Without a flush command: nothing to do, 0. */
+int block_flush(struct block_device *dev) __must_check;
