@@ -23,7 +23,7 @@ unit:
 	$(MAKE) -f tests/unit/unit.mk
 
 # --- configuration -----------------------------------------------------------
-KCONFIGS := Kconfig $(wildcard */Kconfig)
+KCONFIGS := Kconfig $(wildcard */Kconfig */*/Kconfig)
 $(O)/auto.conf $(O)/include/config.h &: configs/$(FLAVOUR)_defconfig $(KCONFIGS) tools/kconfig.py
 	@mkdir -p $(O)/include
 	$(PYTHON) tools/kconfig.py configs/$(FLAVOUR)_defconfig $(O)/auto.conf $(O)/include/config.h

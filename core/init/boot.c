@@ -10,6 +10,7 @@
 #include <arch/trap.h>
 #include <caisson/console.h>
 #include <caisson/dt.h>
+#include <caisson/fail.h>
 #include <caisson/fs.h>
 #include <caisson/init.h>
 #include <caisson/irq.h>
@@ -45,6 +46,7 @@ static void read_boot_args(void)
 
 	if (boot_arg("framed", value, sizeof(value)))
 		start_frames();
+	alloc_fail_boot();
 	if (!boot_arg("loglevel", value, sizeof(value)))
 		return;
 	if (log_parse_level(value, &level) == 0)

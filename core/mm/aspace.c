@@ -52,9 +52,13 @@ const struct area *aspace_find(const struct aspace *as, uint64_t addr)
 
 int aspace_init(struct aspace *as, const struct pt_format *format, uint64_t lo, uint64_t hi)
 {
+	int err;
+
 	*as = (struct aspace){ .format = format, .lo = lo, .hi = hi };
-	as->tables = BIT(pt_root_order(format));
-	return frame_alloc(pt_root_order(format), FRAME_ZERO, &as->root);
+	err = frame_alloc(pt_root_order(format), FRAME_ZERO, &as->root);
+	if (!err)
+		as->tables = BIT(pt_root_order(format));
+	return err;
 }
 
 /* --- the sorted set; lock held --- */

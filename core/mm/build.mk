@@ -1,3 +1,4 @@
 # Frames, heap, page tables, address spaces.
 obj-y += core/mm/frame.o core/mm/linear.o core/mm/pt.o core/mm/aspace.o core/mm/aspace_fault.o
 obj-$(CONFIG_HEAP) += core/mm/heap.o
+obj-$(CONFIG_DEBUG_FAIL_ALLOC) += core/mm/fail.o

@@ -6,6 +6,7 @@
  * order for all ranges together; a bit per order says which lists have a block.
  */
 #include <arch/cpu.h>
+#include <caisson/fail.h>
 #include <caisson/list.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
@@ -182,7 +183,7 @@ int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
 	uint64_t frame;
 	int err;
 
-	if (order > FRAME_MAX_ORDER)
+	if (alloc_fails() || order > FRAME_MAX_ORDER)
 		return -ENOMEM;
 	irq = spin_lock_irqsave(&frame_lock);
 	err = take_block(order, &frame);

@@ -10,6 +10,7 @@
  */
 #include "frame.h"
 
+#include <caisson/fail.h>
 #include <caisson/list.h>
 #include <caisson/log.h>
 #include <caisson/spinlock.h>
@@ -221,6 +222,8 @@ static bool large_free(void *p)
 
 void *kalloc(size_t size)
 {
+	if (alloc_fails())
+		return NULL;
 	return size <= LARGEST ? small_alloc(class_of(size)) : large_alloc(size, 0);
 }
 
@@ -228,6 +231,8 @@ void *kzalloc(size_t size)
 {
 	void *p;
 
+	if (alloc_fails())
+		return NULL;
 	if (size > LARGEST)
 		return large_alloc(size, FRAME_ZERO);
 	p = small_alloc(class_of(size));

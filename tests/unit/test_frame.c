@@ -1,5 +1,5 @@
 /* The frame allocator: banks, orders, coalescing, exhaustion, misuse. */
-// sources: core/mm/frame.c
+// sources: core/mm/frame.c core/mm/fail.c
 #include <caisson/mm.h>
 
 #include <errno.h>
