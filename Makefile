@@ -1,11 +1,21 @@
-# Caisson's build. `make` builds the hypervisor; `make FLAVOUR=unikernel` another
-# flavour (configs/FLAVOUR_defconfig); `make unit` runs the host unit tests.
-# Newcomers use ./caisson, which also installs what this needs.
+# Caisson's build. Newcomers use ./caisson, which also installs what this needs.
+#
+#   make                      the hypervisor
+#   make FLAVOUR=unikernel    another flavour: configs/FLAVOUR_defconfig
+#   make APP=hello            a unikernel application: apps/hello/defconfig
+#   make ... SET="DEBUG=y SCHED_CFS=y"     the same with other switches, in a folder of its own
+#   make unit                 the host unit tests
 #
 # Each folder says in its build.mk which objects it has:  obj-$(CONFIG_X) += dir/file.o
 
 FLAVOUR ?= hypervisor
-O       ?= build/$(FLAVOUR)
+APP     ?=
+SET     ?=
+DEFCONFIG := $(if $(APP),apps/$(APP)/defconfig,configs/$(FLAVOUR)_defconfig)
+nothing :=
+space   := $(nothing) $(nothing)
+VARIANT := $(subst $(space),,$(foreach s,$(SET),+$(subst =,-,$(s))))
+O       ?= build/$(if $(APP),apps/$(APP),$(FLAVOUR))$(VARIANT)
 CROSS   ?= riscv64-unknown-elf-
 PYTHON  ?= /usr/bin/python3
 CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/caisson
@@ -24,14 +34,15 @@ unit:
 
 # --- configuration -----------------------------------------------------------
 KCONFIGS := Kconfig $(wildcard */Kconfig */*/Kconfig)
-$(O)/auto.conf $(O)/include/config.h &: configs/$(FLAVOUR)_defconfig $(KCONFIGS) tools/kconfig.py
+$(O)/auto.conf $(O)/include/config.h &: $(DEFCONFIG) $(KCONFIGS) tools/kconfig.py
 	@mkdir -p $(O)/include
-	$(PYTHON) tools/kconfig.py configs/$(FLAVOUR)_defconfig $(O)/auto.conf $(O)/include/config.h
+	$(PYTHON) tools/kconfig.py $(DEFCONFIG) $(O)/auto.conf $(O)/include/config.h $(SET)
 
 ifeq ($(filter unit clean,$(MAKECMDGOALS)),)
 -include $(O)/auto.conf
 endif
 include $(wildcard */build.mk */*/build.mk)
+obj-y += $(patsubst %.c,%.o,$(wildcard apps/$(subst ",,$(CONFIG_APP))/*.c))
 
 # --- compilation -------------------------------------------------------------
 # The kernel itself uses no floating point; FP state belongs to the guests.

@@ -5,6 +5,7 @@
 #include <arch/trap.h>
 #include <caisson/dt.h>
 
+bool arch_has_sstc;
 static char probe_block[512] ALIGNED_TO(512);
 
 static bool stimecmp_works(void)

@@ -3,8 +3,6 @@
 #include <arch/sbi.h>
 #include <arch/timer.h>
 
-bool arch_has_sstc;
-
 void arch_timer_program(uint64_t deadline)
 {
 	if (arch_has_sstc) {

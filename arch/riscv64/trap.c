@@ -105,9 +105,9 @@ static void unhandled(const struct trap_frame *f)
 
 void trap_handle(struct trap_frame *f)
 {
-	if (f->cause & CAUSE_INTERRUPT) {
+	if (IS_ENABLED(CONFIG_IRQ) && (f->cause & CAUSE_INTERRUPT)) {
 		irq_dispatch((unsigned)f->cause);
-		if (this_hart()->resched && this_hart()->irq_depth == 0)
+		if (IS_ENABLED(CONFIG_MULTITASK) && this_hart()->resched && this_hart()->irq_depth == 0)
 			sched_check();
 		return;
 	}

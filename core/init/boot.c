@@ -102,6 +102,8 @@ static void start_platform(void)
 	if (cpus < 0 || dt_u32(fdt, cpus, "timebase-frequency", 0, &hz) || hz == 0)
 		panic("the device tree does not tell the timebase-frequency");
 	timebase_hz = hz;
+	if (IS_ENABLED(CONFIG_IRQ))
+		timer_hart_init();
 	drivers_probe();
 	log_info("platform: %s, %u harts, timebase %u Hz", model ? model : "unnamed", hart_count(), hz);
 }
@@ -117,7 +119,8 @@ static void start_scheduler(void)
 
 static void start_interrupts(void)
 {
-	smp_init();
+	if (IS_ENABLED(CONFIG_SMP))
+		smp_init();
 	arch_hart_init();
 	irq_hart_init();
 	irq_enable();
@@ -126,7 +129,6 @@ static void start_interrupts(void)
 
 static void open_initrd(void)
 {
-#ifdef CONFIG_FS_INITRD
 	uint64_t start, size;
 	int files;
 
@@ -137,7 +139,6 @@ static void open_initrd(void)
 		log_error("initrd at %lx: not a cpio archive", (unsigned long)start);
 	else
 		log_info("initrd: %d files", files);
-#endif
 }
 
 static void run_constructors(void)
@@ -155,12 +156,17 @@ static void kernel_main(void)
 
 	arch_features_init();
 	start_allocator();
-	start_memory_management();
+	if (IS_ENABLED(CONFIG_PAGING))
+		start_memory_management();
 	start_platform();
-	start_scheduler();
-	start_interrupts();
-	smp_start_secondaries();
-	open_initrd();
+	if (IS_ENABLED(CONFIG_MULTITASK))
+		start_scheduler();
+	if (IS_ENABLED(CONFIG_IRQ))
+		start_interrupts();
+	if (IS_ENABLED(CONFIG_SMP))
+		smp_start_secondaries();
+	if (IS_ENABLED(CONFIG_FS_INITRD))
+		open_initrd();
 	run_constructors();
 	log_info("main");
 	status = main();
@@ -173,6 +179,7 @@ void secondary_entry(struct hart *h)
 {
 	arch_hart_init();
 	irq_hart_init();
+	timer_hart_init();
 	log_info("hart %lu: secondary_main", (unsigned long)h->hwid);
 	sched_secondary();
 }

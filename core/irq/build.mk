@@ -1,1 +1,1 @@
-obj-y += core/irq/irq.o
+obj-$(CONFIG_IRQ) += core/irq/irq.o

@@ -1,1 +1,1 @@
-obj-y += core/smp/smp.o
+obj-$(CONFIG_MULTITASK) += core/smp/$(if $(CONFIG_SMP),smp.o,one.o)

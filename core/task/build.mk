@@ -1,1 +1,1 @@
-obj-y += core/task/sched.o core/task/task.o core/task/waitq.o core/task/gc.o
+obj-$(CONFIG_MULTITASK) += core/task/sched.o core/task/task.o core/task/waitq.o core/task/gc.o

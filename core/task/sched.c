@@ -411,7 +411,6 @@ int sched_init(void)
 		if (!runqueues[i].idle)
 			return -ENOMEM;
 	}
-	timer_hart_init();
 	/* The boot code goes on as the task "main", on the boot stack. */
 	boot = task_alloc("main", NULL, NULL, &(struct task_attr){ .hart_mask = 0 });
 	if (!boot)
@@ -435,7 +434,6 @@ void sched_secondary(void)
 	struct hart *h = this_hart();
 	struct task *idle = runqueues[h->index].idle;
 
-	timer_hart_init();
 	/* We are on the idle task's stack already (sched_boot_stack). */
 	idle->state = TASK_RUNNING;
 	idle->on_hart = true;

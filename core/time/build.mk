@@ -1,1 +1,2 @@
-obj-y += core/time/time.o core/time/timer.o
+obj-y += core/time/time.o
+obj-$(CONFIG_IRQ) += core/time/timer.o

@@ -227,10 +227,10 @@ static int uart_probe(const void *fdt, int node)
 	if (error)
 		return error;
 	quiet(&uart);
-	error = dt_u32(fdt, node, "interrupts", 0, &irq);
+	error = IS_ENABLED(CONFIG_IRQ) ? dt_u32(fdt, node, "interrupts", 0, &irq) : -ENODEV;
 	if (!error)
 		error = irq_register(irq, uart_interrupt, &uart);
-	if (error)
+	if (error && IS_ENABLED(CONFIG_IRQ))
 		log_warn("no interrupt (error %d): output by polling, no input", error);
 	console_register(error ? &polled_driver : &interrupt_driver, &uart);
 	if (!error)

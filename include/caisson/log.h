@@ -15,7 +15,8 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 
-/** Lines above this level are dropped. Default LOG_INFO; set by log_set_level. */
+/** Lines above this level are dropped. Default CONFIG_LOG_DEFAULT_LEVEL; set by log_set_level. Above
+ *  CONFIG_LOG_MAX_LEVEL there are none in the image. */
 extern enum log_level log_level;
 
 /** Name to level ("error", "warn", "info", "debug", "trace"). @return 0 or -EINVAL. */
@@ -32,7 +33,7 @@ void panic(const char *fmt, ...) __noreturn __printf(1, 2);
 
 #define log_at(level, ...)                                            \
 	do {                                                          \
-		if ((level) <= log_level)                             \
+		if ((level) <= CONFIG_LOG_MAX_LEVEL && (level) <= log_level)                             \
 			log_write((level), LOG_NAME, __VA_ARGS__);    \
 	} while (0)
 

@@ -27,6 +27,13 @@ typedef struct { uint64_t v; } gva_t;
 #define ALIGNED_TO(n) __attribute__((aligned(n)))
 #define __noreturn __attribute__((noreturn))
 
+/** Is a switch of the configuration on? For `if` in C: what is off is checked by the compiler and left out. */
+#define IS_ENABLED(option) IS_ENABLED_(option)
+#define IS_ENABLED_(value) IS_ENABLED__(COMMA_IF_##value)
+#define IS_ENABLED__(zero_comma_or_junk) IS_ENABLED___(zero_comma_or_junk 1, 0, 0)
+#define IS_ENABLED___(ignored, value, ...) value
+#define COMMA_IF_1 0,
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -13,7 +13,7 @@ def built():
     """Build the hypervisor and the guests. The builds take a lock, so parallel workers may do it at once."""
     from caisson import building
 
-    building.build("hypervisor")
+    building.build(building.Variant())
     building.build_guests()
 
 

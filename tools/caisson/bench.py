@@ -58,7 +58,7 @@ ROWS = [
 def run(whole_boot: bool) -> int:
     """Measure and print the table. Returns 0, or 1 when a measurement failed."""
     packages.ensure("bench")
-    runner.image_to_run("hypervisor")
+    runner.image_to_run(building.Variant())
     building.build_guests()
     image = paths.guest_binary("bench")
     with tempfile.TemporaryDirectory(prefix="caisson-") as folder:

@@ -1,21 +1,65 @@
 """Building what is stale. A lock makes parallel calls safe; output is shown only where it helps."""
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from caisson import fetch, packages, paths, process
-from caisson.errors import CannotStart
+from caisson.errors import CannotStart, UsageError
 
 FLAVOURS = ("hypervisor", "unikernel")
+SCHEDULERS = ("fifo", "rr", "cfs")
 
 
-def build(flavour: str, targets: tuple[str, ...] = (), verbose: bool = False) -> None:
-    """Bring a flavour (and further make targets) up to date, or raise CannotStart."""
+@dataclass(frozen=True)
+class Variant:
+    """What to build: a flavour, or an application as a unikernel; and switches on top of its configuration."""
+
+    flavour: str = "hypervisor"
+    app: str | None = None
+    switches: tuple[str, ...] = ()  # as in SCHED_CFS=y
+
+    @property
+    def name(self) -> str:
+        return f"application {self.app}" if self.app else self.flavour
+
+    @property
+    def words(self) -> list[str]:
+        """What make is told."""
+        what = f"APP={self.app}" if self.app else f"FLAVOUR={self.flavour}"
+        return [what, *(["SET=" + " ".join(self.switches)] if self.switches else [])]
+
+    @property
+    def image(self) -> Path:
+        """Where the Makefile puts it."""
+        suffix = "".join("+" + switch.replace("=", "-") for switch in self.switches)
+        return paths.BUILD / ((f"apps/{self.app}" if self.app else self.flavour) + suffix) / "caisson.bin"
+
+
+def variant(flavour: str = "hypervisor", app: str | None = None, debug: bool = False, sched: str | None = None,
+            switches: list[str] | None = None) -> Variant:
+    """The variant that the options ask for. Raises UsageError."""
+    chosen = ["DEBUG=y"] if debug else []
+    if sched is not None:
+        if sched not in SCHEDULERS:
+            raise UsageError(f"--sched {sched}: not a scheduling class ({', '.join(SCHEDULERS)})")
+        chosen.append(f"SCHED_{sched.upper()}=y")
+    for switch in switches or []:
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*=[A-Za-z0-9_.-]+", switch):
+            raise UsageError(f"--set {switch}: not of the form SWITCH=y (or =n, or =NUMBER)")
+        chosen.append(switch)
+    return Variant(flavour, app, tuple(chosen))
+
+
+def build(what: Variant, verbose: bool = False) -> None:
+    """Bring a variant up to date, or raise CannotStart."""
     _prepare()
-    make(["FLAVOUR=" + flavour, "all", *targets], f"the {flavour} could not be built", verbose)
+    make([*what.words, "all"], f"the {what.name} could not be built", verbose)
 
 
 def build_guests() -> None:

@@ -61,10 +61,10 @@ def _complain(message: str) -> None:
 def command_run(options) -> int:
     plan, output, vms = _read_run_options(options)
     packages.ensure("run")
-    image = runner.image_to_run("hypervisor")
+    image = runner.image_to_run(building.variant(debug=options.debug))
     if plan.gdb is not None:
         print(f"caisson: waiting for gdb on port {plan.gdb}; attach with: gdb-multiarch "
-              f"build/hypervisor/caisson.elf -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
+              f"{os.path.relpath(image.with_suffix('.elf'))} -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
     return runner.run(vms, plan, output, image)
 
 
@@ -126,12 +126,18 @@ def command_debug(options) -> int:
 def command_app(options) -> int:
     plan = machine.from_options(options)
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
-    apps = sorted(entry.name for entry in (paths.ROOT / "apps").iterdir() if entry.is_dir())
-    if options.name not in apps or options.name == "hypervisor":
-        known = ", ".join(name for name in apps if name != "hypervisor")
-        raise UsageError(f"{options.name}: no such application (there are: {known})")
+    variant = building.variant(app=_application(options.name), debug=options.debug, sched=options.sched,
+                               switches=options.set)
     packages.ensure("app")
-    return runner.run_app(options.arguments, plan, output, runner.image_to_run("unikernel"))
+    return runner.run_app(options.arguments, plan, output, runner.image_to_run(variant))
+
+
+def _application(name: str) -> str:
+    """A unikernel has a configuration of its own beside its source."""
+    known = sorted(file.parent.name for file in (paths.ROOT / "apps").glob("*/defconfig"))
+    if name not in known:
+        raise UsageError(f"{name}: no such application (there are: {', '.join(known)})")
+    return name
 
 
 def command_exec(options) -> int:
@@ -149,7 +155,7 @@ def command_bench(options) -> int:
 def command_build(options) -> int:
     if options.flavour not in building.FLAVOURS:
         raise UsageError(f"{options.flavour}: not a flavour ({', '.join(building.FLAVOURS)})")
-    building.build(options.flavour, verbose=options.verbose)
+    building.build(building.variant(options.flavour, switches=options.set), verbose=options.verbose)
     return 0
 
 

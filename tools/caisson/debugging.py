@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from caisson import packages, paths, process
+from caisson import building, packages, paths, process
 from caisson.machine import DEFAULT_GDB_PORT
 from caisson.runner import image_to_run
 
@@ -13,7 +13,7 @@ from caisson.runner import image_to_run
 def run(run_words: list[str], port: int | None, gdb_words: list[str]) -> int:
     """Run gdb beside a `./caisson run` of its own. Returns gdb's status; QEMU ends with it."""
     packages.ensure("debug")
-    symbols = image_to_run("hypervisor").with_suffix(".elf")
+    symbols = image_to_run(building.variant()).with_suffix(".elf")
     port = port or _free_port()
     tool = str(paths.ROOT / "tools" / "caisson")
     machine = process.spawn([sys.executable, tool, "run", f"--gdb={port}", *run_words],

@@ -150,7 +150,7 @@ def _add_machine_options(parser) -> None:
                       help="no monitor: standard output carries the guest's bytes and nothing else")
     both.add_argument("--log", metavar="FILE", help="write the hypervisor's log there")
     both.add_argument("--log-level", metavar="LEVEL", help=", ".join(LOG_LEVELS) + " (default: info)")
-    both.add_argument("--debug", action="store_true", help="log level debug; show QEMU's command line")
+    both.add_argument("--debug", action="store_true", help="a build with checks of our own; log level debug; show QEMU's command line")
     both.add_argument("--quiet", action="store_true", help="no log on the terminal, no progress messages")
 
 
@@ -159,7 +159,14 @@ def _add_app(commands) -> None:
                    "Run one of apps/ as a unikernel. Standard output and the exit status are the application's.")
     app.add_argument("name", metavar="NAME", help="a folder of apps/")
     app.add_argument("arguments", nargs="*", metavar="ARG", help="everything after NAME is the application's")
+    app.add_argument("--sched", metavar="CLASS", help="scheduling class: fifo, rr (default) or cfs")
+    _add_set(app)
     _add_machine_options(app)
+
+
+def _add_set(parser) -> None:
+    parser.add_argument("--set", metavar="SWITCH=VALUE", action="append", default=[],
+                        help="build with another value of a configuration switch, as in SMP=n; may be repeated")
 
 
 def _add_exec(commands) -> None:
@@ -180,6 +187,7 @@ def _add_maintenance(commands) -> None:
     build = _command(commands, "build", "build a flavour")
     build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",
                        help="hypervisor (default) or unikernel")
+    _add_set(build)
     build.add_argument("--verbose", action="store_true", help="show what is compiled")
     _command(commands, "clean", "remove everything that was built")
     fetch = _command(commands, "fetch", "fetch the guests that the demonstration uses",

@@ -12,10 +12,6 @@ def cache() -> Path:
     return Path(base) / "caisson"
 
 
-def image(flavour: str) -> Path:
-    return BUILD / flavour / "caisson.bin"
-
-
 def guest_binary(name: str) -> Path:
     """One of our own guest programs, built from guests/."""
     return BUILD / "guests" / f"{name}.bin"

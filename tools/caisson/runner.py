@@ -187,12 +187,12 @@ def _usable(fd: int) -> int | None:
         return None
 
 
-def image_to_run(flavour: str) -> Path:
-    """The image to start: CAISSON_IMAGE as it is, or the tree's own, brought up to date."""
+def image_to_run(variant: building.Variant) -> Path:
+    """The image to start, brought up to date. CAISSON_IMAGE stands for the hypervisor as it is, if it is set."""
     given = os.environ.get("CAISSON_IMAGE")
-    if given:
+    if given and variant == building.Variant():
         if not os.path.isfile(given):
             raise CannotStart(f"CAISSON_IMAGE={given}: no such file")
         return Path(given)
-    building.build(flavour)
-    return paths.image(flavour)
+    building.build(variant)
+    return variant.image

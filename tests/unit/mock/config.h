@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 /* The configuration of the unit tests; included before everything else. */
 #pragma once
 
@@ -14,3 +15,5 @@
 #define CONFIG_VMM 1
 #define CONFIG_SHELL 1
 #define CONFIG_APP_HYPERVISOR 1
+=======
+>>>>>>> 32ed6ee (Build: an application is a folder with a configuration of its own; switches for paging, heap, tasks, interrupts, harts)
