@@ -1,12 +1,15 @@
-<<<<<<< HEAD
 /* The configuration of the unit tests; included before everything else. */
 #pragma once
 
 #define CONFIG_MAX_HARTS 8
 #define CONFIG_DEBUG 1
 #define CONFIG_LOG_DEFAULT_LEVEL 2
-#define CONFIG_TASK_STACK_KIB 16
+#define CONFIG_LOG_MAX_LEVEL 4
 #define CONFIG_HEAP 1
+#define CONFIG_PAGING 1
+#define CONFIG_IRQ 1
+#define CONFIG_MULTITASK 1
+#define CONFIG_SMP 1
 #define CONFIG_DEBUG_FAIL_ALLOC 1
 #define CONFIG_DRIVER_NS16550 1
 #define CONFIG_DRIVER_PLIC 1
@@ -14,6 +17,3 @@
 #define CONFIG_FS_INITRD 1
 #define CONFIG_VMM 1
 #define CONFIG_SHELL 1
-#define CONFIG_APP_HYPERVISOR 1
-=======
->>>>>>> 32ed6ee (Build: an application is a folder with a configuration of its own; switches for paging, heap, tasks, interrupts, harts)
