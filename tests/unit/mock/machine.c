@@ -121,6 +121,7 @@ unsigned machine_ipis(unsigned hart)
 static void secondary(void)
 {
 	irq_hart_init();
+	timer_hart_init();
 	sched_secondary();
 }
 
@@ -241,6 +242,7 @@ void machine_start(unsigned n)
 	timebase_hz = 10000000;
 	mock_time = 1;
 	mock_irq_on = false;
+	timer_hart_init();
 	assert_int_equal(sched_init(), 0);
 	smp_init();
 	irq_hart_init();
