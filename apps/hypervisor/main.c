@@ -10,6 +10,7 @@
 #include <caisson/hart.h>
 #include <caisson/init.h>
 #include <caisson/log.h>
+#include <caisson/smp.h>
 #include <caisson/task.h>
 #include <vmm/console_mux.h>
 #include <vmm/sbi.h>
@@ -37,6 +38,18 @@ static void enable_on_this_hart(void *arg)
 	__atomic_add_fetch(error ? &failed : &enabled, 1, __ATOMIC_SEQ_CST);
 	task_exit(error);
 }
+
+/* A hart that starts again has lost what was in its CSRs and FP registers. */
+static int hart_online(void)
+{
+	struct hart *h = this_hart();
+
+	h->loaded_vcpu = NULL;
+	h->fp_owner = NULL;
+	return hext_enable();
+}
+
+static struct hart_hook hart_hook = { .online = hart_online };
 
 /* One pinned worker per hart; main yields until all have answered. */
 static int enable_virtualization(void)
@@ -74,6 +87,7 @@ int main(void)
 	log_info("hardware support: yes (%s%s%s, %u VMID bits%s)", hext.sv39x4 ? "sv39x4" : "",
 		 hext.sv48x4 ? " sv48x4" : "", hext.sv57x4 ? " sv57x4" : "", hext.vmid_bits,
 		 hext.sstc ? ", Sstc" : "");
+	smp_add_hook(&hart_hook);
 	if (sbi_init())
 		panic("the SBI extension table is too small");
 	vcpu_init_hooks();

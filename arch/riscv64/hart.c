@@ -59,10 +59,14 @@ long arch_hart_start(struct hart *h)
 	return sbi_hart_start(h->hwid, kva_to_hpa(_start_secondary), (uint64_t)(uintptr_t)h);
 }
 
-void arch_hart_stop(void)
+long arch_hart_stop(void)
 {
-	sbi_hart_stop();
-	panic("the firmware cannot stop hart %lu", (unsigned long)this_hart()->hwid);
+	return sbi_hart_stop();
+}
+
+bool arch_hart_stopped(const struct hart *h)
+{
+	return sbi_hart_status(h->hwid) == SBI_HSM_STOPPED;
 }
 
 void arch_hart_init(void)

@@ -180,6 +180,7 @@ void secondary_entry(struct hart *h)
 	arch_hart_init();
 	irq_hart_init();
 	timer_hart_init();
+	smp_hart_up();
 	log_info("hart %lu: secondary_main", (unsigned long)h->hwid);
 	sched_secondary();
 }

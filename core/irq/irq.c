@@ -6,7 +6,6 @@
 #include <arch/csr.h>
 #include <caisson/hart.h>
 #include <caisson/log.h>
-#include <caisson/time.h>
 
 #define LOG_NAME "irq"
 #define LOCAL_CAUSES 16
@@ -56,9 +55,22 @@ void irqchip_register(const struct irqchip *c, void *dev)
 
 void irq_hart_init(void)
 {
-	local[IRQ_S_TIMER] = timer_interrupt;
 	if (chip)
 		chip->hart_init(chip_dev);
+}
+
+/* A controller that cannot tell is taken to have its sources on the boot hart. */
+bool irq_may_leave(unsigned hart)
+{
+	if (!chip)
+		return true;
+	return chip->may_leave ? chip->may_leave(chip_dev, hart) : hart != 0;
+}
+
+void irq_hart_leave(void)
+{
+	if (chip && chip->hart_leave)
+		chip->hart_leave(chip_dev);
 }
 
 int irq_register(unsigned irq, irq_handler_t handler, void *arg)

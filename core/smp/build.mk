@@ -1,1 +1,1 @@
-obj-$(CONFIG_MULTITASK) += core/smp/$(if $(CONFIG_SMP),smp.o,one.o)
+obj-$(CONFIG_MULTITASK) += $(if $(CONFIG_SMP),core/smp/call.o core/smp/power.o,core/smp/one.o)

@@ -25,3 +25,33 @@ int smp_call(unsigned hart, void (*fn)(void *), void *arg)
 	smp_call_all(fn, arg);
 	return 0;
 }
+
+int smp_call_async(unsigned hart, struct smp_call *c)
+{
+	c->done = true;
+	return smp_call(hart, c->fn, c->arg);
+}
+
+void smp_call_wait(const struct smp_call *c)
+{
+	(void)c;
+}
+
+int smp_offline(unsigned hart)
+{
+	return hart == 0 ? -EBUSY : -EINVAL;
+}
+
+int smp_online(unsigned hart)
+{
+	return hart == 0 ? -EALREADY : -EINVAL;
+}
+
+void smp_add_hook(struct hart_hook *hook)
+{
+	(void)hook;
+}
+
+void smp_idle_leave(void)
+{
+}

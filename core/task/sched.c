@@ -326,6 +326,29 @@ void task_set_mask(struct task *t, uint64_t mask)
 		sched_check();
 }
 
+static struct task *take_first(struct runqueue *rq)
+{
+	struct task *t = NULL;
+
+	spin_lock(&rq->lock);
+	if (!list_empty(&rq->ready)) {
+		t = list_first(&rq->ready, struct task, rq_node);
+		take_out(rq, t);
+	}
+	spin_unlock(&rq->lock);
+	return t;
+}
+
+void sched_vacate(unsigned hart)
+{
+	irqflags_t flags = irq_save();
+	struct task *t;
+
+	while ((t = take_first(&runqueues[hart])) != NULL)
+		sched_enqueue(t);
+	irq_restore(flags);
+}
+
 unsigned sched_others_runnable(void)
 {
 	return __atomic_load_n(&this_rq()->n_ready, __ATOMIC_RELAXED);
@@ -374,6 +397,8 @@ static void idle_loop(void)
 		irq_disable();
 		if (sched_others_runnable())
 			sched_switch();
+		else if (unlikely(!this_hart()->online))
+			smp_idle_leave();
 		else
 			cpu_wfi(); /* returns for a pending interrupt, which is taken when they go on again */
 		irq_enable();

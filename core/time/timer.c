@@ -9,11 +9,14 @@
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <caisson/hart.h>
+#include <caisson/irq.h>
 #include <caisson/spinlock.h>
 #include <caisson/time.h>
 
 /** Timers run in one interrupt at most. */
 #define DUE_MAX 64
+/** timer.hart of one that is between two queues. */
+#define MOVING HART_MAX
 
 struct hart_timers {
 	spinlock_t lock;        /* guards the queue; innermost lock */
@@ -36,6 +39,7 @@ void timer_hart_init(void)
 	t->guest = UINT64_MAX;
 	t->programmed = UINT64_MAX;
 	arch_timer_mask();
+	irq_register_local(IRQ_S_TIMER, timer_interrupt);
 }
 
 void timer_init(struct timer *t, void (*fn)(struct timer *))
@@ -76,6 +80,22 @@ static void insert(struct hart_timers *ht, struct timer *t)
 	t->queued = true;
 }
 
+/* The queue of the hart that t is with, locked. Interrupts off. */
+static struct hart_timers *lock_queue_of(const struct timer *t)
+{
+	for (;;) {
+		unsigned hart = __atomic_load_n(&t->hart, __ATOMIC_ACQUIRE);
+
+		if (hart != MOVING) {
+			spin_lock(&timers[hart].lock);
+			if (__atomic_load_n(&t->hart, __ATOMIC_RELAXED) == hart)
+				return &timers[hart];
+			spin_unlock(&timers[hart].lock);
+		}
+		cpu_relax(); /* timer_adopt is moving it */
+	}
+}
+
 void timer_cancel(struct timer *t)
 {
 	struct hart_timers *ht;
@@ -83,21 +103,23 @@ void timer_cancel(struct timer *t)
 
 	if (!__atomic_load_n(&t->queued, __ATOMIC_ACQUIRE))
 		return;
-	ht = &timers[t->hart];
-	flags = spin_lock_irqsave(&ht->lock);
+	flags = irq_save();
+	ht = lock_queue_of(t);
 	if (t->queued) {
 		list_del(&t->node);
 		t->queued = false;
 	}
-	spin_unlock_irqrestore(&ht->lock, flags);
+	spin_unlock(&ht->lock);
+	irq_restore(flags);
 }
 
 void timer_cancel_sync(struct timer *t)
 {
-	struct hart_timers *ht = &timers[t->hart];
+	struct hart_timers *ht;
 
 	timer_cancel(t);
-	/* On its own hart fn is over, or it is our caller. Acquire: what fn did is seen. */
+	/* It is in no queue, so it stays with its hart. There fn is over, or is our caller. Acquire: what fn did is seen. */
+	ht = &timers[t->hart];
 	if (t->hart == this_hart()->index)
 		return;
 	while (__atomic_load_n(&ht->running, __ATOMIC_ACQUIRE) == t)
@@ -194,6 +216,40 @@ void timer_interrupt(void)
 	ht->in_interrupt = false;
 	if (ht->programmed == UINT64_MAX)
 		arch_timer_mask();
+}
+
+/* Take one timer out of a queue. As long as it is in none, t->hart says so and a canceller waits. */
+static struct timer *begin_move(struct hart_timers *from)
+{
+	struct timer *t = NULL;
+
+	spin_lock(&from->lock);
+	if (!list_empty(&from->queue)) {
+		t = list_first(&from->queue, struct timer, node);
+		list_del(&t->node);
+		__atomic_store_n(&t->hart, MOVING, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&from->lock);
+	return t;
+}
+
+static void end_move(struct hart_timers *to, struct timer *t)
+{
+	spin_lock(&to->lock);
+	insert(to, t);
+	__atomic_store_n(&t->hart, this_hart()->index, __ATOMIC_RELEASE);
+	program(to);
+	spin_unlock(&to->lock);
+}
+
+void timer_adopt(unsigned hart)
+{
+	irqflags_t flags = irq_save();
+	struct timer *t;
+
+	while ((t = begin_move(&timers[hart])) != NULL)
+		end_move(&timers[this_hart()->index], t);
+	irq_restore(flags);
 }
 
 uint64_t timer_ticks(unsigned hart)

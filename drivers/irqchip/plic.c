@@ -4,7 +4,7 @@
  * Each hart's S-mode is one context; which one the device tree tells, in
  * interrupts-extended. Every source that is in use goes to one hart: the boot
  * hart or, if that belongs to another controller (a machine of several
- * sockets), the first hart of this one.
+ * sockets), the first hart of this one; when it goes offline, to another.
  */
 #include <errno.h>
 
@@ -51,13 +51,14 @@ static bool is_source(unsigned source)
 
 static int plic_enable(void *dev, unsigned source)
 {
-	volatile char *word = plic.regs + ENABLE(plic.context[plic.target], source);
+	volatile char *word;
 	irqflags_t flags;
 
 	(void)dev;
 	if (!is_source(source))
 		return -EINVAL;
 	flags = spin_lock_irqsave(&plic.lock);
+	word = plic.regs + ENABLE(plic.context[plic.target], source);
 	mmio_write32(word, mmio_read32(word) | 1u << source % 32);
 	mmio_write32(plic.regs + PRIORITY(source), 1);
 	spin_unlock_irqrestore(&plic.lock, flags);
@@ -98,6 +99,48 @@ static void plic_hart_init(void *dev)
 		mmio_write32(plic.regs + THRESHOLD(plic.context[hart]), 0);
 }
 
+/* Another online hart that could get the sources, or HART_MAX. */
+static unsigned other_target(unsigned hart)
+{
+	unsigned h;
+
+	for (h = 0; h < hart_count(); h++)
+		if (h != hart && has_context(h) && harts[h].online)
+			return h;
+	return HART_MAX;
+}
+
+static bool plic_may_leave(void *dev, unsigned hart)
+{
+	(void)dev;
+	return hart != plic.target || other_target(hart) != HART_MAX;
+}
+
+static void move_sources(unsigned from, unsigned to)
+{
+	for (unsigned source = 0; source < plic.n_sources; source += 32) {
+		volatile char *old = plic.regs + ENABLE(plic.context[from], source);
+
+		mmio_write32(plic.regs + ENABLE(plic.context[to], source), mmio_read32(old));
+		mmio_write32(old, 0);
+	}
+}
+
+/* On the hart itself, outside of handlers, so that no source is between its claim and its completion. */
+static void plic_hart_leave(void *dev)
+{
+	unsigned hart = this_hart()->index;
+	unsigned other = other_target(hart);
+	irqflags_t flags = spin_lock_irqsave(&plic.lock);
+
+	(void)dev;
+	if (hart == plic.target && other != HART_MAX) {
+		move_sources(hart, other);
+		plic.target = other;
+	}
+	spin_unlock_irqrestore(&plic.lock, flags);
+}
+
 static struct irqchip chip = {
 	.name = "plic",
 	.enable = plic_enable,
@@ -105,6 +148,8 @@ static struct irqchip chip = {
 	.claim = plic_claim,
 	.complete = plic_complete,
 	.hart_init = plic_hart_init,
+	.may_leave = plic_may_leave,
+	.hart_leave = plic_hart_leave,
 };
 
 /* The phandle of a cpu node's own interrupt controller, 0 if it has none. */

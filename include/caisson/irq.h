@@ -13,20 +13,28 @@ typedef void (*irq_handler_t)(void *arg);
 struct irqchip {
 	const char *name;
 	unsigned n_sources;
-	int (*enable)(void *dev, unsigned source);   /* route to the boot hart, priority 1 */
+	int (*enable)(void *dev, unsigned source);   /* route to one hart, priority 1 */
 	void (*disable)(void *dev, unsigned source);
 	unsigned (*claim)(void *dev);                /* 0: none */
 	void (*complete)(void *dev, unsigned source);
 	void (*hart_init)(void *dev);                /* on each hart as it comes up */
+	/** Could another online hart take what comes to this one? NULL: the boot hart must stay. */
+	bool (*may_leave)(void *dev, unsigned hart);
+	/** On a hart that leaves, interrupts off: hand its sources to another. NULL: it has none. */
+	void (*hart_leave)(void *dev);
 };
 
 void irqchip_register(const struct irqchip *chip, void *dev);
 /** The controller's set-up for the calling hart. */
 void irq_hart_init(void);
+/** May this hart be taken offline, for all that the controller says? Task context. */
+bool irq_may_leave(unsigned hart);
+/** The calling hart goes offline: its sources go to another. Interrupts off. */
+void irq_hart_leave(void);
 
 /** Handle source `irq` of the controller. @return 0, -EINVAL no such source or no controller, -EBUSY taken. */
 int irq_register(unsigned irq, irq_handler_t handler, void *arg) __must_check;
-/** Register a hart-local interrupt by its cause number (IRQ_S_SOFT, ...). */
+/** Register a hart-local interrupt by its cause number (IRQ_S_SOFT, IRQ_S_TIMER, ...). */
 void irq_register_local(unsigned cause, void (*handler)(void));
 /** Number of times a source fired. */
 uint64_t irq_count(unsigned irq);

@@ -1,4 +1,7 @@
-/* Work on other harts: inter-processor interrupts and cross-hart calls. */
+/*
+ * Several harts: inter-processor interrupts, calls from one hart to another,
+ * taking harts away and bringing them back.
+ */
 #pragma once
 
 #include <caisson/types.h>
@@ -19,11 +22,66 @@ void smp_init(void);
 /** Send an IPI to a hart by our number. Any context. */
 void ipi_send(unsigned hart, enum ipi reason);
 
+/* Calls. */
+
+/** A function to be run on another hart. The caller's storage, which must stay until it is done. */
+struct smp_call {
+	struct smp_call *next;
+	void (*fn)(void *arg);
+	void *arg;
+	bool done;       /* atomic: fn has returned, and nobody else knows of this structure any more */
+};
+
+/**
+ * Queue a call on a hart and return. It runs there in interrupt context; calls to one hart run one after
+ * the other in the order in which they were queued, also those to the caller's own hart (as soon as
+ * interrupts are on). A hart that leaves runs what is in its queue first. Any context.
+ * @return 0, or -ENODEV: the hart does not run; nothing was queued.
+ */
+int smp_call_async(unsigned hart, struct smp_call *call) __must_check;
+/** Wait until a queued call is done. Interrupts on. */
+void smp_call_wait(const struct smp_call *call);
+
 /**
  * Run fn(arg) on another hart in interrupt context and wait until it is done.
- * Not with interrupts off. On this hart it is called directly.
- * @return 0 or -ENODEV when the hart is not online.
+ * Not with interrupts off. On this hart it is called directly, before what is queued there.
+ * @return 0 or -ENODEV when the hart does not run.
  */
 int smp_call(unsigned hart, void (*fn)(void *), void *arg) __must_check;
-/** Run fn(arg) on every online hart and wait. */
+/** Run fn(arg) on every hart that runs, also on one that is about to leave, and wait. */
 void smp_call_all(void (*fn)(void *), void *arg);
+
+/* Harts that leave and come back. */
+
+/**
+ * Take a hart out of use and stop it. Its tasks go to other harts (also those that may run nowhere else,
+ * until it is back), its timers to the caller's, its interrupts to another; calls that are queued there
+ * run first. Any hart may go, the boot hart too, but not the last. Task context.
+ * @return 0; -EINVAL no such hart; -EALREADY it is offline; -EBUSY the last one, or interrupts can go
+ * nowhere else; -ETIMEDOUT it does not leave its task (it then stays) or the firmware does not stop it;
+ * -ENODEV the firmware refuses (it then stays).
+ */
+int smp_offline(unsigned hart) __must_check;
+/**
+ * Start a hart that is offline. Task context.
+ * @return 0; -EINVAL no such hart; -EALREADY it is online; -ETIMEDOUT it does not answer; -ENODEV the
+ * firmware refuses, or a hook did.
+ */
+int smp_online(unsigned hart) __must_check;
+
+/** What a component does on a hart that comes or goes. Static storage; never removed. */
+struct hart_hook {
+	struct hart_hook *next;
+	/** On a hart that starts, before it runs tasks; interrupts off. @return not 0: it cannot be used. May be NULL. */
+	int (*online)(void);
+	/** On a hart that stops, when it has no task left; interrupts off. May be NULL. */
+	void (*offline)(void);
+};
+
+/** From now on call these functions; not for the harts that are online already. Boot, one hart's tasks only. */
+void smp_add_hook(struct hart_hook *hook);
+
+/** The calling hart comes up: hooks, call queue. Interrupts off. Stops the hart if it cannot be used. */
+void smp_hart_up(void);
+/** The idle task of a hart that is no longer online: leave, if there is nothing to do. Interrupts off. */
+void smp_idle_leave(void);

@@ -117,6 +117,8 @@ void sched_end_slice(void);
  * off or on (as they are afterwards, perhaps on another hart).
  */
 void sched_check(void);
+/** Move what is queued on a hart that is no longer online to others. Any context. */
+void sched_vacate(unsigned hart);
 /** Ticks a hart has been idle. Any context. */
 uint64_t sched_idle_time(unsigned hart);
 /** Runnable tasks on this hart besides the current one. Interrupts off. */

@@ -19,7 +19,7 @@ uint64_t time_to_ns(uint64_t ticks);
 struct timer {
 	struct list node;
 	uint64_t deadline;
-	void (*fn)(struct timer *);      /* interrupt context, on the hart that armed it */
+	void (*fn)(struct timer *);      /* interrupt context, on the hart that armed it (another if that left) */
 	unsigned hart;                   /* where it is queued */
 	bool queued;
 };
@@ -43,7 +43,9 @@ void timer_set_guest_deadline(uint64_t deadline);
 extern void (*timer_guest_expired)(void);
 /** Run what is due and program the hardware for the next. The timer interrupt's handler; interrupts off. */
 void timer_interrupt(void);
-/** Bring up the calling hart's timer queue. Interrupts off. */
+/** Bring up the calling hart's timer queue, and the handler of the timer interrupt. Interrupts off. */
 void timer_hart_init(void);
+/** Take over the timers of a hart that has left (caisson/smp.h): they run here. Any context. */
+void timer_adopt(unsigned hart);
 /** Per-hart number of timer interrupts. */
 uint64_t timer_ticks(unsigned hart);

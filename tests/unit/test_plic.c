@@ -30,6 +30,13 @@ struct hart *hart_by_hwid(uint64_t hwid)
 	return hwid == 5 ? &mock_harts[0] : hwid == 2 ? &mock_harts[1] : hwid == 9 ? &mock_harts[2] : NULL;
 }
 
+struct hart harts[HART_MAX];
+
+unsigned hart_count(void)
+{
+	return 3;
+}
+
 static uint32_t *reg(uint64_t offset)
 {
 	return (uint32_t *)(void *)(regs + offset);
@@ -165,6 +172,28 @@ static void a_disabled_source_can_be_completed_and_enabled_again(void **state)
 	registered->disable(registered_dev, 5000);
 }
 
+static void B8_sources_move_when_their_hart_leaves(void **state)
+{
+	(void)state;
+	assert_int_equal(registered->enable(registered_dev, 10), 0);
+	assert_int_equal(registered->enable(registered_dev, 95), 0);
+	harts[2].online = false;
+	assert_false(registered->may_leave(registered_dev, 0)); /* nobody else is there */
+	assert_true(registered->may_leave(registered_dev, 1));
+	harts[2].online = true;
+	assert_true(registered->may_leave(registered_dev, 0));
+	mock_hart = &mock_harts[1];
+	registered->hart_leave(registered_dev); /* has none */
+	assert_int_equal(*reg(ENABLE(3, 0)), 1u << 10);
+	mock_hart = &mock_harts[0];
+	registered->hart_leave(registered_dev);
+	assert_int_equal(*reg(ENABLE(3, 0)), 0);
+	assert_int_equal(*reg(ENABLE(4, 0)), 1u << 10);
+	assert_int_equal(*reg(ENABLE(4, 64)), 1u << 31);
+	assert_int_equal(registered->enable(registered_dev, 11), 0);
+	assert_int_equal(*reg(ENABLE(4, 0)), 3u << 10);
+}
+
 static void a_second_controller_is_left(void **state)
 {
 	(void)state;
@@ -242,6 +271,7 @@ int main(void)
 		CASE(each_hart_has_the_context_of_its_s_mode, setup_bound),
 		CASE(what_was_enabled_before_is_forgotten, setup_bound),
 		CASE(sources_go_to_the_boot_hart, setup_bound),
+		CASE(B8_sources_move_when_their_hart_leaves, setup_bound),
 		CASE(a_disabled_source_can_be_completed_and_enabled_again, setup_bound),
 		CASE(a_second_controller_is_left, setup_bound),
 		CASE(a_controller_of_another_socket, setup),

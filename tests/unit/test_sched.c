@@ -1,11 +1,9 @@
-/* core/task, core/smp: tasks, run queues and calls between harts, on a simulated machine of four harts. */
-// sources: core/task/sched.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/smp.c
+/* core/task: tasks and run queues, on a simulated machine of four harts. */
+// sources: core/task/sched.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c
 #include <errno.h>
 
-#include <arch/hart.h>
-#include <arch/sbi.h>
+#include <caisson/hart.h>
 #include <caisson/mm.h>
-#include <caisson/smp.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
 #include <machine.h>
@@ -480,93 +478,6 @@ static void T6_migration_under_load_loses_nothing(void **state)
 	}
 }
 
-/* --- B8: harts and calls between them --- */
-
-static void where(void *arg)
-{
-	assert_false(irq_enabled());
-	*(unsigned *)arg += 1 + this_hart()->index;
-}
-
-static void B8_idle_hart_runs_a_function_and_idles_again(void **state)
-{
-	unsigned sum = 0;
-
-	(void)state;
-	for (unsigned h = 0; h < HARTS; h++)
-		assert_int_equal(smp_call(h, where, &sum), 0);
-	assert_int_equal(sum, 1 + 2 + 3 + 4);
-	smp_call_all(where, &sum);
-	assert_int_equal(sum, 20);
-	machine_busy(3 * MACHINE_STEP);
-	for (unsigned h = 1; h < HARTS; h++)
-		assert_string_equal(harts[h].current->name, "idle");
-}
-
-static void B8_call_to_an_absent_hart_is_refused(void **state)
-{
-	unsigned sum = 0;
-
-	(void)state;
-	assert_int_equal(smp_call(HARTS, where, &sum), -ENODEV);
-	harts[3].online = false;
-	assert_int_equal(smp_call(3, where, &sum), -ENODEV);
-	smp_call_all(where, &sum);
-	harts[3].online = true;
-	assert_int_equal(sum, 1 + 2 + 3);
-}
-
-static void calls_back(void *arg)
-{
-	for (unsigned i = 0; i < 50; i++)
-		assert_int_equal(smp_call(0, where, arg), 0);
-}
-
-static void B8_harts_that_call_each_other_both_get_on(void **state)
-{
-	unsigned sum = 0, theirs = 0;
-	struct task *t = spawn(calls_back, &theirs, BIT(1));
-
-	(void)state;
-	for (unsigned i = 0; i < 50; i++)
-		assert_int_equal(smp_call(1, where, &sum), 0);
-	task_join(t);
-	assert_int_equal(sum, 100);
-	assert_int_equal(theirs, 50);
-}
-
-static void B8_reasons_of_one_interrupt_are_all_served(void **state)
-{
-	unsigned ipis = machine_ipis(2);
-
-	(void)state;
-	ipi_send(2, IPI_KICK);
-	ipi_send(2, IPI_RESCHED); /* the interrupt is on its way already */
-	assert_int_equal(machine_ipis(2), ipis + 1);
-	machine_busy(2 * MACHINE_STEP);
-	assert_int_equal(harts[2].ipi_pending, 0);
-	ipi_send(2, IPI_KICK);
-	assert_int_equal(machine_ipis(2), ipis + 2);
-}
-
-static void B8_hart_that_does_not_start_hangs_nobody(void **state)
-{
-	uint64_t start;
-
-	(void)state;
-	assert_true(harts[1].online && harts[2].online && harts[3].online);
-	harts[2].online = harts[3].online = false;
-	machine_start_error[1] = SBI_ERR_ALREADY_AVAILABLE; /* it runs: taken as it is */
-	machine_start_error[2] = SBI_ERR_FAILED;
-	machine_start_error[3] = SBI_ERR_ALREADY_AVAILABLE; /* but it never answers */
-	start = time_now();
-	smp_start_secondaries();
-	assert_in_range(time_now() - start, timebase_hz, timebase_hz + MACHINE_STEP); /* a second for the last */
-	assert_true(harts[1].online);
-	assert_false(harts[2].online || harts[3].online);
-	harts[2].online = harts[3].online = true;
-}
-
 static int start(void **state)
 {
 	(void)state;
@@ -598,11 +509,6 @@ int main(void)
 		cmocka_unit_test_setup(T6_own_mask_takes_effect_before_the_return, fresh),
 		cmocka_unit_test_setup(T6_mask_of_absent_harts_still_runs, fresh),
 		cmocka_unit_test_setup(T6_migration_under_load_loses_nothing, fresh),
-		cmocka_unit_test_setup(B8_idle_hart_runs_a_function_and_idles_again, fresh),
-		cmocka_unit_test_setup(B8_call_to_an_absent_hart_is_refused, fresh),
-		cmocka_unit_test_setup(B8_harts_that_call_each_other_both_get_on, fresh),
-		cmocka_unit_test_setup(B8_reasons_of_one_interrupt_are_all_served, fresh),
-		cmocka_unit_test_setup(B8_hart_that_does_not_start_hangs_nobody, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -3,6 +3,7 @@
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <caisson/hart.h>
+#include <caisson/irq.h>
 #include <caisson/list.h>
 #include <caisson/time.h>
 #include <test.h>
@@ -22,6 +23,14 @@ void arch_timer_mask(void)
 {
 	programmed = UINT64_MAX;
 	masks++;
+}
+
+static void (*handler)(void);
+
+void irq_register_local(unsigned cause, void (*fn)(void))
+{
+	if (cause == IRQ_S_TIMER)
+		handler = fn;
 }
 
 struct event {
@@ -58,7 +67,7 @@ static void interrupt_at(uint64_t now)
 {
 	irq_disable();
 	mock_time = now;
-	timer_interrupt();
+	handler();
 	irq_enable();
 }
 
@@ -214,6 +223,27 @@ static void rearming_moves_a_timer_between_harts(void **state)
 	assert_string_equal(trace, "a");
 }
 
+static void adopted_timers_run_here_and_stay_cancellable(void **state)
+{
+	struct event a = event('a'), b = event('b'), c = event('c');
+
+	(void)state;
+	timer_arm(&c.timer, 170);
+	mock_hart = &mock_harts[1];
+	timer_arm(&a.timer, 150);
+	timer_arm(&b.timer, 160);
+	mock_hart = &mock_harts[0];
+	timer_adopt(1);
+	assert_int_equal(programmed, 150);
+	assert_int_equal(a.timer.hart, 0);
+	timer_cancel(&b.timer);
+	interrupt_at(200);
+	assert_string_equal(trace, "ac");
+	mock_hart = &mock_harts[1];
+	interrupt_at(200);
+	assert_string_equal(trace, "ac");
+}
+
 static unsigned guest_expiries;
 
 static void guest_expired(void)
@@ -310,6 +340,7 @@ int main(void)
 		cmocka_unit_test_setup(one_program_for_all_that_an_interrupt_rearms, fresh),
 		cmocka_unit_test_setup(cancelled_timers_do_not_run, fresh),
 		cmocka_unit_test_setup(rearming_moves_a_timer_between_harts, fresh),
+		cmocka_unit_test_setup(adopted_timers_run_here_and_stay_cancellable, fresh),
 		cmocka_unit_test_setup(guest_deadline_shares_the_hardware, fresh),
 		cmocka_unit_test_setup(a_timer_in_the_past_does_not_hold_the_hart, fresh),
 		cmocka_unit_test_setup(cancel_sync_waits_for_the_function, fresh),

@@ -22,6 +22,7 @@
 static struct sim_hart {
 	ucontext_t fiber;     /* where it goes on when it has its turn */
 	bool started, waits;  /* waits: in cpu_wfi */
+	bool irq_off;         /* it takes no interrupts now */
 	bool soft;            /* software interrupt pending */
 	uint64_t compare;     /* the timer's deadline */
 	uint64_t last_turn;
@@ -32,7 +33,8 @@ struct hart harts[HART_MAX];
 bool arch_has_sstc;
 unsigned machine_stacks;
 bool machine_no_stacks;
-long machine_start_error[HART_MAX];
+long machine_start_error[HART_MAX], machine_stop_error[HART_MAX];
+bool machine_silent[HART_MAX];
 static unsigned n_harts;
 
 unsigned hart_count(void)
@@ -122,6 +124,7 @@ static void secondary(void)
 {
 	irq_hart_init();
 	timer_hart_init();
+	smp_hart_up();
 	sched_secondary();
 }
 
@@ -139,8 +142,26 @@ long arch_hart_start(struct hart *h)
 	makecontext(&s->fiber, secondary, 0);
 	s->compare = UINT64_MAX;
 	s->last_turn = UINT64_MAX;
-	s->started = true;
+	s->started = !machine_silent[h->index];
+	s->waits = s->irq_off = false;
 	return 0;
+}
+
+/* The hart is left where it is: its next turn begins in secondary(). */
+long arch_hart_stop(void)
+{
+	assert_false(mock_irq_on);
+	if (machine_stop_error[this_hart()->index])
+		return machine_stop_error[this_hart()->index];
+	sim[this_hart()->index].started = false;
+	cpu_wfi();
+	fail_msg("a stopped hart runs");
+	return 0;
+}
+
+bool arch_hart_stopped(const struct hart *h)
+{
+	return !sim[h->index].started;
 }
 
 /* --- turns --- */
@@ -169,7 +190,9 @@ static void take_interrupts(struct sim_hart *s)
 
 static bool wants_turn(const struct sim_hart *s)
 {
-	return s->started && (interrupt_pending(s) || (!s->waits && s->last_turn != mock_time));
+	bool interrupted = interrupt_pending(s) && (s->waits || !s->irq_off);
+
+	return s->started && (interrupted || (!s->waits && s->last_turn != mock_time));
 }
 
 /* Everybody had a turn: on to the next deadline, or one step if somebody computes. */
@@ -180,7 +203,8 @@ static void advance_time(void)
 	for (unsigned h = 0; h < n_harts; h++) {
 		if (!sim[h].started)
 			continue;
-		next = MIN(next, sim[h].compare);
+		if (sim[h].compare > mock_time)
+			next = MIN(next, sim[h].compare);
 		if (!sim[h].waits)
 			next = MIN(next, mock_time + MACHINE_STEP);
 	}
@@ -206,6 +230,7 @@ static void wait_turn(bool wfi)
 	bool irq_on = mock_irq_on;
 
 	s->waits = wfi;
+	s->irq_off = !irq_on;
 	next = next_hart(me);
 	sim[next].last_turn = mock_time;
 	if (next != me) {

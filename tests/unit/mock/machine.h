@@ -24,3 +24,7 @@ extern bool machine_no_stacks;
 unsigned machine_ipis(unsigned hart);
 /** What arch_hart_start answers for a hart (0: starts it). */
 extern long machine_start_error[];
+/** It answers 0 and the hart does nothing at all. */
+extern bool machine_silent[];
+/** What arch_hart_stop answers on a hart (0: stops it). */
+extern long machine_stop_error[];
