@@ -130,7 +130,7 @@ void smp_idle_leave(void)
 	irq_hart_leave();
 	run_offline_hooks();
 	calls_close();
-	log_info("hart %lu: leaves", (unsigned long)h->hwid);
+	log_debug("hart %lu: leaves", (unsigned long)h->hwid);
 	set_power(h->index, POWER_GONE);
 	error = arch_hart_stop();
 	log_error("hart %lu: the firmware does not stop it (SBI error %ld)", (unsigned long)h->hwid, error);
