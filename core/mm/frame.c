@@ -1,180 +1,172 @@
 /*
- * The frame allocator: a binary buddy over every range of RAM that it was given.
- *
- * Each range pays for its own bookkeeping, one byte per frame, out of its first
- * frames. Free blocks are linked through their own first bytes, in one list per
- * order for all ranges together; a bit per order says which lists have a block.
+ * Frames: the interface, and a small stack of single frames for each hart, so that
+ * most calls take no lock that another hart wants. A cache is filled from the
+ * buddy lists and emptied into them by half; frames in it are free, whoever counts.
  */
 #include <arch/cpu.h>
 #include <caisson/fail.h>
-#include <caisson/list.h>
+#include <caisson/hart.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
-#include <caisson/spinlock.h>
 
 #include <errno.h>
+#include <string.h>
 
+#include "buddy.h"
 #include "frame.h"
+#include "frame_debug.h"
 
-#define LOG_NAME "mm"
-#define MAX_REGIONS 64
-#define ORDERS (FRAME_MAX_ORDER + 1)
+#define CACHE_SIZE 32
+#define BATCH (CACHE_SIZE / 2)
 
-/* State of a frame: INSIDE a block of either kind, or the first of one, with its order. */
-enum { INSIDE = 0, SLAB = 0x20, FREE = 0x40, USED = 0x80, ORDER_MASK = 0x1f };
+/** Lock order: a cache's lock, then buddy_lock; never two caches'. Others take it when memory is out. */
+struct frame_cache {
+	spinlock_t lock;
+	uint32_t n;                  /* written with the lock held */
+	uint32_t frames[CACHE_SIZE]; /* the last one goes first */
+} ALIGNED_TO(64);
 
-struct region {
-	uint64_t first, end; /* frame numbers of what can be handed out; end is not included */
-	uint8_t *state;      /* one byte per frame from first on */
-};
+static struct frame_cache caches[HART_MAX];
 
-static struct region regions[MAX_REGIONS];
-static unsigned n_regions; /* grows at boot only */
-
-/* Innermost lock: nothing else is taken under it. Guards all below and the states. */
-static spinlock_t frame_lock = SPINLOCK_INIT;
-static struct list free_blocks[ORDERS];
-static uint64_t orders_free; /* bit n: free_blocks[n] is not empty */
-static uint64_t n_free, n_total;
-
-static struct region *find_region(uint64_t frame)
+static struct frame_cache *my_cache(void)
 {
-	for (unsigned i = 0; i < n_regions; i++)
-		if (frame >= regions[i].first && frame < regions[i].end)
-			return &regions[i];
-	return NULL;
+	return &caches[this_hart()->index];
 }
 
-static uint8_t *state_of(struct region *r, uint64_t frame)
+/** Changes go through here: frame_free_count looks without the lock. */
+static void set_n(struct frame_cache *c, uint32_t n)
 {
-	return &r->state[frame - r->first];
+	__atomic_store_n(&c->n, n, __ATOMIC_RELAXED);
 }
 
-static struct list *node_of(uint64_t frame)
+static uint32_t get_n(const struct frame_cache *c)
 {
-	return hpa_to_kva(HPA(frame << PAGE_SHIFT));
+	return __atomic_load_n(&c->n, __ATOMIC_RELAXED);
 }
 
-static void push_free(struct region *r, uint64_t frame, unsigned order)
-{
-	list_push_front(&free_blocks[order], node_of(frame));
-	*state_of(r, frame) = FREE | order;
-	orders_free |= BIT(order);
-}
+/* --- between a cache and the lists; the cache's lock is held --- */
 
-static void take_free(struct region *r, uint64_t frame, unsigned order)
+/** Add n neighbours, so that the first of them goes first. */
+static void push_all(struct frame_cache *c, uint64_t frame, uint64_t n)
 {
-	list_del(node_of(frame));
-	*state_of(r, frame) = INSIDE;
-	if (list_empty(&free_blocks[order]))
-		orders_free &= ~BIT(order);
-}
+	struct region *r = region_of(frame);
+	uint32_t at = c->n;
 
-/** Can `buddy` join its neighbour to a block of the next order? It may lie outside the region. */
-static bool buddy_is_free(struct region *r, uint64_t buddy, unsigned order)
-{
-	return buddy >= r->first && buddy < r->end && *state_of(r, buddy) == (FREE | order);
-}
-
-static void release(struct region *r, uint64_t frame, unsigned order)
-{
-	n_free += BIT(order);
-	while (order < FRAME_MAX_ORDER && buddy_is_free(r, frame ^ BIT(order), order)) {
-		take_free(r, frame ^ BIT(order), order);
-		frame &= ~BIT(order);
-		order++;
+	for (uint64_t f = frame + n; f-- > frame;) {
+		state_set(r, f, CACHED);
+		c->frames[at++] = (uint32_t)f;
 	}
-	push_free(r, frame, order);
+	set_n(c, at);
 }
 
-/** Free the whole of a new region in the largest aligned blocks. */
-static void release_all(struct region *r)
+/** log2 of n > 0, rounded down. */
+static unsigned log2_of(uint64_t n)
 {
-	uint64_t frame = r->first;
-
-	while (frame < r->end) {
-		unsigned order = FRAME_MAX_ORDER;
-
-		while (!IS_ALIGNED(frame, BIT(order)) || BIT(order) > r->end - frame)
-			order--;
-		release(r, frame, order);
-		frame += BIT(order);
-	}
+	return 63 - (unsigned)__builtin_clzll(n);
 }
 
-static bool overlaps_region(uint64_t first, uint64_t end)
+static void fill_cache(struct frame_cache *c)
 {
-	for (unsigned i = 0; i < n_regions; i++)
-		if (first < regions[i].end && regions[i].first < end)
-			return true;
-	return false;
-}
-
-static void init_lists(void)
-{
-	for (unsigned order = 0; order < ORDERS; order++)
-		list_init(&free_blocks[order]);
-}
-
-static void add_region(uint64_t first, uint64_t end)
-{
-	/* A byte for each frame that is left: one frame of states serves PAGE_SIZE others. */
-	uint64_t own = (end - first + PAGE_SIZE) / (PAGE_SIZE + 1);
-	struct region *r = &regions[n_regions];
-
-	if (own >= end - first)
-		return;
-	r->state = hpa_to_kva(HPA(first << PAGE_SHIFT));
-	r->first = first + own;
-	r->end = end;
-	page_zero(r->state, own << PAGE_SHIFT); /* all INSIDE, which is 0 */
-	n_regions++;
-	n_total += r->end - r->first;
-	release_all(r);
-}
-
-void frame_add(hpa_t start, uint64_t size)
-{
-	uint64_t first = (start.v + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	uint64_t end = (start.v + size) >> PAGE_SHIFT;
-	irqflags_t flags;
-
-	if (start.v + size < start.v || end <= first)
-		return;
-	if (n_regions == MAX_REGIONS || overlaps_region(first, end)) {
-		log_warn("RAM at 0x%llx not used: %s", (unsigned long long)start.v,
-			 n_regions == MAX_REGIONS ? "too many ranges" : "given twice");
-		return;
-	}
-	flags = spin_lock_irqsave(&frame_lock);
-	if (n_regions == 0)
-		init_lists();
-	add_region(first, end);
-	spin_unlock_irqrestore(&frame_lock, flags);
-}
-
-/** Take the smallest block that is large enough and give back what it is too large by. */
-static int take_block(unsigned order, uint64_t *out)
-{
-	uint64_t candidates = orders_free & ~(BIT(order) - 1);
-	unsigned have;
 	uint64_t frame;
+
+	spin_lock(&buddy_lock);
+	while (c->n < BATCH) {
+		int order = buddy_take_up_to(log2_of(BATCH - c->n), &frame);
+
+		if (order < 0)
+			break;
+		push_all(c, frame, BIT(order));
+	}
+	spin_unlock(&buddy_lock);
+}
+
+/** Give the n frames back that have been in the cache for longest. */
+static void drain_cache(struct frame_cache *c, uint32_t n)
+{
+	spin_lock(&buddy_lock);
+	for (uint32_t i = 0; i < n; i++)
+		buddy_give(region_of(c->frames[i]), c->frames[i], 0);
+	set_n(c, c->n - n);
+	spin_unlock(&buddy_lock);
+	memmove(c->frames, c->frames + n, c->n * sizeof(c->frames[0]));
+}
+
+static int pop(struct frame_cache *c, uint64_t *frame)
+{
 	struct region *r;
 
-	if (candidates == 0)
+	if (c->n == 0)
 		return -ENOMEM;
-	have = __builtin_ctzll(candidates);
-	frame = kva_to_hpa(free_blocks[have].next).v >> PAGE_SHIFT;
-	r = find_region(frame);
-	take_free(r, frame, have);
-	while (have > order) {
-		have--;
-		push_free(r, frame + BIT(have), have);
-	}
-	*state_of(r, frame) = USED | order;
-	n_free -= BIT(order);
-	*out = frame;
+	set_n(c, c->n - 1);
+	*frame = c->frames[c->n];
+	r = region_of(*frame);
+	ASSERT(state_get(r, *frame) == CACHED); /* freed on two harts at once, else */
+	state_set(r, *frame, USED);
 	return 0;
+}
+
+/* --- when memory is out: what lies in the harts' caches --- */
+
+static int steal_frame(uint64_t *frame)
+{
+	int err = -ENOMEM;
+
+	for (unsigned i = 0; i < HART_MAX && err; i++) {
+		if (get_n(&caches[i]) == 0)
+			continue;
+		spin_lock(&caches[i].lock);
+		err = pop(&caches[i], frame);
+		spin_unlock(&caches[i].lock);
+	}
+	return err;
+}
+
+static void drain_all(void)
+{
+	for (unsigned i = 0; i < HART_MAX; i++) {
+		if (get_n(&caches[i]) == 0)
+			continue;
+		spin_lock(&caches[i].lock);
+		drain_cache(&caches[i], caches[i].n);
+		spin_unlock(&caches[i].lock);
+	}
+}
+
+/* --- allocating; interrupts are off --- */
+
+static int take_single(uint64_t *frame)
+{
+	struct frame_cache *c = my_cache();
+	int err;
+
+	spin_lock(&c->lock);
+	if (unlikely(c->n == 0))
+		fill_cache(c);
+	err = pop(c, frame);
+	spin_unlock(&c->lock);
+	return likely(err == 0) ? 0 : steal_frame(frame);
+}
+
+static int take_from_lists(unsigned order, uint64_t *frame)
+{
+	int err;
+
+	spin_lock(&buddy_lock);
+	err = buddy_take(order, frame);
+	spin_unlock(&buddy_lock);
+	if (!err)
+		state_set(region_of(*frame), *frame, (uint8_t)(USED | order));
+	return err;
+}
+
+static int take_block(unsigned order, uint64_t *frame)
+{
+	int err = take_from_lists(order, frame);
+
+	if (likely(err == 0))
+		return 0;
+	drain_all(); /* a single frame in a cache may be all that keeps a block apart */
+	return take_from_lists(order, frame);
 }
 
 int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
@@ -185,48 +177,90 @@ int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
 
 	if (alloc_fails() || order > FRAME_MAX_ORDER)
 		return -ENOMEM;
-	irq = spin_lock_irqsave(&frame_lock);
-	err = take_block(order, &frame);
-	spin_unlock_irqrestore(&frame_lock, irq);
+	irq = irq_save();
+	err = order == 0 ? take_single(&frame) : take_block(order, &frame);
+	irq_restore(irq);
 	if (err)
 		return err;
+	frame_debug_allocated(frame, order, __builtin_return_address(0));
 	*out = HPA(frame << PAGE_SHIFT);
 	if (flags & FRAME_ZERO)
 		page_zero(hpa_to_kva(*out), PAGE_SIZE << order);
 	return 0;
 }
 
+/* --- freeing; interrupts are off --- */
+
 /** The region of an allocated block of exactly this order, or NULL. */
 static struct region *region_of_used(hpa_t addr, unsigned order)
 {
-	struct region *r = find_region(addr.v >> PAGE_SHIFT);
+	struct region *r = region_of(addr.v >> PAGE_SHIFT);
 
 	if (!r || !IS_ALIGNED(addr.v, PAGE_SIZE) || order > FRAME_MAX_ORDER)
 		return NULL;
-	return *state_of(r, addr.v >> PAGE_SHIFT) == (USED | order) ? r : NULL;
+	return state_get(r, addr.v >> PAGE_SHIFT) == (USED | order) ? r : NULL;
+}
+
+static bool give_single(hpa_t addr)
+{
+	struct frame_cache *c = my_cache();
+	struct region *r;
+
+	spin_lock(&c->lock);
+	r = region_of_used(addr, 0);
+	if (likely(r)) {
+		if (unlikely(c->n == CACHE_SIZE))
+			drain_cache(c, BATCH);
+		state_set(r, addr.v >> PAGE_SHIFT, CACHED);
+		c->frames[c->n] = (uint32_t)(addr.v >> PAGE_SHIFT);
+		set_n(c, c->n + 1);
+	}
+	spin_unlock(&c->lock);
+	return r;
+}
+
+static bool give_block(hpa_t addr, unsigned order)
+{
+	struct region *r;
+
+	spin_lock(&buddy_lock);
+	r = region_of_used(addr, order);
+	if (likely(r))
+		buddy_give(r, addr.v >> PAGE_SHIFT, order);
+	spin_unlock(&buddy_lock);
+	return r;
+}
+
+static void bad_free(hpa_t addr, unsigned order, const void *caller)
+{
+	const void *allocated, *freed;
+
+	frame_debug_who(addr.v >> PAGE_SHIFT, &allocated, &freed);
+	panic("frame_free: 0x%lx, order %u is not an allocated block: freed by %p; before, allocated by %p, "
+	      "freed by %p", (unsigned long)addr.v, order, caller, allocated, freed);
 }
 
 void frame_free(hpa_t addr, unsigned order)
 {
-	irqflags_t irq = spin_lock_irqsave(&frame_lock);
-	struct region *r = region_of_used(addr, order);
+	irqflags_t irq;
+	bool done;
 
-	if (r)
-		release(r, addr.v >> PAGE_SHIFT, order);
-	spin_unlock_irqrestore(&frame_lock, irq);
-	if (!r)
-		panic("frame_free: 0x%llx, order %u is not an allocated block",
-		      (unsigned long long)addr.v, order);
+	frame_debug_freed(addr.v >> PAGE_SHIFT, order, __builtin_return_address(0));
+	irq = irq_save();
+	done = order == 0 ? give_single(addr) : give_block(addr, order);
+	irq_restore(irq);
+	if (!done)
+		bad_free(addr, order, __builtin_return_address(0));
 }
+
+/* --- asking --- */
 
 /** State of any address; INSIDE when it is not a frame of ours. */
 static uint8_t state_at(hpa_t addr)
 {
-	struct region *r = find_region(addr.v >> PAGE_SHIFT);
+	struct region *r = region_of(addr.v >> PAGE_SHIFT);
 
-	if (!r || !IS_ALIGNED(addr.v, PAGE_SIZE))
-		return INSIDE;
-	return __atomic_load_n(state_of(r, addr.v >> PAGE_SHIFT), __ATOMIC_RELAXED);
+	return r && IS_ALIGNED(addr.v, PAGE_SIZE) ? state_get(r, addr.v >> PAGE_SHIFT) : INSIDE;
 }
 
 int frame_order(hpa_t addr)
@@ -238,12 +272,11 @@ int frame_order(hpa_t addr)
 
 void frame_set_slab(hpa_t addr, bool slab)
 {
-	irqflags_t irq = spin_lock_irqsave(&frame_lock);
 	uint64_t frame = addr.v >> PAGE_SHIFT;
-	uint8_t *state = state_of(find_region(frame), frame);
+	struct region *r = region_of(frame);
+	uint8_t state = state_get(r, frame);
 
-	*state = slab ? *state | SLAB : *state & ~SLAB;
-	spin_unlock_irqrestore(&frame_lock, irq);
+	state_set(r, frame, slab ? state | SLAB : state & (uint8_t)~SLAB);
 }
 
 bool frame_is_slab(hpa_t addr)
@@ -251,14 +284,16 @@ bool frame_is_slab(hpa_t addr)
 	return state_at(addr) & SLAB;
 }
 
+/* Between a cache and the lists frames move only under buddy_lock: none is missed or counted twice. */
 uint64_t frame_free_count(void)
 {
-	return __atomic_load_n(&n_free, __ATOMIC_RELAXED);
-}
+	irqflags_t irq = spin_lock_irqsave(&buddy_lock);
+	uint64_t n = buddy_free_frames();
 
-uint64_t frame_total_count(void)
-{
-	return __atomic_load_n(&n_total, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < HART_MAX; i++)
+		n += get_n(&caches[i]);
+	spin_unlock_irqrestore(&buddy_lock, irq);
+	return n;
 }
 
 void page_zero(void *page, uint64_t n)

@@ -17,7 +17,7 @@ enum { FRAME_ZERO = 1 /* contents zeroed */ };
 /**
  * Give a range of RAM to the allocator. Boot only. Partial frames at the ends are
  * left out; of the rest, 1/4096 goes into bookkeeping. A range that overlaps an
- * earlier one, or beyond the 64th, is left out with a warning.
+ * earlier one, beyond the 64th, or ends above 16 TiB, is left out with a warning.
  */
 void frame_add(hpa_t start, uint64_t size);
 

@@ -1,5 +1,6 @@
 /* The frame allocator: banks, orders, coalescing, exhaustion, misuse. */
-// sources: core/mm/frame.c core/mm/fail.c
+// sources: core/mm/frame.c core/mm/buddy.c core/mm/fail.c
+#include <caisson/hart.h>
 #include <caisson/mm.h>
 
 #include <errno.h>
@@ -24,6 +25,7 @@ static int setup(void **state)
 	frame_add(HPA(BANK1), BANK1_SIZE);
 	frame_add(HPA(BANK0 + BANK0_SIZE - MiB), 2 * MiB); /* half of it given before: ignored */
 	frame_add(HPA(UINT64_MAX - 100), 4096);
+	frame_add(HPA(BIT(44) - GiB), 2 * GiB); /* ends too high */
 	return 0;
 }
 
@@ -35,6 +37,12 @@ static void bookkeeping_is_small(void **state)
 	assert_int_equal(frame_free_count(), frame_total_count());
 	assert_true(frame_total_count() <= given);
 	assert_true(given - frame_total_count() < given / 2000 + 4);
+}
+
+static void on_hart(unsigned i)
+{
+	mock_harts[i].index = i;
+	mock_hart = &mock_harts[i];
 }
 
 static bool in_banks(uint64_t start, uint64_t size)
@@ -160,6 +168,112 @@ static void all_banks_are_used(void **state)
 	assert_true(in1 >= BANK1_SIZE / (2 * MiB) - 1);
 }
 
+/* --- single frames stay with the hart that freed them --- */
+
+static void cached_frames_are_free(void **state)
+{
+	uint64_t before = frame_free_count();
+	hpa_t f[100];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
+		on_hart(i % 4);
+		assert_int_equal(frame_alloc(0, 0, &f[i]), 0);
+		assert_int_equal(frame_free_count(), before - i - 1);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
+		on_hart(i % 3);
+		frame_free(f[i], 0);
+		assert_int_equal(frame_order(f[i]), -ENOENT);
+		assert_false(frame_is_slab(f[i]));
+		assert_int_equal(frame_free_count(), before - ARRAY_SIZE(f) + i + 1);
+	}
+	on_hart(0);
+}
+
+static void cache_hands_out_what_was_freed_last(void **state)
+{
+	hpa_t f, again;
+
+	(void)state;
+	assert_int_equal(frame_alloc(0, 0, &f), 0);
+	frame_free(f, 0);
+	assert_int_equal(frame_alloc(0, 0, &again), 0);
+	assert_int_equal(again.v, f.v);
+	frame_free(again, 0);
+}
+
+static uint64_t huge_head, large_head, single_head;
+
+/** Hold all memory but one block. @return that one. */
+static hpa_t take_all_but_one(unsigned order)
+{
+	hpa_t block;
+
+	take_all(FRAME_MAX_ORDER, &huge_head);
+	take_all(order, &large_head);
+	take_all(0, &single_head);
+	block = HPA(large_head);
+	large_head = *(uint64_t *)hpa_to_kva(block);
+	frame_free(block, order);
+	return block;
+}
+
+static void give_all_back(unsigned order)
+{
+	give_all(0, single_head);
+	give_all(order, large_head);
+	give_all(FRAME_MAX_ORDER, huge_head);
+	assert_int_equal(frame_free_count(), frame_total_count());
+}
+
+/** Take the n frames of the only free block one by one, and free them on n_harts harts. */
+static void spread(unsigned n, unsigned n_harts)
+{
+	hpa_t f[32];
+
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(frame_alloc(0, 0, &f[i]), 0);
+	for (unsigned i = 0; i < n; i++) {
+		on_hart(i % n_harts);
+		frame_free(f[i], 0);
+	}
+	on_hart(7);
+	assert_int_equal(frame_free_count(), n);
+}
+
+static void M1_no_frame_is_out_of_reach_in_another_cache(void **state)
+{
+	hpa_t f[32], one_more;
+
+	(void)state;
+	take_all_but_one(5);
+	spread(ARRAY_SIZE(f), 3);
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++)
+		assert_int_equal(frame_alloc(0, 0, &f[i]), 0);
+	assert_int_equal(frame_free_count(), 0);
+	assert_int_equal(frame_alloc(0, 0, &one_more), -ENOMEM);
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++)
+		frame_free(f[i], 0);
+	on_hart(0);
+	give_all_back(5);
+}
+
+/* Frames in caches keep a block apart: they are gathered before a large one is refused. */
+static void M1_cached_frames_join_to_a_block(void **state)
+{
+	hpa_t block, again;
+
+	(void)state;
+	block = take_all_but_one(4);
+	spread(16, 5);
+	assert_int_equal(frame_alloc(4, 0, &again), 0);
+	assert_int_equal(again.v, block.v);
+	frame_free(again, 4);
+	on_hart(0);
+	give_all_back(4);
+}
+
 /* --- against a plain model: a list of what we hold, which must never overlap --- */
 
 #define HELD_MAX 400
@@ -185,7 +299,7 @@ static bool overlaps_held(uint64_t start, unsigned order)
 
 static void model_alloc(uint64_t *seed)
 {
-	unsigned order = mock_random(seed) % 12;
+	unsigned order = mock_random(seed) % 2 ? 0 : mock_random(seed) % 12;
 	uint64_t *words;
 	hpa_t f;
 
@@ -221,6 +335,7 @@ static void M4_random_against_model(void **state)
 
 	(void)state;
 	for (unsigned step = 0; step < 20000; step++) {
+		on_hart((unsigned)(mock_random(&seed) % 4));
 		if (mock_random(&seed) % 100 < (step / 1000 % 2 ? 40 : 60))
 			model_alloc(&seed);
 		else
@@ -229,6 +344,7 @@ static void M4_random_against_model(void **state)
 	}
 	while (n_held > 0)
 		model_free(&seed);
+	on_hart(0);
 	assert_int_equal(frame_free_count(), frame_total_count());
 }
 
@@ -237,6 +353,27 @@ static void M4_random_against_model(void **state)
 static void free_twice(void *arg)
 {
 	frame_free(*(hpa_t *)arg, 0);
+	frame_free(*(hpa_t *)arg, 0);
+}
+
+/* The second of two neighbours becomes part of the first one's block. */
+static void free_joined_twice(void *arg)
+{
+	hpa_t lower, upper;
+
+	(void)arg;
+	take_all_but_one(4);
+	assert_int_equal(frame_alloc(3, 0, &lower), 0);
+	assert_int_equal(frame_alloc(3, 0, &upper), 0);
+	frame_free(lower, 3);
+	frame_free(upper, 3);
+	frame_free(upper, 3);
+}
+
+static void free_on_two_harts(void *arg)
+{
+	frame_free(*(hpa_t *)arg, 0);
+	on_hart(1);
 	frame_free(*(hpa_t *)arg, 0);
 }
 
@@ -272,8 +409,10 @@ static void misuse_panics(void **state)
 	hpa_t f;
 
 	(void)state;
+	assert_true(mock_panics(free_joined_twice, NULL));
 	assert_int_equal(frame_alloc(0, 0, &f), 0);
 	assert_true(mock_panics(free_twice, &f));
+	assert_true(mock_panics(free_on_two_harts, &f));
 	assert_true(mock_panics(free_wrong_order, &f));
 	assert_true(mock_panics(free_unaligned, &f));
 	assert_true(mock_panics(free_foreign, &f));
@@ -291,6 +430,10 @@ int main(void)
 		cmocka_unit_test(zeroed_on_request),
 		cmocka_unit_test(exhaustion_and_coalescing),
 		cmocka_unit_test(all_banks_are_used),
+		cmocka_unit_test(cached_frames_are_free),
+		cmocka_unit_test(cache_hands_out_what_was_freed_last),
+		cmocka_unit_test(M1_no_frame_is_out_of_reach_in_another_cache),
+		cmocka_unit_test(M1_cached_frames_join_to_a_block),
 		cmocka_unit_test(M4_random_against_model),
 		cmocka_unit_test(misuse_panics),
 	};
