@@ -7,13 +7,20 @@
  * for a CPU, and the base's stress test took minutes instead of seconds.
  *
  * The plain functions are for code that already runs with interrupts off; the
- * _irqsave ones for everybody else. Lock order is written beside each lock.
- * Never sleep while holding one.
+ * _irqsave ones for everybody else. Lock order is written beside each lock, and
+ * a debug build checks it (caisson/lockcheck.h). Never sleep while holding one.
+ *
+ * A zeroed lock is free. Locks in memory that is freed and used again should be
+ * initialised with SPINLOCK_INIT all the same: it tells the check what they are.
  */
 #pragma once
 
 #include <caisson/types.h>
 #include <arch/cpu.h>
+
+#ifdef CONFIG_DEBUG_LOCKS
+#include <caisson/lockcheck.h>
+#else
 
 typedef struct {
 	uint32_t locked; /* 0 or 1 */
@@ -33,12 +40,6 @@ static inline void spin_unlock(spinlock_t *l)
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 }
 
-/** Does anybody hold it? For reports and tests: the answer is old when it comes. */
-static inline bool spin_is_locked(const spinlock_t *l)
-{
-	return __atomic_load_n(&l->locked, __ATOMIC_ACQUIRE);
-}
-
 /** Take the lock with interrupts off. @return the earlier interrupt state for the unlock. */
 static inline irqflags_t spin_lock_irqsave(spinlock_t *l)
 {
@@ -52,4 +53,12 @@ static inline void spin_unlock_irqrestore(spinlock_t *l, irqflags_t flags)
 {
 	spin_unlock(l);
 	irq_restore(flags);
+}
+
+#endif
+
+/** Does anybody hold it? For reports and tests: the answer is old when it comes. */
+static inline bool spin_is_locked(const spinlock_t *l)
+{
+	return __atomic_load_n(&l->locked, __ATOMIC_ACQUIRE);
 }
