@@ -34,20 +34,24 @@ unit:
 
 # --- configuration -----------------------------------------------------------
 KCONFIGS := Kconfig $(wildcard */Kconfig */*/Kconfig)
-$(O)/auto.conf $(O)/include/config.h &: $(DEFCONFIG) $(KCONFIGS) tools/kconfig.py
-	@mkdir -p $(O)/include
-	$(PYTHON) tools/kconfig.py $(DEFCONFIG) $(O)/auto.conf $(O)/include/config.h $(SET)
+$(O)/auto.conf $(O)/config.h &: $(DEFCONFIG) $(KCONFIGS) tools/kconfig.py
+	@mkdir -p $(O)
+	$(PYTHON) tools/kconfig.py $(DEFCONFIG) $(O)/auto.conf $(O)/config.h $(SET)
 
 ifeq ($(filter unit clean,$(MAKECMDGOALS)),)
 -include $(O)/auto.conf
 endif
+# Images whose configurations differ in the application alone share their objects, in S.
+NO_APP := grep -v CONFIG_APP
+S := $(if $(filter command environment,$(origin O)),$(O),build/objects/$(shell $(NO_APP) $(O)/auto.conf 2>&1 | md5sum | cut -c-12))
+
 include $(wildcard */build.mk */*/build.mk)
 obj-y += $(patsubst %.c,%.o,$(wildcard apps/$(subst ",,$(CONFIG_APP))/*.c))
 
 # --- compilation -------------------------------------------------------------
 # The kernel itself uses no floating point; FP state belongs to the guests.
 ARCHFLAGS := -march=rv64imac -mabi=lp64 -mcmodel=medany
-CPPFLAGS  := -include $(O)/include/config.h -Iinclude -Iarch/riscv64/include -Ivmm/include -Ishell/include -I$(O)/include -isystem $(LIBFDT)
+CPPFLAGS  := -include $(S)/include/config.h -Iinclude -Iarch/riscv64/include -Ivmm/include -Ishell/include -I$(S)/include -isystem $(LIBFDT)
 CFLAGS    := $(ARCHFLAGS) --specs=picolibc.specs -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
 	-mno-riscv-attribute -fstack-usage -ffunction-sections -fdata-sections \
 	-Wa,-march=rv64imac_zicsr_zifencei_zicboz_h \
@@ -58,34 +62,38 @@ endif
 LDFLAGS   := $(ARCHFLAGS) --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -nostartfiles -static \
 	-Wl,--gc-sections -Wl,--fatal-warnings -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,-Map=$(O)/caisson.map
 
-OBJS := $(addprefix $(O)/,$(sort $(obj-y))) $(addprefix $(O)/libfdt/,fdt.o fdt_ro.o fdt_wip.o fdt_rw.o fdt_strerror.o fdt_addresses.o)
+OBJS := $(addprefix $(S)/,$(sort $(obj-y))) $(addprefix $(S)/libfdt/,fdt.o fdt_ro.o fdt_wip.o fdt_rw.o fdt_strerror.o fdt_addresses.o)
 
-$(OBJS): $(O)/include/config.h
-$(filter %.o,$(OBJS)): | $(O)/include/asm_offsets.h
+$(S)/include/config.h: | $(O)/config.h
+	@mkdir -p $(@D)
+	@$(NO_APP) $(O)/config.h > $@
 
-$(O)/%.o: %.c Makefile
+$(OBJS): $(S)/include/config.h
+$(filter %.o,$(OBJS)): | $(S)/include/asm_offsets.h
+
+$(S)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/%.o: %.S Makefile
+$(S)/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	@echo "  AS      $<"
 	@$(CC) $(CPPFLAGS) $(ARCHFLAGS) -Wa,-march=rv64imac_zicsr_zifencei_zicboz_h -D__ASSEMBLER__ -MMD -MP -c $< -o $@
 
-$(O)/libfdt/%.o: $(LIBFDT)/%.c Makefile
+$(S)/libfdt/%.o: $(LIBFDT)/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      libfdt/$(<F)"
 	@$(CC) $(ARCHFLAGS) --specs=picolibc.specs -mno-riscv-attribute -O2 -g -ffunction-sections -fdata-sections -I$(LIBFDT) -c $< -o $@
 
 # Offsets of the structure members that assembly touches, computed by the compiler.
-$(O)/include/asm_offsets.h: arch/riscv64/asm_offsets.c $(O)/include/config.h Makefile
+$(S)/include/asm_offsets.h: arch/riscv64/asm_offsets.c $(S)/include/config.h Makefile
 	@mkdir -p $(@D)
 	@echo "  GEN     $@"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MT $@ -MF $(O)/asm_offsets.d -S $< -o $(O)/asm_offsets.s
-	@sed -n 's/^.*@OFFSET \([A-Z0-9_]*\) \([-0-9]*\).*/#define \1 \2/p' $(O)/asm_offsets.s > $@
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MT $@ -MF $(S)/asm_offsets.d -S $< -o $(S)/asm_offsets.s
+	@sed -n 's/^.*@OFFSET \([A-Z0-9_]*\) \([-0-9]*\).*/#define \1 \2/p' $(S)/asm_offsets.s > $@
 
-$(O)/caisson.elf: $(OBJS) arch/riscv64/caisson.ld
+$(O)/caisson.elf: $(OBJS) $(O)/auto.conf arch/riscv64/caisson.ld
 	@echo "  LD      $@"
 	@$(CC) $(LDFLAGS) -T arch/riscv64/caisson.ld $(OBJS) -lgcc -o $@
 
@@ -93,7 +101,7 @@ $(O)/caisson.bin: $(O)/caisson.elf
 	@echo "  OBJCOPY $@"
 	@$(OBJCOPY) -O binary $< $@
 
--include $(OBJS:.o=.d) $(O)/asm_offsets.d
+-include $(OBJS:.o=.d) $(S)/asm_offsets.d
 
 compile_commands.json:
 	@$(MAKE) --no-print-directory -Bnk FLAVOUR=$(FLAVOUR) 2>/dev/null | $(PYTHON) tools/compile_commands.py > $@
