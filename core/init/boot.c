@@ -2,6 +2,8 @@
  * Start-up in order, one log line per step: what happens between _start and
  * main() (docs/architecture.md, "The boot path").
  */
+#include <errno.h>
+
 #include <arch/cpu.h>
 #include <arch/features.h>
 #include <arch/hart.h>
@@ -24,6 +26,7 @@
 #include "ram.h"
 
 #define LOG_NAME "boot"
+#define STATUS_CANNOT_START 3
 
 extern void (*const __constructors_start[])(void);
 extern void (*const __constructors_end[])(void);
@@ -71,6 +74,17 @@ void boot_entry(uint64_t hwid, uint64_t dtb, const uint64_t *offset)
 	kernel_main();
 }
 
+/* Without this step there is nothing to go on with. */
+static void give_up(const char *step, int error) __noreturn;
+static void give_up(const char *step, int error)
+{
+	if (error == -ENOMEM)
+		log_error("cannot start: out of memory for the %s", step);
+	else
+		log_error("cannot start: the %s: error %d", step, error);
+	machine_exit(STATUS_CANNOT_START);
+}
+
 static void add_frames(uint64_t start, uint64_t size)
 {
 	frame_add(HPA(start), size);
@@ -88,7 +102,7 @@ static void start_memory_management(void)
 	int error = kspace_init();
 
 	if (error)
-		panic("kernel space: error %d", error);
+		give_up("kernel space", error);
 	log_info("memory management: %s, %u areas", kernel_space.format->name, kernel_space.n_areas);
 }
 
@@ -113,7 +127,7 @@ static void start_scheduler(void)
 	int error = sched_init();
 
 	if (error)
-		panic("scheduler: error %d", error);
+		give_up("scheduler", error);
 	log_info("scheduler: ready");
 }
 

@@ -34,7 +34,7 @@ bool alloc_fails(void)
 	if (likely(now != __atomic_load_n(&fails_at, __ATOMIC_RELAXED)))
 		return false;
 	alloc_fail_at(0);
-	log_debug("allocation %lu fails on purpose", (unsigned long)now);
+	log_warn("allocation %lu fails on purpose", (unsigned long)now);
 	return true;
 }
 
