@@ -2,6 +2,7 @@
  * The hypervisor: switch every hart's H extension on, start the VMs, see to
  * their end (docs/architecture.md, "The VM start-up path").
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include <arch/hext.h>
@@ -95,7 +96,7 @@ int main(void)
 	console_mux_init(batch);
 	vms = vms_start();
 	if (vms < 0)
-		return STATUS_CONFIG;
+		return vms == -ENOMEM ? STATUS_CANNOT_START : STATUS_CONFIG;
 	if (vms == 0 && batch) {
 		report_error("the bundle describes no VM");
 		return STATUS_CONFIG;

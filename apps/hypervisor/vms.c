@@ -1,4 +1,5 @@
 /* The VMs of the bundle: create, load, start, see to their end. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -33,6 +34,14 @@ void report_error(const char *fmt, ...)
 	console_write(CONSOLE_ERROR, line, (size_t)n);
 }
 
+/* What there is no memory for need not have words of its own. */
+static const char *why(int error, const char *words)
+{
+	if (words[0])
+		return words;
+	return error == -ENOMEM ? "out of memory" : "it could not be made";
+}
+
 static int start_one(const struct file *description)
 {
 	struct vm_config *config = kzalloc(sizeof(*config));
@@ -42,7 +51,7 @@ static int start_one(const struct file *description)
 
 	if (!config) {
 		report_error("%s: out of memory", description->path);
-		return -1;
+		return -ENOMEM;
 	}
 	error = vm_config_parse(description->data, description->size, config, err, sizeof(err));
 	if (error) {
@@ -53,7 +62,7 @@ static int start_one(const struct file *description)
 	if (!error)
 		error = vm_boot(vm, err, sizeof(err));
 	if (error)
-		report_error("%s: %s", config->name, err);
+		report_error("%s: %s", config->name, why(error, err));
 	return error;
 }
 
@@ -66,7 +75,7 @@ static bool start_in_turn(struct vm *vm, void *arg)
 
 int vms_start(void)
 {
-	int n = 0;
+	int n = 0, error;
 
 	for (;; n++) {
 		struct file description;
@@ -75,8 +84,9 @@ int vms_start(void)
 		snprintf(path, sizeof(path), "vm/%d.dtb", n);
 		if (initrd_open(path, &description))
 			break;
-		if (start_one(&description))
-			return -1;
+		error = start_one(&description);
+		if (error)
+			return error;
 	}
 	vm_for_each(start_in_turn, NULL);
 	return n;
@@ -101,10 +111,11 @@ static bool any_alive(void)
 /* @return true: the VM runs again. */
 static bool reboot(struct vm *vm)
 {
-	char err[256];
+	char err[256] = "";
+	int error = vm_boot(vm, err, sizeof(err));
 
-	if (vm_boot(vm, err, sizeof(err))) {
-		report_error("%s: cannot boot again: %s", vm->config->name, err);
+	if (error) {
+		report_error("%s: cannot boot again: %s", vm->config->name, why(error, err));
 		return false;
 	}
 	vm_start(vm);

@@ -3,7 +3,8 @@
 
 #include <caisson/types.h>
 
-/** Create, load and start every VM that the bundle describes. @return number of VMs, or -1 after reporting why not. */
+/** Create, load and start every VM that the bundle describes. @return number of VMs, or
+ *  negative errno after reporting why not. */
 int vms_start(void);
 /** Wait for VMs to end, reboot those that ask for it; until the machine has nothing left to do. @return exit status. */
 int vms_supervise(bool batch);
