@@ -38,7 +38,8 @@ def guest(name: str) -> str:
 def start(command: list, **options) -> subprocess.Popen:
     """A program in a session of its own, so that kill_all() reaches what it started."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([str(word) for word in command], start_new_session=True, env=ENVIRONMENT, **options)
+    environment = {**ENVIRONMENT, **options.pop("environment", {})}
+    return subprocess.Popen([str(word) for word in command], start_new_session=True, env=environment, **options)
 
 
 def kill_all(child: subprocess.Popen) -> None:

@@ -1,0 +1,143 @@
+"""B6: components are chosen by configuration. Every combination of the table builds and boots; what is off is not there."""
+import re
+
+import pytest
+
+from machines import CAISSON, caisson, guest, run
+
+# What each switch brings: source files (by the beginning of their path) and some of its symbols.
+COMPONENTS = {
+    "HEAP": (["core/mm/heap"], ["kalloc", "kfree"]),
+    "PAGING": (["core/mm/pt.c", "core/mm/aspace", "core/init/kspace.c"], ["aspace_map_linear", "kernel_space"]),
+    "IRQ": (["core/irq/", "core/time/timer.c", "arch/riscv64/timer.c"], ["irq_dispatch", "timer_interrupt"]),
+    "MULTITASK": (["core/task/", "arch/riscv64/task_context.c"], ["sched_init", "context_switch"]),
+    "SMP": (["core/smp/smp.c"], ["smp_start_secondaries", "_start_secondary", "sbi_hart_start"]),
+    "SCHED_FIFO": (["core/task/fifo.c"], []),
+    "SCHED_RR": (["core/task/rr.c"], []),
+    "SCHED_CFS": (["core/task/cfs.c"], []),
+    "DRIVER_PLIC": (["drivers/irqchip/plic.c"], []),
+    "DRIVER_NS16550": (["drivers/serial/ns16550.c"], []),
+    "DRIVER_SIFIVE_TEST": (["drivers/reset/sifive_test.c"], []),
+    "VIRTIO": (["drivers/virtio/"], []),
+    "BLOCK": (["drivers/block/block.c"], ["block_register"]),
+    "FS": (["fs/vfs"], []),
+    "FS_INITRD": (["fs/cpio.c"], ["initrd_init"]),
+    "PROCESS": (["process/"], []),
+    "VMM": (["vmm/", "arch/riscv64/vcpu_csrs.c", "arch/riscv64/hext.c"], ["vcpu_resume", "hext_enable"]),
+    "SHELL": (["shell/"], []),
+}
+
+# name: (what is built, switches on top of its defconfig)
+COMBINATIONS = {
+    "smallest": ("hello", []),
+    "heap": ("hello", ["HEAP=y"]),
+    "paging": ("hello", ["HEAP=y", "PAGING=y"]),
+    "interrupts": ("hello", ["IRQ=y"]),
+    "tasks-flat-fifo": ("hello", ["HEAP=y", "IRQ=y", "PAGING=n", "SMP=n", "SCHED_FIFO=y"]),
+    "tasks-flat-rr-smp": ("hello", ["HEAP=y", "IRQ=y", "PAGING=n", "SMP=y", "SCHED_RR=y"]),
+    "tasks-cfs": ("hello", ["HEAP=y", "IRQ=y", "PAGING=y", "SMP=y", "SCHED_CFS=y"]),
+    "no-drivers": ("hello", ["DRIVER_NS16550=n", "DRIVER_SIFIVE_TEST=n"]),
+    "polled-line": ("hello", ["IRQ=y", "DRIVER_PLIC=n"]),
+    "unikernel": ("unikernel", []),
+    "unikernel-one-hart": ("unikernel", ["SMP=n"]),
+    "unikernel-no-tasks": ("unikernel", ["MULTITASK=n"]),
+    "unikernel-debug": ("unikernel", ["DEBUG=y"]),
+    "unikernel-initrd": ("unikernel", ["FS_INITRD=y"]),
+    "hypervisor": ("hypervisor", []),
+    "hypervisor-one-hart": ("hypervisor", ["SMP=n"]),
+    "hypervisor-fifo": ("hypervisor", ["SCHED_FIFO=y"]),
+    "hypervisor-cfs": ("hypervisor", ["SCHED_CFS=y"]),
+    "hypervisor-debug": ("hypervisor", ["DEBUG=y"]),
+    "monolith": ("monolith", []),
+}
+
+
+def variant(name: str):
+    from caisson import building
+
+    what, switches = COMBINATIONS[name]
+    return building.Variant(what if what in building.FLAVOURS else "unikernel",
+                            None if what in building.FLAVOURS else what, tuple(switches))
+
+
+def switches_of(image) -> set[str]:
+    """What is on in a finished configuration."""
+    return set(re.findall(r"^CONFIG_(\w+)=y$", (image.parent / "auto.conf").read_text(), re.MULTILINE))
+
+
+def sources_of(image) -> set[str]:
+    """The files that were compiled into an image, from its debug information."""
+    out = run(["riscv64-unknown-elf-readelf", "--debug-dump=info", "--dwarf-depth=1", image.with_suffix(".elf")]).text
+    return {re.sub(r"^.*: ", "", line).strip() for line in re.findall(r"DW_AT_name\s*:(.*)", out)}
+
+
+def symbols_of(image) -> set[str]:
+    out = run(["riscv64-unknown-elf-nm", image.with_suffix(".elf")]).text
+    return {line.split()[-1] for line in out.splitlines()}
+
+
+@pytest.fixture(params=COMBINATIONS)
+def built_variant(request):
+    from caisson import building
+
+    chosen = variant(request.param)
+    building.build(chosen)
+    return chosen
+
+
+def test_B6_what_is_off_left_nothing_behind(built_variant):
+    on, sources, symbols = (f(built_variant.image) for f in (switches_of, sources_of, symbols_of))
+    for switch, (files, names) in COMPONENTS.items():
+        for file in files:
+            there = [source for source in sources if source.startswith(file)]
+            if switch in on:
+                assert there, f"{switch} is on, but nothing of {file} is in the image"
+            else:
+                assert not there, f"{switch} is off"
+        if switch not in on:
+            assert not symbols & set(names), f"{switch} is off"
+
+
+def test_B6_boots(built_variant):
+    if built_variant.flavour == "hypervisor" and not built_variant.app:
+        result = caisson("run", "--batch", "--kernel", guest("hello"), environment={"CAISSON_IMAGE": str(built_variant.image)})
+        assert result.status == 0 and "hello" in result.text, result.err
+        return
+    harts = 2 if "SMP" in switches_of(built_variant.image) else 1
+    result = run(["qemu-system-riscv64", "-M", "virt", "-smp", harts, "-m", "64M", "-nodefaults", "-display", "none",
+                  "-serial", "stdio", "-kernel", built_variant.image], timeout=30)
+    assert result.status == 0, result.text
+    assert re.search(r" info +boot: main\r*\n", result.text), result.text
+    assert "exit: status 0" in result.text
+    if harts == 2:
+        assert "2 of 2 harts online" in result.text
+
+
+def test_B6_log_levels_above_the_highest_are_not_in_the_image():
+    from caisson import building
+
+    quiet = building.Variant(app="hello", switches=("LOG_MAX_LEVEL=0", "LOG_DEFAULT_LEVEL=0"))
+    full = building.Variant(app="hello")
+    for chosen in (quiet, full):
+        building.build(chosen)
+    assert b"constructors: %u run" in full.image.read_bytes()
+    assert b"constructors: %u run" not in quiet.image.read_bytes()
+    assert b"panic" in quiet.image.read_bytes()
+
+
+def test_B6_each_switch_is_on_and_off_somewhere():
+    from caisson import building
+
+    seen = {True: set(), False: set()}
+    for name in COMBINATIONS:
+        building.build(variant(name))
+        on = switches_of(variant(name).image)
+        for switch in COMPONENTS:
+            seen[switch in on].add(switch)
+    assert seen[True] == seen[False] == set(COMPONENTS)
+
+
+@pytest.mark.parametrize("switch, reason", [("SMP=y", "SMP"), ("NOSUCH=y", "no such switch"), ("HEAP=maybe", "HEAP")])
+def test_B6_a_combination_that_cannot_be_is_refused(switch, reason):
+    result = run([CAISSON, "app", "--set", switch, "hello"])
+    assert result.status == 3 and reason in result.err
