@@ -5,6 +5,7 @@
 #   make APP=hello            a unikernel application: apps/hello/defconfig
 #   make ... SET="DEBUG=y SCHED_CFS=y"     the same with other switches, in a folder of its own
 #   make unit                 the host unit tests
+#   make coverage             which lines of the tree they run
 #
 # Each folder says in its build.mk which objects it has:  obj-$(CONFIG_X) += dir/file.o
 
@@ -26,11 +27,16 @@ OBJCOPY := $(CROSS)objcopy
 
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all unit clean config compile_commands.json
+.PHONY: all unit coverage clean config compile_commands.json
 all: $(O)/caisson.bin
 
 unit:
 	$(MAKE) -f tests/unit/unit.mk
+
+# Lines of the tree that the unit tests run.
+coverage:
+	$(MAKE) -f tests/unit/unit.mk COVERAGE=1
+	$(PYTHON) tools/coverage.py build/unit-coverage
 
 # --- configuration -----------------------------------------------------------
 KCONFIGS := Kconfig $(wildcard */Kconfig */*/Kconfig)
@@ -38,7 +44,7 @@ $(O)/auto.conf $(O)/config.h &: $(DEFCONFIG) $(KCONFIGS) tools/kconfig.py
 	@mkdir -p $(O)
 	$(PYTHON) tools/kconfig.py $(DEFCONFIG) $(O)/auto.conf $(O)/config.h $(SET)
 
-ifeq ($(filter unit clean,$(MAKECMDGOALS)),)
+ifeq ($(filter unit coverage clean,$(MAKECMDGOALS)),)
 -include $(O)/auto.conf
 endif
 # Images whose configurations differ in the application alone share their objects, in S.

@@ -10,13 +10,18 @@
 # archive: a mock is linked only where the real thing is not. Mock headers come first
 # in the include path. The exit status is not 0 when a test fails or does not build.
 
-UNIT   := build/unit
+UNIT   := build/unit$(if $(COVERAGE),-coverage)
 HOSTCC ?= gcc
 LINKS  := -lcmocka -lfdt -Wl,-T,tests/unit/mock/sections.ld
 HOST_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra -Werror \
 	-include tests/unit/mock/config.h \
 	-Itests/unit/mock -Iinclude -Ivmm/include -Ishell/include -Iarch/riscv64/include -I.
+
+# COVERAGE=1: count which lines run, in a folder of its own (make coverage).
+ifneq ($(COVERAGE),)
+HOST_CFLAGS += --coverage -O0
+endif
 
 ALL_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 BY_FILE   := $(foreach t,$(ALL_TESTS),$(if $(findstring $(T),$(t)),$(t)))
