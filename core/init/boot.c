@@ -182,9 +182,13 @@ static void kernel_main(void)
 	if (IS_ENABLED(CONFIG_FS_INITRD))
 		open_initrd();
 	run_constructors();
+	if (IS_ENABLED(CONFIG_DEBUG_HEAP))
+		heap_leak_mark();
 	log_info("main");
 	status = main();
 	log_info("exit: status %d", status);
+	if (IS_ENABLED(CONFIG_DEBUG_HEAP))
+		heap_leak_report();
 	machine_exit(status);
 }
 

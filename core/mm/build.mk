@@ -1,5 +1,10 @@
 # Frames, heap, page tables, address spaces.
 obj-y += core/mm/frame.o core/mm/buddy.o core/mm/linear.o
-obj-$(CONFIG_HEAP) += core/mm/heap.o
+obj-$(CONFIG_HEAP_SLAB) += core/mm/heap_slab.o
+obj-$(CONFIG_HEAP_LIBRARY) += core/mm/heap_library.o
+ifeq ($(CONFIG_HEAP),y)
+obj-y += $(if $(CONFIG_DEBUG_HEAP),core/mm/heap_debug.o,core/mm/heap.o)
+endif
+obj-$(CONFIG_DEBUG_FRAMES) += core/mm/frame_debug.o
 obj-$(CONFIG_DEBUG_FAIL_ALLOC) += core/mm/fail.o
 obj-$(CONFIG_PAGING) += core/mm/pt.o core/mm/aspace.o core/mm/aspace_fault.o

@@ -41,13 +41,21 @@ void *hpa_to_kva(hpa_t pa);
 hpa_t kva_to_hpa(const void *kva);
 
 /**
- * Kernel heap, any context. kalloc is 16-byte aligned, uninitialised.
- * @return NULL when memory is out. kfree(NULL) does nothing.
+ * Kernel heap, any context. kalloc is 16-byte aligned and no more, whatever the size (pages come from
+ * frame_alloc), and uninitialised. kfree(NULL) does nothing; freeing what is not allocated is our bug and panics.
+ * @return NULL when memory is out.
  */
 void *kalloc(size_t size) __must_check;
 void *kzalloc(size_t size) __must_check;
 void kfree(void *p);
 /** Bytes handed out and not yet freed (for leak tests). */
 size_t heap_in_use(void);
-/** Give back the few empty slabs that the heap keeps, so that frame counts compare. */
+/** Give back the frames that the heap keeps for later, so that frame counts compare. */
 void heap_trim(void);
+
+/**
+ * Only with CONFIG_DEBUG_HEAP: remember this moment (boot, right before main), and warn of every object
+ * allocated since then that is still there, by the address that allocated it; 20 lines at most.
+ */
+void heap_leak_mark(void);
+void heap_leak_report(void);

@@ -1,5 +1,5 @@
 /* Every allocation made to fail: each object of memory management is undone completely. */
-// sources: core/mm/fail.c core/mm/frame.c core/mm/buddy.c core/mm/heap.c core/mm/pt.c core/mm/aspace.c core/mm/aspace_fault.c
+// sources: core/mm/fail.c core/mm/frame.c core/mm/buddy.c core/mm/heap.c core/mm/heap_slab.c core/mm/pt.c core/mm/aspace.c core/mm/aspace_fault.c
 #include <caisson/aspace.h>
 #include <caisson/fail.h>
 #include <caisson/mm.h>

@@ -1,5 +1,5 @@
 /* The kernel heap on the real frame allocator. */
-// sources: core/mm/heap.c core/mm/frame.c core/mm/buddy.c core/mm/fail.c
+// sources: core/mm/heap.c core/mm/heap_slab.c core/mm/frame.c core/mm/buddy.c core/mm/fail.c
 #include <caisson/mm.h>
 
 #include <arch/cpu.h>

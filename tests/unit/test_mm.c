@@ -1,5 +1,5 @@
 /* Frames, heap, page tables and address spaces together, as in the kernel. */
-// sources: core/mm/frame.c core/mm/buddy.c core/mm/heap.c core/mm/pt.c core/mm/aspace.c core/mm/aspace_fault.c core/mm/fail.c
+// sources: core/mm/frame.c core/mm/buddy.c core/mm/heap.c core/mm/heap_slab.c core/mm/pt.c core/mm/aspace.c core/mm/aspace_fault.c core/mm/fail.c
 #include <caisson/aspace.h>
 #include <caisson/mm.h>
 

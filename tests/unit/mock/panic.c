@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <caisson/log.h>
@@ -9,15 +10,25 @@
 
 #define STATUS_PANIC 42
 
-static bool expected;
+#define MESSAGE_MAX 512
+
+static char *message;  /* shared with the child */
+static char *expected; /* the child's: where the message goes */
+
+const char *mock_panic_message(void)
+{
+	return message ? message : "";
+}
 
 void panic(const char *fmt, ...)
 {
 	va_list args;
 
-	if (expected)
-		_exit(STATUS_PANIC);
 	va_start(args, fmt);
+	if (expected) {
+		vsnprintf(expected, MESSAGE_MAX, fmt, args);
+		_exit(STATUS_PANIC);
+	}
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
@@ -27,10 +38,15 @@ void panic(const char *fmt, ...)
 bool mock_panics(void (*fn)(void *), void *arg)
 {
 	int status = 0;
-	pid_t child = fork();
+	pid_t child;
 
+	if (!message)
+		message = mmap(NULL, MESSAGE_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(message != MAP_FAILED);
+	message[0] = '\0';
+	child = fork();
 	if (child == 0) {
-		expected = true;
+		expected = message;
 		fn(arg);
 		_exit(0);
 	}

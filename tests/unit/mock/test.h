@@ -13,6 +13,8 @@
 
 /** Runs fn in a child process. @return true when it ended in panic(). */
 bool mock_panics(void (*fn)(void *), void *arg);
+/** What the last panic that mock_panics saw had to say. */
+const char *mock_panic_message(void);
 
 /** A small deterministic generator (splitmix64) for property tests. */
 static inline uint64_t mock_random(uint64_t *state)
