@@ -1,11 +1,9 @@
-/* The smallest application: print a line and leave. */
-#include <caisson/console.h>
+/* The smallest application: it prints a line and leaves, without heap, tasks and interrupts. */
 #include <caisson/init.h>
+#include <caisson/print.h>
 
 int main(void)
 {
-	static const char text[] = "hello from Caisson\n";
-
-	console_write(CONSOLE_MONITOR, text, sizeof(text) - 1);
+	print("hello from Caisson\n");
 	return 0;
 }

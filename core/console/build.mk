@@ -1,1 +1,1 @@
-obj-y += core/console/console.o core/console/log.o core/console/exit.o
+obj-y += core/console/console.o core/console/log.o core/console/print.o core/console/exit.o

@@ -6,6 +6,9 @@
 #include <caisson/console.h>
 #include <caisson/time.h>
 
+/* What a process on the other side can end with: a failure must not become 0 on the way. */
+#define STATUS_MAX 255
+
 static void (*exit_fn)(int status);
 
 void machine_register_exit(void (*fn)(int status))
@@ -27,6 +30,8 @@ void machine_stop(int status)
 	void (*fn)(int) = __atomic_load_n(&exit_fn, __ATOMIC_ACQUIRE);
 
 	irq_disable();
+	if (status < 0 || status > STATUS_MAX)
+		status = STATUS_MAX;
 	if (fn) {
 		fn(status);
 		wait_for_the_end();

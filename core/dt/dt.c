@@ -96,13 +96,18 @@ static void copy_word(const char *from, size_t n, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
+bool boot_args_end(const char *word)
+{
+	return strncmp(word, "--", 2) == 0 && (word[2] == ' ' || word[2] == 0);
+}
+
 bool boot_arg(const char *key, char *buf, size_t size)
 {
 	const char *args = dt_chosen("bootargs");
 	size_t key_len = strlen(key);
 	bool found = false;
 
-	for (const char *word = args ? args : ""; *word;) {
+	for (const char *word = args ? args : ""; *word && !boot_args_end(word);) {
 		size_t len = strcspn(word, " ");
 
 		if (len >= key_len && memcmp(word, key, key_len) == 0) {

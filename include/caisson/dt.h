@@ -44,9 +44,11 @@ int dt_u32(const void *fdt, int node, const char *prop, unsigned n, uint32_t *ou
 bool dt_enabled(const void *fdt, int node);
 /** A string of /chosen, or NULL. */
 const char *dt_chosen(const char *prop);
-/** Value of `key` or `key=value` in our boot arguments (words separated by spaces), copied to buf (cut to
+/** Value of `key` or `key=value` in our boot arguments (words separated by spaces, up to `--`), copied to buf (cut to
  *  size - 1 bytes; size may be 0); the last one counts. @return false: absent. */
 bool boot_arg(const char *key, char *buf, size_t size);
+/** Is this word of the boot arguments `--`? What follows is the application's (app_arg in caisson/print.h). */
+bool boot_args_end(const char *word);
 /** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by every enabled hart's
  *  riscv,isa-extensions or, where that is absent, riscv,isa? */
 bool dt_isa_has(const char *ext);

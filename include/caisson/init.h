@@ -31,7 +31,10 @@ void drivers_probe(void);
 /** The application. Its return value ends the machine with that status. */
 int main(void);
 
-/** Leave: flush the console and end the machine with a status (QEMU's test finisher, else SBI). Any context. */
+/**
+ * Leave: flush the console and end the machine with a status (QEMU's test finisher, else SBI): 0 to 255, any
+ * other becomes 255. Any context.
+ */
 void machine_exit(int status) __noreturn;
 /** The same without a word to the console: for a panic inside a panic. */
 void machine_stop(int status) __noreturn;

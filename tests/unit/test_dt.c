@@ -1,7 +1,8 @@
 /* The device tree: what it is asked, with properties missing or of a wrong size; ISA words; drivers bound. */
-// sources: core/dt/dt.c core/dt/index.c core/dt/isa.c core/dt/bind.c
+// sources: core/dt/dt.c core/dt/args.c core/dt/index.c core/dt/isa.c core/dt/bind.c
 #include <caisson/dt.h>
 #include <caisson/init.h>
+#include <caisson/print.h>
 #include <errno.h>
 #include <test.h>
 
@@ -255,6 +256,58 @@ static void the_last_boot_argument_counts(void **state)
 	tree_with_bootargs("a=1 a=2");
 	assert_true(boot_arg("a", value, sizeof(value)));
 	assert_string_equal(value, "2");
+}
+
+static void the_applications_arguments(void **state)
+{
+	char value[16];
+
+	(void)state;
+	tree_with_bootargs("framed loglevel=warn --  one a%20b%25c%0a %00 --  100% %4 %zz -- loglevel=debug");
+	assert_true(boot_arg("loglevel", value, sizeof(value)));
+	assert_string_equal(value, "warn"); /* the other one is not ours */
+	assert_int_equal(app_arg(0, value, sizeof(value)), 3);
+	assert_string_equal(value, "one");
+	assert_int_equal(app_arg(1, value, sizeof(value)), 6);
+	assert_string_equal(value, "a b%c\n");
+	assert_int_equal(app_arg(1, value, 4), 6);
+	assert_string_equal(value, "a b");
+	assert_int_equal(app_arg(1, NULL, 0), 6);
+	assert_int_equal(app_arg(2, value, sizeof(value)), 0);
+	assert_string_equal(value, "");
+	assert_int_equal(app_arg(3, value, sizeof(value)), 2);
+	assert_string_equal(value, "--");
+	assert_int_equal(app_arg(4, value, sizeof(value)), 4);
+	assert_string_equal(value, "100%");
+	assert_int_equal(app_arg(5, value, sizeof(value)), 2);
+	assert_int_equal(app_arg(6, value, sizeof(value)), 3);
+	assert_string_equal(value, "%zz");
+	assert_int_equal(app_arg(8, value, sizeof(value)), 14);
+	assert_int_equal(app_arg(9, value, sizeof(value)), -ENOENT);
+}
+
+static void without_application_arguments(void **state)
+{
+	static const char *const texts[] = { NULL, "", "framed", "framed --", "-- ", "--x y", "- y" };
+	char value[4] = "abc";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		tree_with_bootargs(texts[i]);
+		assert_int_equal(app_arg(0, value, sizeof(value)), -ENOENT);
+	}
+	assert_string_equal(value, "abc");
+}
+
+static void arguments_that_are_numbers(void **state)
+{
+	(void)state;
+	tree_with_bootargs("-- 12 0x10 12x %00");
+	assert_int_equal(app_arg_number(0, 7), 12);
+	assert_int_equal(app_arg_number(1, 7), 16);
+	assert_int_equal(app_arg_number(2, 7), 7);
+	assert_int_equal(app_arg_number(3, 7), 7);
+	assert_int_equal(app_arg_number(4, 7), 7);
 }
 
 static void without_boot_arguments(void **state)
@@ -685,6 +738,9 @@ int main(void)
 		cmocka_unit_test(parents_in_a_large_deep_tree),
 		cmocka_unit_test(boot_arguments_are_words),
 		cmocka_unit_test(the_last_boot_argument_counts),
+		cmocka_unit_test(the_applications_arguments),
+		cmocka_unit_test(without_application_arguments),
+		cmocka_unit_test(arguments_that_are_numbers),
 		cmocka_unit_test(without_boot_arguments),
 		cmocka_unit_test(memory_ranges_of_all_banks),
 		cmocka_unit_test(cpus_that_are_enabled),

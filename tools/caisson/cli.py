@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 
-from caisson import (bench, building, debugging, fetch, guests, machine, packages, paths, process, runner, testing,
+from caisson import (applications, bench, building, debugging, fetch, guests, machine, packages, paths, process, runner, testing,
                      tomlfile, vmconfig)
 from caisson.errors import CANNOT_START, CannotStart, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
@@ -124,20 +124,16 @@ def command_debug(options) -> int:
 
 
 def command_app(options) -> int:
+    if options.name is None:
+        sys.stdout.write(applications.listing())
+        return 0
     plan = machine.from_options(options)
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
-    variant = building.variant(app=_application(options.name), debug=options.debug, sched=options.sched,
+    words = applications.boot_words(options.arguments)
+    variant = building.variant(app=applications.checked(options.name), debug=options.debug, sched=options.sched,
                                switches=options.set)
     packages.ensure("app")
-    return runner.run_app(options.arguments, plan, output, runner.image_to_run(variant))
-
-
-def _application(name: str) -> str:
-    """A unikernel has a configuration of its own beside its source."""
-    known = sorted(file.parent.name for file in (paths.ROOT / "apps").glob("*/defconfig"))
-    if name not in known:
-        raise UsageError(f"{name}: no such application (there are: {', '.join(known)})")
-    return name
+    return runner.run_app(words, plan, output, runner.image_to_run(variant))
 
 
 def command_exec(options) -> int:

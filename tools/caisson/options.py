@@ -156,8 +156,9 @@ def _add_machine_options(parser) -> None:
 
 def _add_app(commands) -> None:
     app = _command(commands, "app", "run a unikernel application",
-                   "Run one of apps/ as a unikernel. Standard output and the exit status are the application's.")
-    app.add_argument("name", metavar="NAME", help="a folder of apps/")
+                   "Run one of apps/ as a unikernel. Standard output and the exit status are the application's\n"
+                   "(docs/applications.md). Without NAME: list the applications.")
+    app.add_argument("name", metavar="NAME", nargs="?", help="a folder of apps/")
     app.add_argument("arguments", nargs="*", metavar="ARG", help="everything after NAME is the application's")
     app.add_argument("--sched", metavar="CLASS", help="scheduling class: fifo, rr (default) or cfs")
     _add_set(app)

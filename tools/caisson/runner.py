@@ -57,8 +57,8 @@ def run(vms, plan: machine.Machine, output: Output, image: Path) -> int:
 
 
 def run_app(arguments: list[str], plan: machine.Machine, output: Output, image: Path) -> int:
-    """Run a unikernel. Its output is ours, and so is its exit status."""
-    words = ["framed", f"loglevel={output.level}", *(["--", *arguments] if arguments else [])]
+    """Run a unikernel, with words for its boot arguments. Its output is ours, and so is its exit status."""
+    words = ["framed", f"loglevel={output.level}", *arguments]
     command = machine.command(plan, plan.ram or _APP_RAM, str(image), None, " ".join(words))
     return Session(command, output, [], _open_log(output.log), own_statuses=False).run()
 
@@ -159,6 +159,9 @@ class Session:
         elif not self._demux.channels_seen:
             reason = f"the hypervisor did not start (QEMU's exit status: {status})"
         elif not self._own_statuses:
+            if status == CANNOT_START and self._panicked():
+                print("caisson: the application ended in a panic", file=sys.stderr)
+                self._show_tail()
             return status
         elif status > CANNOT_START:
             reason = f"QEMU ended with status {status}, which is not one of ours"
@@ -169,6 +172,9 @@ class Session:
         print(f"caisson: {reason}", file=sys.stderr)
         self._show_tail()
         return CANNOT_START
+
+    def _panicked(self) -> bool:
+        return any(b" error panic: " in line for line in [*self._tail, self._tail_rest])
 
     def _show_tail(self) -> None:
         lines = [line for line in [*self._tail, self._tail_rest] if line.strip()][-_TAIL_LINES:]
