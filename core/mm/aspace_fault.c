@@ -58,6 +58,17 @@ static int give_block(struct aspace *as, uint64_t addr, unsigned level)
 	return err;
 }
 
+/** Is addr mapped? Under the lock, and so after whoever is at mapping it. */
+static bool mapped_meanwhile(struct aspace *as, uint64_t addr)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	struct pt_leaf leaf;
+	bool mapped = pt_walk(as->format, as->root, addr, &leaf) == 0;
+
+	spin_unlock_irqrestore(&as->lock, irq);
+	return mapped;
+}
+
 /** The first touch of addr in a lazy area, or one that came too late. */
 static enum fault_result touch(struct aspace *as, const struct area *a, uint64_t addr)
 {
@@ -72,7 +83,10 @@ static enum fault_result touch(struct aspace *as, const struct area *a, uint64_t
 	    give_block(as, addr, LARGE_LEVEL) == 0)
 		return FAULT_RESOLVED;
 	err = give_block(as, addr, 0);
-	return err == 0 || err == -EEXIST ? FAULT_RESOLVED : FAULT_NOMEM;
+	/* The last frame may have gone to another hart for this very page: then nothing is missing. */
+	if (err == 0 || err == -EEXIST || mapped_meanwhile(as, addr))
+		return FAULT_RESOLVED;
+	return FAULT_NOMEM;
 }
 
 /** What can be said without the tables. */
