@@ -33,8 +33,8 @@ struct object {
 	uint64_t serial;
 	const void *allocated;   /* return addresses */
 	const void *freed;
-	uint64_t pad;
-	uint64_t mark;           /* LIVE or FREED, mixed with the address; next to the object: its front red zone */
+	uint64_t kind;           /* LIVE or FREED, mixed with the address */
+	uint64_t zone;           /* next to the object: its front red zone, ZONE_BYTE all through */
 };
 
 _Static_assert(sizeof(struct object) % 16 == 0, "objects are 16-byte aligned");
@@ -46,7 +46,7 @@ static unsigned n_held;
 static uint64_t serial, leak_mark;
 static size_t in_use;
 
-static uint64_t mark_of(const struct object *o, uint64_t kind)
+static uint64_t kind_of(const struct object *o, uint64_t kind)
 {
 	return kind ^ (uintptr_t)o;
 }
@@ -81,31 +81,33 @@ static void complain(const char *what, struct object *o, const void *at, const v
 
 /* --- checks; the lock is held --- */
 
-static void check_zone(struct object *o, const void *caller)
+static void check_zones(struct object *o, const void *caller)
 {
-	const char *bad = first_other(bytes_of(o) + o->size, ZONE, (char)ZONE_BYTE);
+	const char *before = first_other((const char *)&o->zone, sizeof(o->zone), (char)ZONE_BYTE);
+	const char *behind = first_other(bytes_of(o) + o->size, ZONE, (char)ZONE_BYTE);
 
-	if (bad)
-		complain("written beyond the end", o, bad, caller);
+	if (before)
+		complain("written before the start", o, before, caller);
+	if (behind)
+		complain("written beyond the end", o, behind, caller);
 }
 
 static void check_live(struct object *o, const void *caller)
 {
-	if (o->mark == mark_of(o, FREED))
+	if (o->kind == kind_of(o, FREED))
 		complain("freed twice", o, bytes_of(o), caller);
-	if (o->mark != mark_of(o, LIVE))
-		panic("heap: kfree: %p is not allocated, or was written before its start; freed by %p",
-		      (void *)bytes_of(o), caller);
-	check_zone(o, caller);
+	if (o->kind != kind_of(o, LIVE))
+		panic("heap: kfree: %p is not allocated; freed by %p", (void *)bytes_of(o), caller);
+	check_zones(o, caller);
 }
 
 static void check_held(struct object *o, const void *caller)
 {
 	const char *bad = first_other(bytes_of(o), o->size, FREED_BYTE);
 
-	if (bad || o->mark != mark_of(o, FREED))
-		complain("used after it was freed", o, bad ? bad : (const char *)&o->mark, caller);
-	check_zone(o, caller);
+	if (bad || o->kind != kind_of(o, FREED))
+		complain("used after it was freed", o, bad ? bad : (const char *)&o->kind, caller);
+	check_zones(o, caller);
 }
 
 static void check_all_held(const void *caller)
@@ -163,7 +165,8 @@ static void enter(struct object *o, size_t size, const void *caller)
 
 	check_all_held(caller);
 	*o = (struct object){ .size = size, .allocated = caller, .serial = ++serial };
-	o->mark = mark_of(o, LIVE);
+	o->kind = kind_of(o, LIVE);
+	memset(&o->zone, ZONE_BYTE, sizeof(o->zone));
 	list_push_back(&live, &o->node);
 	in_use += size;
 	spin_unlock_irqrestore(&lock, irq);
@@ -204,7 +207,7 @@ static struct object *leave(struct object *o, const void *caller)
 {
 	check_live(o, caller);
 	o->freed = caller;
-	o->mark = mark_of(o, FREED);
+	o->kind = kind_of(o, FREED);
 	in_use -= o->size;
 	list_del(&o->node);
 	if (o->size > HELD_SIZE)

@@ -100,7 +100,7 @@ static void overrun_and_underrun_are_noticed(void **state)
 		assert_true(said("beyond the end") && said(size));
 		assert_true(mock_panics(write_beside, &last));
 		assert_true(mock_panics(write_beside, &before));
-		assert_true(said("before its start"));
+		assert_true(said("written before the start") && said(size));
 		assert_false(mock_panics(write_beside, &inside));
 	}
 }
