@@ -1,23 +1,13 @@
-/*
- * ns16550 serial line: the console's driver.
- *
- * Interrupts go to one hart, and only its handler reads received bytes. What the
- * console does not take stays in `kept`, and the receive interrupt stays masked
- * until console_rx_resume: the device's FIFO fills and holds the sender.
- */
+/* ns16550 serial line: the console's driver (what is not of this chip is in line.c). */
 #include <errno.h>
-#include <string.h>
 
 #include <arch/cpu.h>
 #include <caisson/console.h>
 #include <caisson/dt.h>
 #include <caisson/init.h>
-#include <caisson/irq.h>
 #include <caisson/kspace.h>
-#include <caisson/log.h>
-#include <caisson/spinlock.h>
 
-#define LOG_NAME "ns16550"
+#include "line.h"
 
 enum { REG_DATA = 0, REG_IER = 1, REG_IIR = 2, REG_FCR = 2, REG_LCR = 3, REG_LSR = 5, REGS = 8 };
 
@@ -32,15 +22,9 @@ enum { REG_DATA = 0, REG_IER = 1, REG_IIR = 2, REG_FCR = 2, REG_LCR = 3, REG_LSR
 #define FIFO_BYTES 16
 
 struct uart {
+	struct serial_line line;
 	volatile char *regs;
 	unsigned shift, width;   /* registers are 1 << shift bytes apart and accessed width bytes wide */
-	spinlock_t lock;         /* innermost: guards the four below */
-	uint8_t ier;
-	bool held;               /* the console holds the sender back */
-	bool tx_wanted;          /* the console wants to hear when write() takes more */
-	bool kick;               /* the transmit interrupt is borrowed to run the handler */
-	size_t n_kept;           /* the interrupt handler's own, as the next */
-	char kept[FIFO_BYTES];   /* read from the device, not yet taken by the console */
 };
 
 static struct uart uart;
@@ -62,13 +46,9 @@ static void reg_write(struct uart *u, unsigned reg, uint8_t value)
 		mmio_write8(at, value);
 }
 
-static void ier_update(struct uart *u)
+static void uart_interrupts(struct serial_line *line, bool rx, bool tx)
 {
-	uint8_t ier = (u->held ? 0 : IER_RX) | (u->tx_wanted || u->kick ? IER_TX : 0);
-
-	if (ier != u->ier)
-		reg_write(u, REG_IER, ier);
-	u->ier = ier;
+	reg_write(container_of(line, struct uart, line), REG_IER, (rx ? IER_RX : 0) | (tx ? IER_TX : 0));
 }
 
 /* Each "transmitter empty" is good for a whole FIFO without asking again. */
@@ -86,85 +66,40 @@ static size_t uart_write(void *dev, const char *buf, size_t n)
 	return done;
 }
 
-static void uart_tx_interrupt(void *dev, bool on)
-{
-	struct uart *u = dev;
-	irqflags_t flags = spin_lock_irqsave(&u->lock);
-
-	u->tx_wanted = on;
-	ier_update(u);
-	spin_unlock_irqrestore(&u->lock, flags);
-}
-
-/*
- * On resuming, what was kept is delivered by the handler, which runs at once when the transmit interrupt is
- * switched on while the transmitter is empty, or else when it gets empty. Off first: only the change counts.
- */
-static void uart_rx_hold(void *dev, bool hold)
-{
-	struct uart *u = dev;
-	irqflags_t flags = spin_lock_irqsave(&u->lock);
-
-	if (!hold && u->held) {
-		reg_write(u, REG_IER, 0);
-		u->ier = 0;
-		u->kick = true;
-	}
-	u->held = hold;
-	ier_update(u);
-	spin_unlock_irqrestore(&u->lock, flags);
-}
-
 static bool uart_idle(void *dev)
 {
 	return reg_read(dev, REG_LSR) & LSR_TEMT;
 }
 
-static void kick_done(struct uart *u)
+static bool uart_read(struct serial_line *line, char *c)
 {
-	irqflags_t flags = spin_lock_irqsave(&u->lock);
+	struct uart *u = container_of(line, struct uart, line);
 
-	u->kick = false;
-	ier_update(u);
-	spin_unlock_irqrestore(&u->lock, flags);
-}
-
-/* Hand the kept bytes on. @return true when the console took all of them. */
-static bool deliver(struct uart *u)
-{
-	size_t taken = console_receive(u->kept, u->n_kept);
-
-	u->n_kept -= taken;
-	memmove(u->kept, u->kept + taken, u->n_kept);
-	return u->n_kept == 0;
-}
-
-/* One FIFO at a time; if there is more, the interrupt comes again. */
-static void receive(struct uart *u)
-{
-	if (u->n_kept && !deliver(u))
-		return;
-	while (u->n_kept < FIFO_BYTES && (reg_read(u, REG_LSR) & LSR_DR))
-		u->kept[u->n_kept++] = (char)reg_read(u, REG_DATA);
-	if (u->n_kept)
-		deliver(u);
+	if (!(reg_read(u, REG_LSR) & LSR_DR))
+		return false;
+	*c = (char)reg_read(u, REG_DATA);
+	return true;
 }
 
 static void uart_interrupt(void *arg)
 {
-	struct uart *u = arg;
+	struct serial_line *line = arg;
 
-	(void)reg_read(u, REG_IIR); /* takes back the transmit interrupt */
-	kick_done(u);
-	receive(u);
-	console_tx_ready();
+	(void)reg_read(container_of(line, struct uart, line), REG_IIR); /* takes back the transmit interrupt */
+	serial_interrupt(line);
 }
+
+static const struct serial_ops uart_ops = {
+	.interrupts = uart_interrupts,
+	.read = uart_read,
+	.handler = uart_interrupt,
+};
 
 static const struct console_driver interrupt_driver = {
 	.name = "ns16550",
 	.write = uart_write,
-	.tx_interrupt = uart_tx_interrupt,
-	.rx_hold = uart_rx_hold,
+	.tx_interrupt = serial_tx_interrupt,
+	.rx_hold = serial_rx_hold,
 	.idle = uart_idle,
 };
 
@@ -174,21 +109,6 @@ static const struct console_driver polled_driver = {
 	.write = uart_write,
 	.idle = uart_idle,
 };
-
-/* The console's node by /chosen stdout-path ("path-or-alias:settings"), or a negative number. */
-static int stdout_node(void)
-{
-	const char *path = dt_chosen("stdout-path");
-
-	return path ? dt_path_n(path, strcspn(path, ":")) : -1;
-}
-
-static bool is_wanted(int node)
-{
-	int chosen = stdout_node();
-
-	return !uart.regs && (chosen < 0 || chosen == node);
-}
 
 static int map_registers(const void *fdt, int node)
 {
@@ -218,23 +138,16 @@ static void quiet(struct uart *u)
 
 static int uart_probe(const void *fdt, int node)
 {
-	uint32_t irq;
 	int error;
 
-	if (!is_wanted(node))
+	if (uart.regs || !serial_is_console(node))
 		return -ENODEV;
 	error = map_registers(fdt, node);
 	if (error)
 		return error;
 	quiet(&uart);
-	error = IS_ENABLED(CONFIG_IRQ) ? dt_u32(fdt, node, "interrupts", 0, &irq) : -ENODEV;
-	if (!error)
-		error = irq_register(irq, uart_interrupt, &uart);
-	if (error && IS_ENABLED(CONFIG_IRQ))
-		log_warn("no interrupt (error %d): output by polling, no input", error);
-	console_register(error ? &polled_driver : &interrupt_driver, &uart);
-	if (!error)
-		uart_rx_hold(&uart, false);
+	uart.line.ops = &uart_ops;
+	serial_start(&uart.line, fdt, node, &interrupt_driver, &polled_driver);
 	return 0;
 }
 
