@@ -4,12 +4,14 @@
 #include <caisson/hart.h>
 #include <caisson/task.h>
 
+#include "class.h"
+
 /** Give up the hart: the current task's state says whether it stays runnable. Interrupts off.
  *  Returns when it runs again. */
 void sched_switch(void);
 /** Make a task ready on a hart of its mask. Interrupts off. */
-void sched_enqueue(struct task *t);
-/** Allocate a task, with a stack unless entry is NULL; not yet in any queue. @return NULL: no memory. */
+void sched_enqueue(struct task *t, enum put_reason why);
+/** Allocate a task, with a stack unless entry is NULL; not yet in any queue. @return NULL: no memory, or wrong nice. */
 struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr);
 /** Give back what task_alloc took. The task must be off its hart. */
 void task_free(struct task *t);

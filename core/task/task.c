@@ -39,9 +39,12 @@ static void timed_out(struct timer *timer)
 
 struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr)
 {
-	struct task *t = kzalloc(sizeof(*t));
+	struct task *t;
 	irqflags_t flags;
 
+	if (attr && (attr->nice < NICE_MIN || attr->nice > NICE_MAX))
+		return NULL;
+	t = kzalloc(sizeof(*t));
 	if (!t)
 		return NULL;
 	t->stack = entry ? kstack_alloc(BOOT_STACK_SIZE) : NULL;
@@ -51,6 +54,7 @@ struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, cons
 	}
 	strncpy(t->name, name, sizeof(t->name) - 1);
 	t->hart_mask = attr && attr->hart_mask ? attr->hart_mask : UINT64_MAX;
+	t->nice = attr ? attr->nice : 0;
 	t->ext = attr ? attr->ext : NULL;
 	t->detached = attr && attr->detached;
 	t->state = TASK_BLOCKED;
@@ -126,7 +130,7 @@ bool task_wake(struct task *t)
 						 __ATOMIC_ACQUIRE);
 
 	if (woken)
-		sched_enqueue(t);
+		sched_enqueue(t, PUT_WOKEN);
 	irq_restore(flags);
 	return woken;
 }

@@ -3,14 +3,14 @@
  *
  * A task has a stack with a guard page, a context, a set of harts it may run on
  * and one extension slot: a vCPU or a process thread hangs there, with functions
- * for the state only it has. Each hart has a run queue; one scheduling class
- * for now (RR: a preempted task with slice left goes to the front, one that used
- * its slice up to the back). There is no tick: a slice timer runs only while
- * another task waits for the hart.
+ * for the state only it has. Each hart has a run queue, whose order belongs to
+ * the scheduling class that is built in: FIFO, RR or CFS (docs/scheduling.md).
+ * There is no tick: a slice timer runs only while another task waits for the
+ * hart. A hart that has nothing to run takes a waiting task from another.
  *
  * hart.resched means "look again": it is set when a task is queued on a hart,
- * when a slice ends, and by an IPI. sched_check() then decides; a wake-up alone
- * does not take the hart from a task that has slice left.
+ * when a slice ends, and by an IPI. sched_check() then decides; a wake-up takes
+ * the hart from a task that has slice left only if the class says so (CFS).
  *
  * Lock order: wait queue lock -> run queue lock. Both are taken with interrupts off.
  */
@@ -18,13 +18,19 @@
 
 #include <arch/context.h>
 #include <caisson/list.h>
+#include <caisson/rbtree.h>
 #include <caisson/spinlock.h>
 #include <caisson/time.h>
 #include <caisson/types.h>
 
 struct task;
-
 struct waitq;
+struct runqueue;
+struct class_queue;
+
+/** Nice: the lower, the larger a task's share of its hart (CFS; no effect in the other classes). */
+#define NICE_MIN (-20)
+#define NICE_MAX 19
 
 /** What a task carries besides itself (a vCPU, a process thread). */
 struct task_ext {
@@ -45,7 +51,9 @@ enum task_state { TASK_READY, TASK_RUNNING, TASK_BLOCKED, TASK_EXITED };
 
 struct task {
 	struct context ctx;
-	struct list rq_node;       /* in a run queue */
+	struct list rq_node;       /* in a run queue (FIFO, RR), or in that of gc */
+	struct rb_node rb_node;    /* in a run queue (CFS) */
+	struct runqueue *queued_in; /* the run queue where it waits for its turn, or NULL; under that one's lock */
 	struct list wq_node;       /* in a wait queue */
 	struct list all_node;      /* in the list of all tasks */
 	struct waitq *waiting_on;
@@ -54,16 +62,21 @@ struct task {
 	char name[24];
 	uint64_t hart_mask;        /* bit n: may run on hart n */
 	unsigned hart;             /* where it runs or is queued, or ran last */
-	uint64_t slice_left;       /* ticks */
+	int nice;
+	uint32_t weight;           /* CFS: its share of a hart, from nice */
+	uint64_t vruntime;         /* CFS: ticks x 1024 x 1024 / weight so far, on the time line of home */
+	const struct class_queue *home; /* CFS: NULL before the first time in a queue */
+	uint64_t slice_left;       /* RR: ticks */
 	uint64_t run_time;         /* ticks on a hart so far */
-	uint64_t switched_in_at;   /* time of the last switch to it */
+	uint64_t switched_in_at;   /* since when run_time does not count yet */
 	int exit_status;
 	struct task_ext *ext;
 	struct timer timeout;
 	void *stack;               /* lowest usable byte */
 	volatile bool on_hart;     /* its context is in use: it runs, or is just being switched out */
 	bool detached;
-	bool slice_used;           /* give up the hart at the next look */
+	bool slice_used;           /* give up the hart at the next look, */
+	bool yields;               /* because it wants to */
 	void (*entry)(void *);     /* what it runs first */
 	void *arg;
 };
@@ -72,6 +85,7 @@ struct task {
 struct task_attr {
 	uint64_t hart_mask;        /* 0: all harts */
 	struct task_ext *ext;
+	int nice;                  /* NICE_MIN to NICE_MAX */
 	bool suspended;            /* do not make it ready: task_wake() will */
 	bool detached;             /* nobody joins it: gc frees it when it has ended */
 };
@@ -83,7 +97,10 @@ void sched_secondary(void) __noreturn;
 /** Where a hart that is being started has its stack: that of its idle task. @return one past its highest byte. */
 void *sched_boot_stack(unsigned hart);
 
-/** @return the new task, or NULL when memory is out. Task context. */
+/** "fifo", "rr" or "cfs". */
+const char *sched_class_name(void);
+
+/** @return the new task, or NULL: memory is out or the nice value is none. Task context. */
 struct task *task_create(const char *name, void (*entry)(void *), void *arg,
 			 const struct task_attr *attr) __must_check;
 void task_exit(int status) __noreturn;
@@ -91,6 +108,7 @@ void task_exit(int status) __noreturn;
 int task_join(struct task *t);
 struct task *task_current(void);
 
+/** Let the others that are ready on this hart have their turn first. Task context. */
 void task_yield(void);
 /** Sleep until an absolute time in ticks. Task context, interrupts on. */
 void task_sleep_until(uint64_t deadline);
@@ -108,13 +126,15 @@ bool task_wake(struct task *t);
  * a task may run on any. Task context.
  */
 void task_set_mask(struct task *t, uint64_t mask);
+/** Any context. Counts from now on, also for a task that runs. @return 0, or -EINVAL: not NICE_MIN to NICE_MAX. */
+int task_set_nice(struct task *t, int nice);
 
-/** End the current task's slice: another task that is runnable here runs at the next look. Interrupts off. */
+/** As task_yield, but at the next look. Interrupts off. */
 void sched_end_slice(void);
 /**
  * Look at the run queue (whoever finds this_hart()->resched set calls it) and give the hart to another task
- * if the current one is idle, has used its slice up, or may not run here any more. Task context, interrupts
- * off or on (as they are afterwards, perhaps on another hart).
+ * if the current one is idle, has used its slice up, is preempted, or may not run here any more. Task
+ * context, interrupts off or on (as they are afterwards, perhaps on another hart).
  */
 void sched_check(void);
 /** Move what is queued on a hart that is no longer online to others. Any context. */

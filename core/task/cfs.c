@@ -1,0 +1,236 @@
+/*
+ * Class CFS: completely fair. Every task has a virtual run time, which grows by
+ *
+ *	vruntime += ticks x 1024 / weight(nice)
+ *
+ * (kept in 1/1024 ticks), and the task with the least has the next turn; so tasks
+ * that are always runnable share a hart as their weights. weight(0) is 1024, and
+ * each step of nice is a factor of about 1.25: the table is Linux's.
+ *
+ * Of each queue we keep min_vruntime, the least vruntime of its runnable tasks
+ * (the running one too) so far; it never goes back. With it,
+ *
+ *	new     vruntime = init_vruntime = min_vruntime + slice x 1024 / weight
+ *	woken   vruntime = max(vruntime, min_vruntime - latency / 2)
+ *	moved   vruntime += min_vruntime here - min_vruntime where it was
+ *	yielded vruntime = max(vruntime, that of the first in the queue)
+ *
+ * so a sleeper is served soon but cannot claim all the time it slept, and a task
+ * that forks gains nothing. While others wait, a task runs for a slice of
+ *
+ *	max(max(latency, tasks x granularity) x weight / sum of weights, granularity)
+ *
+ * and one that is woken takes the hart at once if the running task's vruntime is
+ * ahead of its own by more than wakeup_granularity x 1024 / its weight.
+ *
+ * A vruntime may wrap around: only differences are looked at, as signed numbers.
+ */
+#include <arch/cpu.h>
+
+#include "class.h"
+
+#define LATENCY_US 20000
+#define GRANULARITY_US 2000
+#define WAKEUP_GRANULARITY_US 2000
+
+#define WEIGHT_SHIFT 10
+#define WEIGHT_0 BIT(WEIGHT_SHIFT) /* that of nice 0 */
+#define FRACTION_SHIFT 10
+/* A longer stretch counts as this (10 days at 10 MHz): the product below stays within 64 bits. */
+#define STRETCH_MAX BIT(63 - WEIGHT_SHIFT - FRACTION_SHIFT)
+
+static const uint32_t weights[NICE_MAX - NICE_MIN + 1] = {
+	88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, /* -20 to -11 */
+	9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277,           /* -10 to -1 */
+	1024, 820, 655, 526, 423, 335, 272, 215, 172, 137,                    /* 0 to 9 */
+	110, 87, 70, 56, 45, 36, 29, 23, 18, 15,                              /* 10 to 19 */
+};
+
+static uint64_t latency, granularity, wakeup_granularity; /* ticks */
+
+const char *sched_class_name(void)
+{
+	return "cfs";
+}
+
+void class_init(void)
+{
+	latency = time_from_us(LATENCY_US);
+	granularity = time_from_us(GRANULARITY_US);
+	wakeup_granularity = time_from_us(WAKEUP_GRANULARITY_US);
+}
+
+void class_queue_init(struct class_queue *q)
+{
+	q->tree = (struct rb_tree){ NULL, NULL };
+}
+
+static bool before(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return before(a, b) ? b : a;
+}
+
+static struct task *task_at(struct rb_node *n)
+{
+	return container_of(n, struct task, rb_node);
+}
+
+/* ticks x 1024 / weight. */
+static uint64_t virtual_time(uint64_t ticks, uint64_t weight)
+{
+	return (MIN(ticks, STRETCH_MAX) << (WEIGHT_SHIFT + FRACTION_SHIFT)) / weight;
+}
+
+/* It is charged only when it stops. */
+static uint64_t vruntime_now(const struct task *running)
+{
+	int64_t ran = (int64_t)(time_now() - running->switched_in_at);
+
+	/* The clocks of two harts may differ by a little. */
+	return running->vruntime + virtual_time(ran > 0 ? (uint64_t)ran : 0, running->weight);
+}
+
+static void update_min(struct class_queue *q)
+{
+	uint64_t least;
+
+	if (q->running) {
+		least = vruntime_now(q->running);
+		if (q->tree.first && before(task_at(q->tree.first)->vruntime, least))
+			least = task_at(q->tree.first)->vruntime;
+	} else if (q->tree.first) {
+		least = task_at(q->tree.first)->vruntime;
+	} else {
+		return;
+	}
+	/* Atomic: tasks that leave for another hart read it without the lock. */
+	__atomic_store_n(&q->min_vruntime, later(q->min_vruntime, least), __ATOMIC_RELAXED);
+}
+
+void class_charge(struct class_queue *q, struct task *t, uint64_t ran)
+{
+	t->vruntime += virtual_time(ran, t->weight);
+	update_min(q);
+}
+
+/* Of n tasks that weigh this much together. */
+static uint64_t slice_of(uint64_t weight, unsigned n, uint64_t sum)
+{
+	uint64_t period = MAX(latency, n * granularity);
+
+	return MAX(period * weight / sum, granularity);
+}
+
+uint64_t class_slice(const struct class_queue *q, const struct task *t)
+{
+	uint64_t others = __atomic_load_n(&q->weight, __ATOMIC_RELAXED);
+
+	return slice_of(t->weight, __atomic_load_n(&q->n, __ATOMIC_RELAXED) + 1, others + t->weight);
+}
+
+static uint64_t init_vruntime(const struct class_queue *q, const struct task *t)
+{
+	unsigned n = q->n + 1 + (q->running != NULL);
+	uint64_t sum = q->weight + t->weight + (q->running ? q->running->weight : 0);
+
+	return q->min_vruntime + virtual_time(slice_of(t->weight, n, sum), t->weight);
+}
+
+/* The vruntime with which t comes into the queue. */
+static uint64_t place(const struct class_queue *q, const struct task *t, enum put_reason why)
+{
+	uint64_t v = t->vruntime;
+
+	if (!t->home)
+		return init_vruntime(q, t);
+	if (t->home != q)
+		v += q->min_vruntime - __atomic_load_n(&t->home->min_vruntime, __ATOMIC_RELAXED);
+	if (why == PUT_WOKEN)
+		v = later(v, q->min_vruntime - virtual_time(latency / 2, WEIGHT_0));
+	if (why == PUT_YIELDED && q->tree.first)
+		v = later(v, task_at(q->tree.first)->vruntime);
+	return v;
+}
+
+static void insert(struct rb_tree *tree, struct task *t)
+{
+	struct rb_node *parent = NULL;
+	unsigned side = 0;
+
+	/* Among equals the one that came first. */
+	for (struct rb_node *at = tree->root; at; at = at->child[side]) {
+		parent = at;
+		side = !before(t->vruntime, task_at(at)->vruntime);
+	}
+	rb_insert(tree, &t->rb_node, parent, side);
+}
+
+static uint32_t weight_of(const struct task *t)
+{
+	return weights[__atomic_load_n(&t->nice, __ATOMIC_SEQ_CST) - NICE_MIN];
+}
+
+void class_put(struct class_queue *q, struct task *t, enum put_reason why)
+{
+	update_min(q);
+	t->weight = weight_of(t);
+	t->vruntime = place(q, t, why);
+	t->home = q;
+	insert(&q->tree, t);
+	q->n++;
+	__atomic_store_n(&q->weight, q->weight + t->weight, __ATOMIC_RELAXED);
+}
+
+void class_take_out(struct class_queue *q, struct task *t)
+{
+	rb_remove(&q->tree, &t->rb_node);
+	q->n--;
+	__atomic_store_n(&q->weight, q->weight - t->weight, __ATOMIC_RELAXED);
+}
+
+struct task *class_pick(struct class_queue *q)
+{
+	struct task *t = NULL;
+
+	if (q->tree.first) {
+		t = task_at(q->tree.first);
+		class_take_out(q, t);
+	}
+	q->running = t;
+	return t;
+}
+
+struct task *class_steal(struct class_queue *q, unsigned hart, bool (*fits)(const struct task *, unsigned))
+{
+	for (struct rb_node *n = q->tree.first; n; n = rb_next(n)) {
+		if (fits(task_at(n), hart)) {
+			class_take_out(q, task_at(n));
+			return task_at(n);
+		}
+	}
+	return NULL;
+}
+
+bool class_preempts(struct class_queue *q, const struct task *t)
+{
+	int64_t ahead;
+
+	if (!q->running)
+		return false;
+	ahead = (int64_t)(vruntime_now(q->running) - t->vruntime);
+	return ahead > (int64_t)virtual_time(wakeup_granularity, t->weight);
+}
+
+void class_renice(struct class_queue *q, struct task *t)
+{
+	uint32_t weight = weight_of(t);
+
+	if (q->running != t)
+		__atomic_store_n(&q->weight, q->weight - t->weight + weight, __ATOMIC_RELAXED);
+	t->weight = weight;
+}
