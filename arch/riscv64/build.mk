@@ -1,6 +1,6 @@
 # Everything that only this architecture has: assembly, CSRs, firmware calls.
 A := arch/riscv64
-obj-y += $(addprefix $(A)/,start.o trap_entry.o trap.o sbi.o hart.o page_zero.o mmu.o features.o)
+obj-y += $(addprefix $(A)/,start.o trap_entry.o trap.o sbi.o hart.o page_zero.o mmu.o features.o io.o)
 obj-$(CONFIG_IRQ) += $(A)/timer.o
 obj-$(CONFIG_MULTITASK) += $(A)/context.o $(A)/task_context.o
 obj-$(CONFIG_VMM) += $(A)/vcpu_switch.o $(A)/vcpu_csrs.o $(A)/hext.o

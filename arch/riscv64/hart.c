@@ -41,17 +41,33 @@ static void add_hart(uint64_t hwid)
 	n_harts++;
 }
 
+/* What the device tree says about the hart that runs. */
+struct boot_hart {
+	uint64_t hwid;
+	bool told_of;
+};
+
 static void add_cpu(uint64_t hwid, int node, void *arg)
 {
+	struct boot_hart *boot = arg;
+	bool first = hwid == boot->hwid && !boot->told_of;
+
 	(void)node;
-	(void)arg;
+	if (first)
+		boot->told_of = true;
+	else if (hart_by_hwid(hwid))
+		log_warn("hart %lu is told of twice", (unsigned long)hwid);
 	add_hart(hwid);
 }
 
 void arch_harts_discover(uint64_t boot_hwid)
 {
+	struct boot_hart boot = { .hwid = boot_hwid };
+
 	add_hart(boot_hwid);
-	dt_for_each_cpu(add_cpu, NULL);
+	dt_for_each_cpu(add_cpu, &boot);
+	if (!boot.told_of)
+		log_warn("hart %lu runs, but the device tree does not tell of it", (unsigned long)boot_hwid);
 }
 
 long arch_hart_start(struct hart *h)

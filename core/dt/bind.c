@@ -45,6 +45,17 @@ static const struct driver *driver_for(const void *fdt, int node)
 	return NULL;
 }
 
+static const char *reason(int error)
+{
+	switch (error) {
+	case -ENOENT: return "a property is missing";
+	case -EINVAL: return "a property makes no sense";
+	case -ENXIO: return "nothing answers where it should be";
+	case -ENOMEM: return "out of memory";
+	default: return "error";
+	}
+}
+
 static void bind(const void *fdt, int node, const struct driver *drv)
 {
 	const char *name = fdt_get_name(fdt, node, NULL);
@@ -53,7 +64,7 @@ static void bind(const void *fdt, int node, const struct driver *drv)
 	if (error == -ENODEV)
 		log_debug("%s: %s not wanted", drv->name, name ? name : "?");
 	else if (error)
-		log_warn("%s: %s not bound (error %d)", drv->name, name ? name : "?", error);
+		log_warn("%s: %s not bound: %s (%d)", drv->name, name ? name : "?", reason(error), error);
 	else
 		log_info("%s: bound to %s", drv->name, name ? name : "?");
 }

@@ -7,49 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* n big-endian cells (at most 2) as one number. */
-static uint64_t read_cells(const fdt32_t *cell, int n)
-{
-	uint64_t value = 0;
-
-	for (int i = 0; i < n; i++)
-		value = value << 32 | fdt32_ld(cell + i);
-	return value;
-}
-
-/* How many cells a bus says its children's addresses or sizes have, or -EINVAL. */
-static int bus_cells(const void *fdt, int bus, const char *name, int absent)
-{
-	int len;
-	const fdt32_t *cells = dt_prop(fdt, bus, name, &len);
-
-	if (!cells)
-		return absent;
-	return len == sizeof(*cells) && fdt32_ld(cells) <= 2 ? (int)fdt32_ld(cells) : -EINVAL;
-}
-
-int dt_reg(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size)
-{
-	int parent = dt_parent(fdt, node);
-	int addr_cells = parent < 0 ? -EINVAL : bus_cells(fdt, parent, "#address-cells", 2);
-	int size_cells = parent < 0 ? -EINVAL : bus_cells(fdt, parent, "#size-cells", 1);
-	const fdt32_t *reg;
-	uint64_t at;
-	int len;
-
-	reg = dt_prop(fdt, node, "reg", &len);
-	if (!reg)
-		return -ENOENT;
-	if (addr_cells < 1 || size_cells < 0)
-		return -EINVAL;
-	at = (uint64_t)n * (unsigned)(addr_cells + size_cells);
-	if ((at + (unsigned)(addr_cells + size_cells)) * sizeof(*reg) > (unsigned)len)
-		return -ENOENT;
-	*addr = read_cells(reg + at, addr_cells);
-	*size = read_cells(reg + at + addr_cells, size_cells);
-	return 0;
-}
-
 int dt_u32(const void *fdt, int node, const char *prop, unsigned n, uint32_t *out)
 {
 	const fdt32_t *cells;
@@ -148,6 +105,38 @@ void dt_for_each_memory(void (*fn)(uint64_t start, uint64_t size, void *arg), vo
 	}
 }
 
+/* One cell or two. */
+static uint64_t frequency(int node)
+{
+	uint32_t hi = 0, lo = 0;
+	int len;
+
+	if (!dt_prop(dt_blob(), node, "timebase-frequency", &len) || (len != 4 && len != 8) ||
+	    (len == 8 && (dt_u32(dt_blob(), node, "timebase-frequency", 0, &hi) || hi != 0)) ||
+	    dt_u32(dt_blob(), node, "timebase-frequency", len == 8, &lo))
+		return 0;
+	return lo;
+}
+
+static void first_frequency(uint64_t hwid, int node, void *arg)
+{
+	uint64_t *hz = arg;
+
+	(void)hwid;
+	if (*hz == 0)
+		*hz = frequency(node);
+}
+
+uint64_t dt_timebase(void)
+{
+	int cpus = dt_path("/cpus");
+	uint64_t hz = cpus < 0 ? 0 : frequency(cpus);
+
+	if (hz == 0)
+		dt_for_each_cpu(first_frequency, &hz);
+	return hz;
+}
+
 void dt_for_each_cpu(void (*fn)(uint64_t hwid, int node, void *arg), void *arg)
 {
 	const void *fdt = dt_blob();
@@ -158,7 +147,7 @@ void dt_for_each_cpu(void (*fn)(uint64_t hwid, int node, void *arg), void *arg)
 	if (cpus < 0)
 		return;
 	dt_for_each_child(node, fdt, cpus) {
-		if (has_device_type(node, "cpu") && dt_reg(fdt, node, 0, &hwid, &size) == 0)
+		if (has_device_type(node, "cpu") && dt_reg_on_bus(fdt, node, 0, &hwid, &size) == 0)
 			fn(hwid, node, arg);
 	}
 }

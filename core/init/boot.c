@@ -26,6 +26,8 @@
 #include "ram.h"
 
 #define LOG_NAME "boot"
+/** Hz, where the device tree is silent: what most machines have. */
+#define TIMEBASE_GUESS 10000000
 #define STATUS_CANNOT_START 3
 
 extern void (*const __constructors_start[])(void);
@@ -110,16 +112,17 @@ static void start_platform(void)
 {
 	const void *fdt = dt_blob();
 	const char *model = dt_string(fdt, 0, "model");
-	int cpus = dt_path("/cpus");
-	uint32_t hz = 0;
 
-	if (cpus < 0 || dt_u32(fdt, cpus, "timebase-frequency", 0, &hz) || hz == 0)
-		panic("the device tree does not tell the timebase-frequency");
-	timebase_hz = hz;
+	timebase_hz = dt_timebase();
+	if (timebase_hz == 0) {
+		timebase_hz = TIMEBASE_GUESS;
+		log_error("the device tree does not tell the timebase-frequency: times are a guess");
+	}
 	if (IS_ENABLED(CONFIG_IRQ))
 		timer_hart_init();
 	drivers_probe();
-	log_info("platform: %s, %u harts, timebase %u Hz", model ? model : "unnamed", hart_count(), hz);
+	log_info("platform: %s, %u harts, timebase %lu Hz", model ? model : "unnamed", hart_count(),
+		 (unsigned long)timebase_hz);
 }
 
 static void start_scheduler(void)

@@ -38,7 +38,7 @@ static void ranges_cut(struct ranges *s, uint64_t start, uint64_t end)
 	unsigned n = s->n;
 
 	start = ALIGN_DOWN(start, PAGE_SIZE);
-	end = ALIGN_UP(end, PAGE_SIZE);
+	end = ALIGN_UP(MIN(end, UINT64_MAX - PAGE_SIZE), PAGE_SIZE);
 	for (unsigned i = 0; i < n; i++) {
 		struct range *r = &s->r[i];
 		uint64_t old_end = r->end;
@@ -48,6 +48,23 @@ static void ranges_cut(struct ranges *s, uint64_t start, uint64_t end)
 		r->end = MAX(r->start, MIN(start, r->end));
 		ranges_add(s, end, old_end);
 	}
+}
+
+static bool ranges_meet(const struct ranges *s, uint64_t start, uint64_t end)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (start < s->r[i].end && s->r[i].start < end)
+			return true;
+	return false;
+}
+
+/* Is all of it in one range? */
+static bool ranges_have(const struct ranges *s, const struct range *all)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->r[i].start <= all->start && all->end <= s->r[i].end)
+			return true;
+	return false;
 }
 
 static void add_memory(uint64_t start, uint64_t size, void *arg)
@@ -60,7 +77,12 @@ static void add_memory(uint64_t start, uint64_t size, void *arg)
 		log_warn("RAM at %lx left out: beyond the linear map", (unsigned long)start);
 		return;
 	}
-	ranges_add(&linear, start, MIN(end, LINEAR_SIZE));
+	end = MIN(end, LINEAR_SIZE);
+	if (ranges_meet(&linear, start, end)) {
+		log_warn("RAM at %lx-%lx is told of twice", (unsigned long)start, (unsigned long)end);
+		ranges_cut(&linear, start, end);
+	}
+	ranges_add(&linear, start, end);
 }
 
 static void cut_reserved_memory(const void *fdt)
@@ -74,7 +96,7 @@ static void cut_reserved_memory(const void *fdt)
 		uint64_t start, size;
 
 		for (unsigned i = 0; dt_reg(fdt, node, i, &start, &size) == 0; i++)
-			ranges_cut(&linear, start, start + size);
+			ranges_cut(&linear, start, start + MIN(size, UINT64_MAX - start));
 	}
 }
 
@@ -100,6 +122,8 @@ void ram_discover(void)
 	uint64_t dtb = kva_to_hpa(fdt).v;
 
 	dt_for_each_memory(add_memory, NULL);
+	if (linear.n == 0)
+		log_error("the device tree tells of no RAM");
 	cut_reserved_memory(fdt);
 	ranges_cut(&linear, image, image_end);
 
@@ -108,11 +132,16 @@ void ram_discover(void)
 		uint64_t start, size;
 
 		if (fdt_get_mem_rsv(fdt, i, &start, &size) == 0)
-			ranges_cut(&free_ram, start, start + size);
+			ranges_cut(&free_ram, start, start + MIN(size, UINT64_MAX - start));
 	}
 	ranges_cut(&free_ram, dtb, dtb + fdt_totalsize(fdt));
 	initrd.start = chosen_address("linux,initrd-start");
 	initrd.end = chosen_address("linux,initrd-end");
+	if (initrd.end > initrd.start && !ranges_have(&linear, &initrd)) {
+		log_error("initrd at %lx-%lx left alone: not in RAM that is ours", (unsigned long)initrd.start,
+			  (unsigned long)initrd.end);
+		initrd = (struct range){ 0 };
+	}
 	if (initrd.end > initrd.start)
 		ranges_cut(&free_ram, initrd.start, initrd.end);
 }

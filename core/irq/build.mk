@@ -1,1 +1,1 @@
-obj-$(CONFIG_IRQ) += core/irq/irq.o
+obj-$(CONFIG_IRQ) += core/irq/irq.o core/irq/find.o

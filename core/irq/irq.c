@@ -59,6 +59,11 @@ void irq_hart_init(void)
 		chip->hart_init(chip_dev);
 }
 
+uint32_t irqchip_phandle(void)
+{
+	return chip ? chip->phandle : 0;
+}
+
 /* A controller that cannot tell is taken to have its sources on the boot hart. */
 bool irq_may_leave(unsigned hart)
 {

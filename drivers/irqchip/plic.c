@@ -14,7 +14,6 @@
 #include <caisson/hart.h>
 #include <caisson/init.h>
 #include <caisson/irq.h>
-#include <caisson/kspace.h>
 #include <caisson/log.h>
 #include <caisson/spinlock.h>
 
@@ -218,17 +217,16 @@ static int find_contexts(int node)
 
 static int map_registers(const void *fdt, int node)
 {
-	uint64_t base;
 	uint32_t n;
-	int error = dt_reg(fdt, node, 0, &base, &plic.size);
+	int error;
 
-	if (error)
-		return error;
-	if (dt_u32(fdt, node, "riscv,ndev", 0, &n) || n == 0 || n >= SOURCES_MAX || plic.size < THRESHOLD(1))
+	if (dt_u32(fdt, node, "riscv,ndev", 0, &n) || n == 0 || n >= SOURCES_MAX)
 		return -EINVAL;
 	plic.n_sources = n + 1;
-	plic.regs = io_map(HPA(base), plic.size);
-	return plic.regs ? 0 : -ENOMEM;
+	error = dt_map(fdt, node, 0, THRESHOLD(1), &plic.regs, &plic.size);
+	if (error)
+		return error;
+	return arch_io_answers(plic.regs, 4) ? 0 : -ENXIO;
 }
 
 static int plic_probe(const void *fdt, int node)
@@ -247,6 +245,8 @@ static int plic_probe(const void *fdt, int node)
 		return error;
 	}
 	chip.n_sources = plic.n_sources;
+	chip.phandle = 0;
+	(void)!dt_u32(fdt, node, "phandle", 0, &chip.phandle);
 	irqchip_register(&chip, &plic);
 	return 0;
 }

@@ -2,13 +2,12 @@
 #include <arch/cpu.h>
 #include <caisson/dt.h>
 #include <caisson/init.h>
-#include <caisson/kspace.h>
 #include <errno.h>
 
 #define FINISH_PASS 0x5555u
 #define FINISH_FAIL 0x3333u
 
-static void *finisher;
+static volatile char *finisher;
 
 static void finish(int status)
 {
@@ -17,17 +16,18 @@ static void finish(int status)
 
 static int finisher_probe(const void *fdt, int node)
 {
-	uint64_t base, size;
+	volatile char *regs;
+	uint64_t size;
 	int error;
 
 	if (finisher)
 		return -ENODEV;
-	error = dt_reg(fdt, node, 0, &base, &size);
+	error = dt_map(fdt, node, 0, sizeof(uint32_t), &regs, &size);
 	if (error)
 		return error;
-	finisher = io_map(HPA(base), MAX(size, sizeof(uint32_t)));
-	if (!finisher)
-		return -ENOMEM;
+	if (!arch_io_answers(regs, 4))
+		return -ENXIO;
+	finisher = regs;
 	machine_register_exit(finish);
 	return 0;
 }

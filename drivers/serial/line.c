@@ -105,8 +105,8 @@ void serial_interrupt(void *arg)
 
 static int connect_interrupt(struct serial_line *line, const void *fdt, int node)
 {
-	uint32_t irq;
-	int error = IS_ENABLED(CONFIG_IRQ) ? dt_u32(fdt, node, "interrupts", 0, &irq) : -ENODEV;
+	unsigned irq;
+	int error = IS_ENABLED(CONFIG_IRQ) ? irq_find(fdt, node, 0, &irq) : -ENODEV;
 
 	if (!error)
 		error = irq_register(irq, line->ops->handler, line);

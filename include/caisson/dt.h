@@ -36,8 +36,28 @@ int dt_path_n(const char *path, size_t len);
 
 /** A property that is a terminated string, or NULL. */
 const char *dt_string(const void *fdt, int node, const char *prop);
-/** The n-th (address, size) pair of reg, by the parent's cells. @return 0, -ENOENT, or -EINVAL. */
+/**
+ * The n-th (address, size) pair of reg, as an address of the machine: it is translated by the ranges of the
+ * buses above (a bus without ranges, or with empty ones, changes nothing).
+ * @return 0, -ENOENT: reg has no n-th pair; -EINVAL: cells or ranges make no sense. addr + size may overflow.
+ */
 int dt_reg(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size) __must_check;
+/** The same as the node's own bus has it, for what is not an address of the machine (a hart's id). */
+int dt_reg_on_bus(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size) __must_check;
+/**
+ * Map the registers of the n-th pair of reg. What is there is not touched yet: see arch_io_answers.
+ * @param least  bytes that the driver needs
+ * @return 0 with the window and its size; -ENOENT, -EINVAL (too small or out of reach, too), or -ENOMEM.
+ */
+int dt_map(const void *fdt, int node, unsigned n, uint64_t least, volatile char **regs, uint64_t *size) __must_check;
+/** The node with this phandle. @return offset or -ENOENT. */
+int dt_by_phandle(const void *fdt, uint32_t phandle);
+/**
+ * The n-th interrupt of a node: the phandle of its controller (its own or an inherited interrupt-parent, or
+ * the one that interrupts-extended names) and the first cell, the source. Drivers use irq_find().
+ * @return 0, -ENOENT: there is no n-th, -EINVAL: no controller, or cells that make no sense.
+ */
+int dt_interrupt(const void *fdt, int node, unsigned n, uint32_t *controller, uint32_t *source) __must_check;
 /** One 32-bit cell (the n-th) of a property. @return 0 or -ENOENT. */
 int dt_u32(const void *fdt, int node, const char *prop, unsigned n, uint32_t *out) __must_check;
 /** True if status is absent, "okay" or "ok". */
@@ -54,7 +74,9 @@ bool boot_args_end(const char *word);
 bool dt_isa_has(const char *ext);
 /** The same for n different names (at most 64) in one go. @return bit i: every enabled hart has names[i]. */
 uint64_t dt_isa_mask(const char *const *names, unsigned n);
+/** Ticks of the time CSR per second, of /cpus or else of a hart. @return 0: not told, or more than 2^32. */
+uint64_t dt_timebase(void);
 /** Call fn for each RAM range. */
 void dt_for_each_memory(void (*fn)(uint64_t start, uint64_t size, void *arg), void *arg);
-/** Call fn for each enabled cpu node, with its hardware id. */
+/** Call fn for each enabled cpu node that has an id, with that. */
 void dt_for_each_cpu(void (*fn)(uint64_t hwid, int node, void *arg), void *arg);

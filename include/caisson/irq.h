@@ -13,6 +13,7 @@ typedef void (*irq_handler_t)(void *arg);
 struct irqchip {
 	const char *name;
 	unsigned n_sources;
+	uint32_t phandle;                            /* how the device tree refers to it; 0: not at all */
 	int (*enable)(void *dev, unsigned source);   /* route to one hart, priority 1 */
 	void (*disable)(void *dev, unsigned source);
 	unsigned (*claim)(void *dev);                /* 0: none */
@@ -34,6 +35,13 @@ void irq_hart_leave(void);
 
 /** Handle source `irq` of the controller. @return 0, -EINVAL no such source or no controller, -EBUSY taken. */
 int irq_register(unsigned irq, irq_handler_t handler, void *arg) __must_check;
+/** The phandle of the controller in use, 0 if there is none. */
+uint32_t irqchip_phandle(void);
+/**
+ * The source of our controller that a device's node (libfdt offset) has as its n-th interrupt.
+ * @return 0; -ENOENT it has none; -EINVAL it makes no sense; -ENXIO it goes to another controller (logged).
+ */
+int irq_find(const void *fdt, int node, unsigned n, unsigned *source) __must_check;
 /** Register a hart-local interrupt by its cause number (IRQ_S_SOFT, IRQ_S_TIMER, ...). */
 void irq_register_local(unsigned cause, void (*handler)(void));
 /** Number of times a source fired. */

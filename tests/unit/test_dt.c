@@ -1,75 +1,11 @@
-/* The device tree: what it is asked, with properties missing or of a wrong size; ISA words; drivers bound. */
-// sources: core/dt/dt.c core/dt/args.c core/dt/index.c core/dt/isa.c core/dt/bind.c
+/* The device tree: what it is asked, with properties missing or of a wrong size; drivers bound. */
+// sources: core/dt/dt.c core/dt/bus.c core/dt/args.c core/dt/index.c core/dt/isa.c core/dt/bind.c
 #include <caisson/dt.h>
 #include <caisson/init.h>
 #include <caisson/print.h>
 #include <errno.h>
 #include <test.h>
-
-#define FDT_SIZE 16384
-
-static char fdt[FDT_SIZE] ALIGNED_TO(8);
-static int error; /* of the tree's making */
-
-static void begin(const char *name)
-{
-	error |= fdt_begin_node(fdt, name);
-}
-
-static void end(void)
-{
-	error |= fdt_end_node(fdt);
-}
-
-static void string(const char *name, const char *value)
-{
-	error |= fdt_property_string(fdt, name, value);
-}
-
-static void bytes(const char *name, const void *value, int n)
-{
-	error |= fdt_property(fdt, name, value, n);
-}
-
-static void cells_of(const char *name, const uint32_t *cells, unsigned n)
-{
-	fdt32_t big[16];
-
-	assert_true(n <= ARRAY_SIZE(big));
-	for (unsigned i = 0; i < n; i++)
-		big[i] = cpu_to_fdt32(cells[i]);
-	bytes(name, big, (int)(n * 4));
-}
-
-#define CELLS(name, ...) \
-	cells_of(name, (const uint32_t[]){ __VA_ARGS__ }, ARRAY_SIZE(((const uint32_t[]){ __VA_ARGS__ })))
-
-static void open_tree(void)
-{
-	memset(fdt, 0, sizeof(fdt));
-	error = fdt_create(fdt, sizeof(fdt));
-	error |= fdt_finish_reservemap(fdt);
-	begin("");
-	CELLS("#address-cells", 2);
-	CELLS("#size-cells", 2);
-}
-
-static void close_tree(void)
-{
-	end();
-	error |= fdt_finish(fdt);
-	assert_int_equal(error, 0);
-	assert_int_equal(dt_init(fdt), 0);
-	assert_ptr_equal(dt_blob(), fdt);
-}
-
-static int at(const char *path)
-{
-	int node = fdt_path_offset(fdt, path);
-
-	assert_true(node >= 0);
-	return node;
-}
+#include <tree.h>
 
 static void only_a_device_tree_is_adopted(void **state)
 {
@@ -361,40 +297,6 @@ static void memory_ranges_of_all_banks(void **state)
 	assert_string_equal(seen, "80000000+1000 200000000+100000000 fffffffffffff000+fff ");
 }
 
-static void begin_cpu(uint32_t hwid, const char *isa)
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "cpu@%x", hwid);
-	begin(name);
-	string("device_type", "cpu");
-	CELLS("reg", hwid);
-	if (isa)
-		string("riscv,isa", isa);
-}
-
-static void begin_cpus(void)
-{
-	open_tree();
-	begin("cpus");
-	CELLS("#address-cells", 1);
-	CELLS("#size-cells", 0);
-}
-
-static void close_cpus(void)
-{
-	end();
-	close_tree();
-}
-
-static void one_cpu(const char *isa)
-{
-	begin_cpus();
-	begin_cpu(0, isa);
-	end();
-	close_cpus();
-}
-
 static void note_cpu(uint64_t hwid, int node, void *arg)
 {
 	uint32_t reg;
@@ -429,92 +331,6 @@ static void cpus_that_are_enabled(void **state)
 	open_tree();
 	close_tree();
 	dt_for_each_cpu(note_cpu, NULL);
-}
-
-static void isa_string_words(void **state)
-{
-	(void)state;
-	one_cpu("rv64imafdch_zicbom_Zicboz_sstc_svpbmt");
-	assert_true(dt_isa_has("h"));
-	assert_true(dt_isa_has("i"));
-	assert_true(dt_isa_has("zicbom"));
-	assert_true(dt_isa_has("zicboz"));
-	assert_true(dt_isa_has("svpbmt"));
-	assert_false(dt_isa_has("v"));
-	assert_false(dt_isa_has("zicbo"));
-	assert_false(dt_isa_has("zicbomx"));
-	assert_false(dt_isa_has("ssaia"));
-	assert_false(dt_isa_has("rv64"));
-	assert_false(dt_isa_has("s"));
-	assert_false(dt_isa_has("b"));
-}
-
-static void isa_string_versions_and_forms(void **state)
-{
-	(void)state;
-	one_cpu("RV64I2P1M2A2P1C_Zicsr2p0_smaia1p0_zve32x");
-	assert_true(dt_isa_has("i"));
-	assert_true(dt_isa_has("m"));
-	assert_true(dt_isa_has("c"));
-	assert_true(dt_isa_has("zicsr"));
-	assert_true(dt_isa_has("smaia"));
-	assert_true(dt_isa_has("zve32x"));
-	assert_false(dt_isa_has("p"));
-	assert_false(dt_isa_has("zve"));
-	assert_false(dt_isa_has("h"));
-	one_cpu("rv64gcsstc_zba");
-	assert_true(dt_isa_has("d"));
-	assert_true(dt_isa_has("sstc"));
-	assert_true(dt_isa_has("zba"));
-	assert_false(dt_isa_has("h"));
-	one_cpu("rv32imac");
-	assert_false(dt_isa_has("i"));
-	one_cpu("rv64");
-	assert_false(dt_isa_has("i"));
-	one_cpu("rv64i__");
-	assert_true(dt_isa_has("i"));
-	one_cpu(NULL);
-	assert_false(dt_isa_has("i"));
-}
-
-static void isa_list_words(void **state)
-{
-	(void)state;
-	begin_cpus();
-	begin_cpu(0, NULL);
-	bytes("riscv,isa-extensions", "i\0m\0H\0sstc\0svad", 15);
-	end();
-	close_cpus();
-	assert_true(dt_isa_has("h"));
-	assert_true(dt_isa_has("i"));
-	assert_true(dt_isa_has("sstc"));
-	assert_false(dt_isa_has("ss"));
-	assert_false(dt_isa_has("svad")); /* not terminated */
-	assert_false(dt_isa_has("svadu"));
-}
-
-static void isa_of_every_enabled_hart(void **state)
-{
-	(void)state;
-	begin_cpus();
-	begin_cpu(0, "rv64imach_sstc");
-	end();
-	begin_cpu(1, "rv64imac_zba");
-	bytes("riscv,isa-extensions", "i\0h\0m", 6); /* where there is a list, it counts */
-	end();
-	begin_cpu(2, "rv64i");
-	string("status", "disabled");
-	end();
-	close_cpus();
-	assert_true(dt_isa_has("h"));
-	assert_true(dt_isa_has("m"));
-	assert_false(dt_isa_has("a"));
-	assert_false(dt_isa_has("sstc"));
-	assert_int_equal(dt_isa_mask((const char *[]){ "sstc", "h", "i", "zba", "m" }, 5), 0x16);
-	assert_int_equal(dt_isa_mask(NULL, 0), 0);
-	open_tree();
-	close_tree();
-	assert_false(dt_isa_has("i"));
 }
 
 /* Drivers. The linker gives these names to the section's ends. */
@@ -744,10 +560,6 @@ int main(void)
 		cmocka_unit_test(without_boot_arguments),
 		cmocka_unit_test(memory_ranges_of_all_banks),
 		cmocka_unit_test(cpus_that_are_enabled),
-		cmocka_unit_test(isa_string_words),
-		cmocka_unit_test(isa_string_versions_and_forms),
-		cmocka_unit_test(isa_list_words),
-		cmocka_unit_test(isa_of_every_enabled_hart),
 		cmocka_unit_test(drivers_meet_their_nodes),
 		cmocka_unit_test(the_way_through_a_tree),
 		cmocka_unit_test(nodes_by_path),

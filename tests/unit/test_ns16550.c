@@ -1,5 +1,5 @@
 /* The serial driver on registers that are memory: what it writes stays, what it reads a test has put in. */
-// sources: core/dt/dt.c core/dt/index.c drivers/serial/line.c
+// sources: core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c drivers/serial/line.c
 #include "drivers/serial/ns16550.c"
 
 #include <caisson/irq.h>
@@ -21,6 +21,11 @@ void *io_map(hpa_t pa, uint64_t size)
 	assert_int_equal(pa.v, 0x10000000);
 	assert_true(size >= REGS);
 	return regs;
+}
+
+int irq_find(const void *blob, int node, unsigned n, unsigned *source)
+{
+	return dt_u32(blob, node, "interrupts", n, source);
 }
 
 int irq_register(unsigned irq, irq_handler_t fn, void *arg)
@@ -168,6 +173,11 @@ static void wide_registers(void **state)
 	assert_int_equal(probe("/a"), -EINVAL);
 	make_tree(NULL, "reg-io-width", 2);
 	assert_int_equal(probe("/a"), -EINVAL);
+	make_tree(NULL, NULL, 0);
+	mock_io_silent = true;
+	assert_int_equal(probe("/a"), -ENXIO);
+	mock_io_silent = false;
+	assert_null(uart.regs); /* another line may be bound */
 	assert_null(driver);
 }
 

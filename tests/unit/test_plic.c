@@ -1,5 +1,5 @@
 /* The PLIC driver on registers that are memory, with a device tree of several sockets. */
-// sources: core/dt/dt.c core/dt/index.c
+// sources: core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c
 #include "drivers/irqchip/plic.c"
 
 #include <test.h>
@@ -237,6 +237,10 @@ static void broken_nodes_are_refused(void **state)
 	assert_int_equal(probe("/bare"), -ENOENT);
 	assert_int_equal(probe("/odd"), -ENOENT);
 	assert_int_equal(probe("/noreg"), -ENOENT);
+	add_plic("silent", 95, REGS_SIZE, contexts, ARRAY_SIZE(contexts));
+	mock_io_silent = true;
+	assert_int_equal(probe("/silent"), -ENXIO);
+	mock_io_silent = false;
 	assert_null(registered);
 }
 

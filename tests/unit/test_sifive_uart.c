@@ -1,5 +1,5 @@
 /* The SiFive line on registers that a small simulation answers: two FIFOs of 8 bytes and their watermarks. */
-// sources: core/dt/dt.c core/dt/index.c drivers/serial/line.c
+// sources: core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c drivers/serial/line.c
 #include <arch/cpu.h>
 
 static uint32_t sim_read(const volatile void *at);
@@ -115,6 +115,11 @@ void *io_map(hpa_t pa, uint64_t size)
 	assert_int_equal(pa.v, 0x10010000);
 	assert_true(size >= REGS_BYTES);
 	return registers;
+}
+
+int irq_find(const void *blob, int node, unsigned n, unsigned *source)
+{
+	return dt_u32(blob, node, "interrupts", n, source);
 }
 
 int irq_register(unsigned irq, irq_handler_t fn, void *arg)

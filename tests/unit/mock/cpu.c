@@ -7,6 +7,7 @@ uint64_t mock_time;
 uint64_t mock_instret;
 unsigned mock_fence_is;
 unsigned mock_relaxes;
+bool mock_io_silent;
 void (*mock_wait)(bool wfi);
 
 struct hart mock_harts[HART_MAX];
