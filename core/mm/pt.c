@@ -254,6 +254,25 @@ int pt_map(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, 
 	return 0;
 }
 
+int pt_keep_tables(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, uint64_t *tables)
+{
+	unsigned level = f->levels - 1;
+	uint64_t last = addr + size - 1;
+
+	if (!pt_range_valid(f, addr, size))
+		return -EINVAL;
+	addr = ALIGN_DOWN(addr, level_size(level));
+	for (uint64_t n = ((last - addr) >> pt_level_shift(level)) + 1; n > 0; n--, addr += level_size(level)) {
+		uint64_t *root_pte = entry_of(f, hpa_to_kva(root), level, addr), *pte;
+		int err = make_way(f, root, addr, level - 1, &pte, tables);
+
+		if (err)
+			return err;
+		pte_set(root_pte, *root_pte | PTE_KEEP);
+	}
+	return 0;
+}
+
 /* --- unmapping --- */
 
 struct unmap {
@@ -308,7 +327,7 @@ static int unmap_entry(struct unmap *u, uint64_t *pte, unsigned level, uint64_t 
 		uint64_t *table = hpa_to_kva(pte_hpa(*pte));
 
 		err = unmap_table(u, table, level - 1, MAX(addr, u->first), MIN(end, u->last));
-		if (table_empty(table))
+		if (table_empty(table) && !(*pte & PTE_KEEP))
 			free_table(pte, u->tables);
 	}
 	return err;

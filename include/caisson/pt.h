@@ -82,5 +82,13 @@ int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr,
 int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
 	       unsigned perm) __must_check;
 
+/**
+ * Let every root entry of the range have a table of its own that stays, empty or not. What shares these entries
+ * (the root tables of processes have copies of the kernel's) then sees whatever is mapped there later.
+ * @return 0, -EINVAL, -EEXIST for a leaf in a root entry, -ENOMEM (what was done stays).
+ */
+int pt_keep_tables(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
+		   uint64_t *tables) __must_check;
+
 /** Free every table below and including the root; leaves are not touched. */
 void pt_free_tables(const struct pt_format *f, hpa_t root, uint64_t *tables);

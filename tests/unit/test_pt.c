@@ -489,11 +489,36 @@ static void M4_random_against_model(void **state)
 	}
 }
 
+/* Copies of a root entry, as processes have them, see what is mapped below it later and are not left behind. */
+static void kept_tables_outlive_what_is_mapped_in_them(void **state)
+{
+	const uint64_t addr = UINT64_C(0xfffffff000000000), size = 2 * GiB;
+	uint64_t before;
+
+	(void)state;
+	open_root(&pt_sv39);
+	assert_int_equal(pt_keep_tables(f, root, addr, size, &tables), 0);
+	assert_int_equal(tables, root_tables() + 2);
+	before = ((uint64_t *)hpa_to_kva(root))[addr >> 30 & 511];
+	assert_true(before & PTE_V);
+	assert_int_equal(pt_map(f, root, addr, PAGE_SIZE, HPA(0x80000000), RWX, 0, &tables), 0);
+	assert_int_equal(pt_unmap(f, root, addr, PAGE_SIZE, NULL, NULL, &tables), 0);
+	assert_int_equal(tables, root_tables() + 2);
+	assert_int_equal(((uint64_t *)hpa_to_kva(root))[addr >> 30 & 511], before);
+	assert_int_equal(pt_keep_tables(f, root, addr, size, &tables), 0);
+	assert_int_equal(pt_keep_tables(f, root, addr + 1, size, &tables), -EINVAL);
+	mock_alloc_fail_at = 1;
+	assert_int_equal(pt_keep_tables(f, root, addr + size, size, &tables), -ENOMEM);
+	mock_alloc_fail_at = 0;
+	close_root();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats_are_as_specified),
 		cmocka_unit_test(ends_of_each_format),
+		cmocka_unit_test(kept_tables_outlive_what_is_mapped_in_them),
 		cmocka_unit_test(upper_half_is_sign_extended),
 		cmocka_unit_test(entry_bits),
 		cmocka_unit_test(largest_leaves_that_fit),

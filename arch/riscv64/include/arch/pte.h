@@ -11,5 +11,6 @@
 #define PTE_G BIT(5)
 #define PTE_A BIT(6)
 #define PTE_D BIT(7)
+#define PTE_KEEP BIT(8) /* ours (RSW): a table that stays when it is empty */
 #define PTE_PPN_SHIFT 10
 #define PTE_PPN_MASK BITS(53, 10)
