@@ -2,6 +2,9 @@
 #include <arch/context.h>
 #include <arch/trap.h>
 #include <caisson/hart.h>
+#ifdef CONFIG_PROCESS
+#include <arch/user.h>
+#endif
 #ifdef CONFIG_VMM
 #include <arch/vcpu.h>
 #endif
@@ -22,6 +25,14 @@ void asm_offsets(void)
 	DEFINE(CONTEXT_S, offsetof(struct context, s));
 	DEFINE(HART_SIZE, sizeof(struct hart));
 	DEFINE(HART_BOOT_STACK_TOP, offsetof(struct hart, boot_stack_top));
+#ifdef CONFIG_PROCESS
+	DEFINE(UCTX_X, offsetof(struct user_ctx, x));
+	DEFINE(UCTX_PC, offsetof(struct user_ctx, pc));
+	DEFINE(UCTX_CAUSE, offsetof(struct user_ctx, cause));
+	DEFINE(UCTX_TVAL, offsetof(struct user_ctx, tval));
+	DEFINE(UCTX_HOST_SP, offsetof(struct user_ctx, host_sp));
+	DEFINE(UCTX_HOST_TP, offsetof(struct user_ctx, host_tp));
+#endif
 #ifdef CONFIG_VMM
 	DEFINE(VCTX_X, offsetof(struct vcpu_ctx, x));
 	DEFINE(VCTX_SEPC, offsetof(struct vcpu_ctx, sepc));

@@ -103,12 +103,17 @@ static void unhandled(const struct trap_frame *f)
 	panic("unhandled trap");
 }
 
+void trap_interrupt(unsigned cause)
+{
+	irq_dispatch(cause);
+	if (IS_ENABLED(CONFIG_MULTITASK) && this_hart()->resched && this_hart()->irq_depth == 0)
+		sched_check();
+}
+
 void trap_handle(struct trap_frame *f)
 {
 	if (IS_ENABLED(CONFIG_IRQ) && (f->cause & CAUSE_INTERRUPT)) {
-		irq_dispatch((unsigned)f->cause);
-		if (IS_ENABLED(CONFIG_MULTITASK) && this_hart()->resched && this_hart()->irq_depth == 0)
-			sched_check();
+		trap_interrupt((unsigned)f->cause);
 		return;
 	}
 	if (f->cause < CAUSE_MAX && handlers[f->cause] && handlers[f->cause](f))

@@ -12,7 +12,7 @@ from pathlib import Path
 from caisson import fetch, packages, paths, process
 from caisson.errors import CannotStart, UsageError
 
-FLAVOURS = ("hypervisor", "unikernel")
+FLAVOURS = ("hypervisor", "unikernel", "monolith")
 SCHEDULERS = ("fifo", "rr", "cfs")
 
 

@@ -187,7 +187,7 @@ def _add_maintenance(commands) -> None:
     bench.add_argument("--quick", action="store_true", help="without the whole Debian boot")
     build = _command(commands, "build", "build a flavour")
     build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",
-                       help="hypervisor (default) or unikernel")
+                       help="hypervisor (default), unikernel or monolith")
     _add_set(build)
     build.add_argument("--verbose", action="store_true", help="show what is compiled")
     _command(commands, "clean", "remove everything that was built")

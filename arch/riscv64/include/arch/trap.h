@@ -38,6 +38,9 @@ struct trap_fixup {
 /** Set this hart's trap vector and the "host runs" mark in sscratch. */
 void trap_init(void);
 
+/** Serve an interrupt (scause with the interrupt bit off), then give the hart to who is due. Interrupts off. */
+void trap_interrupt(unsigned cause);
+
 /** Name of an exception cause, "reserved cause" for others. */
 const char *trap_cause_name(unsigned cause);
 

@@ -1,0 +1,1 @@
+obj-$(CONFIG_PROCESS) += process/process.o process/space.o process/syscall.o
