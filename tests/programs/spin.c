@@ -1,0 +1,8 @@
+/* Never ends and never calls. */
+#include "program.h"
+
+int program(void)
+{
+	for (;;)
+		;
+}
