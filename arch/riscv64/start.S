@@ -108,6 +108,9 @@ boot:
 	bnez t2, 1b
 
 	call enable_mmu
+	csrr t0, satp                       /* of the kernel, until it has a space of its own (if it ever has) */
+	la t1, kernel_satp
+	sd t0, 0(t1)
 	la a2, image_offset
 	mv a0, s0
 	mv a1, s1

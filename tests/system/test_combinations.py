@@ -11,7 +11,7 @@ COMPONENTS = {
     "PAGING": (["core/mm/pt.c", "core/mm/aspace", "core/init/kspace.c"], ["aspace_map_linear", "kernel_space"]),
     "IRQ": (["core/irq/", "core/time/timer.c", "arch/riscv64/timer.c"], ["irq_dispatch", "timer_interrupt"]),
     "MULTITASK": (["core/task/", "arch/riscv64/task_context.c"], ["sched_init", "context_switch"]),
-    "SMP": (["core/smp/smp.c"], ["smp_start_secondaries", "_start_secondary", "sbi_hart_start"]),
+    "SMP": (["core/smp/call.c", "core/smp/power.c"], ["smp_start_secondaries", "_start_secondary", "sbi_hart_start"]),
     "SCHED_FIFO": (["core/task/fifo.c"], []),
     "SCHED_RR": (["core/task/rr.c"], []),
     "SCHED_CFS": (["core/task/cfs.c"], []),
