@@ -9,6 +9,12 @@ from machines import CAISSON, caisson, guest, run
 COMPONENTS = {
     "HEAP": (["core/mm/heap"], ["kalloc", "kfree"]),
     "PAGING": (["core/mm/pt.c", "core/mm/aspace", "core/init/kspace.c"], ["aspace_map_linear", "kernel_space"]),
+    "HEAP_SLAB": (["core/mm/heap_slab.c"], []),
+    "HEAP_LIBRARY": (["core/mm/heap_library.c"], ["_malloc_r", "sbrk"]),
+    "DEBUG_HEAP": (["core/mm/heap_debug.c"], ["heap_leak_report"]),
+    "DEBUG_FRAMES": (["core/mm/frame_debug.c"], []),
+    "DEBUG_LOCKS": (["core/sync/lockcheck.c"], []),
+    "DEBUG_FAIL_ALLOC": (["core/mm/fail.c"], ["alloc_fails"]),
     "IRQ": (["core/irq/", "core/time/timer.c", "arch/riscv64/timer.c"], ["irq_dispatch", "timer_interrupt"]),
     "MULTITASK": (["core/task/", "arch/riscv64/task_context.c"], ["sched_init", "context_switch"]),
     "SMP": (["core/smp/call.c", "core/smp/power.c"], ["smp_start_secondaries", "_start_secondary", "sbi_hart_start"]),
@@ -48,7 +54,9 @@ COMBINATIONS = {
     "hypervisor-fifo": ("hypervisor", ["SCHED_FIFO=y"]),
     "hypervisor-cfs": ("hypervisor", ["SCHED_CFS=y"]),
     "hypervisor-debug": ("hypervisor", ["DEBUG=y"]),
+    "hypervisor-library-heap": ("hypervisor", ["HEAP_LIBRARY=y"]),
     "monolith": ("monolith", []),
+    "monolith-library-heap-debug": ("monolith", ["HEAP_LIBRARY=y", "DEBUG=y", "DEBUG_FAIL_ALLOC=y"]),
 }
 
 
