@@ -6,43 +6,11 @@
 #include <caisson/mm.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
-#include <machine.h>
 #include <mem.h>
-#include <test.h>
+#include <tasks.h>
 
 #define HARTS 4
 #define SLICE 100000 /* 10 ms */
-
-static char trace[256];
-
-static void note(char c)
-{
-	size_t n = strlen(trace);
-
-	if (n < sizeof(trace) - 1) {
-		trace[n] = c;
-		trace[n + 1] = 0;
-	}
-}
-
-static struct task *spawn(void (*entry)(void *), void *arg, uint64_t mask)
-{
-	struct task *t = task_create("test", entry, arg, &(struct task_attr){ .hart_mask = mask });
-
-	assert_non_null(t);
-	return t;
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	trace[0] = 0;
-	task_set_mask(task_current(), BIT(0));
-	task_sleep_until(time_now() + 10 * MACHINE_STEP); /* whoever is ready runs and goes to sleep */
-	assert_int_equal(this_hart()->index, 0);
-	assert_int_equal(sched_others_runnable(), 0);
-	return 0;
-}
 
 /* --- T1 --- */
 
@@ -138,6 +106,14 @@ static void T1_create_without_memory_fails_whole(void **state)
 }
 
 /* --- T2: round robin --- */
+
+static void T2_same_program_leaves_the_trace_of_rr(void **state)
+{
+	(void)state;
+	assert_string_equal(sched_class_name(), "rr");
+	run_t2_program();
+	assert_string_equal(trace, T2_TRACE_RR);
+}
 
 static bool stop;
 
@@ -443,39 +419,10 @@ static void T6_mask_of_absent_harts_still_runs(void **state)
 	assert_int_equal(task_join(t), 7);
 }
 
-static void counts(void *arg)
-{
-	unsigned *n = arg;
-
-	for (unsigned i = 0; i < 300; i++) {
-		machine_busy(i % 3 * MACHINE_STEP);
-		assert_true((task_current()->hart_mask & BIT(this_hart()->index)) || task_current()->on_hart);
-		(*n)++;
-		if (i % 4 == 0)
-			task_yield();
-		if (i % 7 == 0)
-			task_sleep_until(time_now() + i);
-	}
-}
-
 static void T6_migration_under_load_loses_nothing(void **state)
 {
-	struct task *t[12];
-	unsigned n[12] = { 0 };
-	uint64_t seed = 5;
-
 	(void)state;
-	for (unsigned i = 0; i < 12; i++)
-		t[i] = spawn(counts, &n[i], 0);
-	for (unsigned i = 0; i < 2000; i++) {
-		task_set_mask(t[mock_random(&seed) % 12], mock_random(&seed) % 16);
-		if (i % 5 == 0)
-			machine_busy(MACHINE_STEP);
-	}
-	for (unsigned i = 0; i < 12; i++) {
-		task_join(t[i]);
-		assert_int_equal(n[i], 300);
-	}
+	run_t6_program();
 }
 
 static int start(void **state)
@@ -488,27 +435,28 @@ static int start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(T1_start_makes_idle_main_and_gc, fresh),
-		cmocka_unit_test_setup(T1_idle_runs_when_every_task_sleeps, fresh),
-		cmocka_unit_test_setup(T1_memory_is_stable_over_10000_tasks, fresh),
-		cmocka_unit_test_setup(T1_join_takes_the_status_and_the_storage, fresh),
-		cmocka_unit_test_setup(T1_create_without_memory_fails_whole, fresh),
-		cmocka_unit_test_setup(T2_tasks_on_a_hart_take_turns_by_slices, fresh),
-		cmocka_unit_test_setup(T2_yield_goes_to_the_back, fresh),
-		cmocka_unit_test_setup(T2_wake_up_waits_for_the_end_of_the_slice, fresh),
-		cmocka_unit_test_setup(T2_a_slice_used_up_alone_is_used_up, fresh),
-		cmocka_unit_test_setup(T2_no_slice_timer_while_alone, fresh),
-		cmocka_unit_test_setup(T4_limited_to_one_hart_never_runs_elsewhere, fresh),
-		cmocka_unit_test_setup(T4_both_harts_of_a_mask_are_used, fresh),
-		cmocka_unit_test_setup(T4_busy_tasks_spread_over_idle_harts, fresh),
-		cmocka_unit_test_setup(T4_woken_task_goes_back_to_its_hart, fresh),
-		cmocka_unit_test_setup(T4_suspended_task_waits_for_its_wake_up, fresh),
-		cmocka_unit_test_setup(T5_extension_is_switched_with_its_task, fresh),
-		cmocka_unit_test_setup(T6_running_task_moves_when_its_mask_changes, fresh),
-		cmocka_unit_test_setup(T6_queued_task_moves_at_once, fresh),
-		cmocka_unit_test_setup(T6_own_mask_takes_effect_before_the_return, fresh),
-		cmocka_unit_test_setup(T6_mask_of_absent_harts_still_runs, fresh),
-		cmocka_unit_test_setup(T6_migration_under_load_loses_nothing, fresh),
+		cmocka_unit_test_setup(T1_start_makes_idle_main_and_gc, tasks_fresh),
+		cmocka_unit_test_setup(T1_idle_runs_when_every_task_sleeps, tasks_fresh),
+		cmocka_unit_test_setup(T1_memory_is_stable_over_10000_tasks, tasks_fresh),
+		cmocka_unit_test_setup(T1_join_takes_the_status_and_the_storage, tasks_fresh),
+		cmocka_unit_test_setup(T1_create_without_memory_fails_whole, tasks_fresh),
+		cmocka_unit_test_setup(T2_same_program_leaves_the_trace_of_rr, tasks_fresh),
+		cmocka_unit_test_setup(T2_tasks_on_a_hart_take_turns_by_slices, tasks_fresh),
+		cmocka_unit_test_setup(T2_yield_goes_to_the_back, tasks_fresh),
+		cmocka_unit_test_setup(T2_wake_up_waits_for_the_end_of_the_slice, tasks_fresh),
+		cmocka_unit_test_setup(T2_a_slice_used_up_alone_is_used_up, tasks_fresh),
+		cmocka_unit_test_setup(T2_no_slice_timer_while_alone, tasks_fresh),
+		cmocka_unit_test_setup(T4_limited_to_one_hart_never_runs_elsewhere, tasks_fresh),
+		cmocka_unit_test_setup(T4_both_harts_of_a_mask_are_used, tasks_fresh),
+		cmocka_unit_test_setup(T4_busy_tasks_spread_over_idle_harts, tasks_fresh),
+		cmocka_unit_test_setup(T4_woken_task_goes_back_to_its_hart, tasks_fresh),
+		cmocka_unit_test_setup(T4_suspended_task_waits_for_its_wake_up, tasks_fresh),
+		cmocka_unit_test_setup(T5_extension_is_switched_with_its_task, tasks_fresh),
+		cmocka_unit_test_setup(T6_running_task_moves_when_its_mask_changes, tasks_fresh),
+		cmocka_unit_test_setup(T6_queued_task_moves_at_once, tasks_fresh),
+		cmocka_unit_test_setup(T6_own_mask_takes_effect_before_the_return, tasks_fresh),
+		cmocka_unit_test_setup(T6_mask_of_absent_harts_still_runs, tasks_fresh),
+		cmocka_unit_test_setup(T6_migration_under_load_loses_nothing, tasks_fresh),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -12,7 +12,7 @@
 
 UNIT   := build/unit$(if $(COVERAGE),-coverage)
 HOSTCC ?= gcc
-LINKS  := -lcmocka -lfdt -Wl,-T,tests/unit/mock/sections.ld
+LINKS  := -lcmocka -lfdt -lm -Wl,-T,tests/unit/mock/sections.ld
 HOST_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra -Werror \
 	-include tests/unit/mock/config.h \
