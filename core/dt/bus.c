@@ -20,12 +20,20 @@ static uint64_t read_cells(const fdt32_t *cell, int n)
 	return value;
 }
 
+/* This node must have the same cells as the root, and means them where it has none. */
+static bool is_reserved_memory(const void *fdt, int node)
+{
+	return fdt == dt_blob() && node > 0 && node == dt_path("/reserved-memory");
+}
+
 /* How many cells a bus says its children's addresses or sizes have, or -EINVAL. */
 static int bus_cells(const void *fdt, int bus, const char *name, int absent)
 {
 	int len;
 	const fdt32_t *cells = dt_prop(fdt, bus, name, &len);
 
+	if (!cells && is_reserved_memory(fdt, bus))
+		cells = dt_prop(fdt, 0, name, &len);
 	if (!cells)
 		return absent;
 	return len == sizeof(*cells) && fdt32_ld(cells) <= 2 ? (int)fdt32_ld(cells) : -EINVAL;

@@ -83,6 +83,21 @@ static void addresses_go_through_ranges(void **state)
 	assert_int_equal(addr, 0x100000002);
 }
 
+static void reserved_memory_has_the_roots_cells(void **state)
+{
+	(void)state;
+	open_tree();
+	begin("reserved-memory");
+	begin("firmware");
+	CELLS("reg", 0, 0x80000000, 0, 0x40000);
+	end();
+	end();
+	close_tree();
+	assert_int_equal(reg_of("/reserved-memory/firmware"), 0);
+	assert_int_equal(addr, 0x80000000);
+	assert_int_equal(size, 0x40000);
+}
+
 static void addresses_outside_of_ranges_are_refused(void **state)
 {
 	(void)state;
@@ -319,6 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_go_through_ranges),
+		cmocka_unit_test(reserved_memory_has_the_roots_cells),
 		cmocka_unit_test(addresses_outside_of_ranges_are_refused),
 		cmocka_unit_test(windows_are_checked),
 		cmocka_unit_test(interrupts_have_a_controller),
