@@ -23,7 +23,7 @@
 #include <caisson/types.h>
 
 /** Channel numbers. A VM's console is CONSOLE_VM + its index in the VM list. */
-enum { CONSOLE_LOG = 0, CONSOLE_MONITOR = 1, CONSOLE_ERROR = 2, CONSOLE_VM = 8, CONSOLE_MAX = 63 };
+enum { CONSOLE_LOG = 0, CONSOLE_MONITOR = 1, CONSOLE_ERROR = 2, CONSOLE_END = 3, CONSOLE_VM = 8, CONSOLE_MAX = 63 };
 
 /** What a serial driver offers. All called with interrupts off and the console lock held. */
 struct console_driver {

@@ -32,8 +32,9 @@ void drivers_probe(void);
 int main(void);
 
 /**
- * Leave: flush the console and end the machine with a status (QEMU's test finisher, else SBI): 0 to 255, any
- * other becomes 255. Any context.
+ * Leave: flush the console and end the machine with a status (0 to 255, any other becomes 255): by QEMU's
+ * test finisher; where there is none, a framed console carries it and the firmware ends the machine, if it
+ * can. Any context.
  */
 void machine_exit(int status) __noreturn;
 /** The same without a word to the console: for a panic inside a panic. */

@@ -8,11 +8,13 @@ import stat
 import time
 from typing import Callable
 
+from caisson import process
 from caisson.errors import CannotStart
 
 _CHUNK = 1 << 16
 _PIPE_BUF = 4096  # a pipe or terminal that polls as writable takes this much without blocking
 _BACKLOG_LIMIT = 256 << 20  # beyond this, the machine is held back after all
+_END_LIMIT = 2.0  # seconds that QEMU has to end when asked to
 _INPUT_FALLBACK = 2.0  # seconds after the first frame; see Relay._input_may_flow
 
 
@@ -64,6 +66,7 @@ class Relay:
         self._input_fd: int | None = None
         self._to_machine = b""
         self._first_frame = 0.0
+        self._kill_at: float | None = None
         self.qemu_said = b""  # the end of QEMU's own messages
         self.input_ready: Callable[[], bool] = lambda: True
         self.on_input: Callable[[bytes], None] = lambda data: None
@@ -74,6 +77,12 @@ class Relay:
     def take_input_from(self, fd: int) -> None:
         """Forward what can be read there. Its end is not an event."""
         self._input_fd = fd
+
+    def end(self) -> None:
+        """Have QEMU end; what its pipes still hold is relayed. What it says about the signal is nobody's business."""
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + _END_LIMIT
+            self._child.terminate()
 
     def run(self) -> None:
         while self._open or any(sink.pending for sink in self._all_sinks()):
@@ -97,13 +106,23 @@ class Relay:
         for sink in self._all_sinks():
             if sink.pending:
                 watch(sink.fd, select.POLLOUT, lambda sink=sink: self._flush(sink))
-        timeout = self._watch_input(watch)
+        timeout = self._watch_input(watch) if self._kill_at is None else self._time_to_kill()
         for fd, (events, _) in actions.items():
             poll.register(fd, events)
         for fd, happened in poll.poll(timeout):
             for events, action in actions[fd][1]:
                 if happened & (events | select.POLLHUP | select.POLLERR | select.POLLNVAL):
                     action()
+
+    def _time_to_kill(self) -> int | None:
+        """Milliseconds until QEMU has had its time to end by itself. After that it is killed."""
+        if self._child.poll() is not None:
+            return None
+        left = self._kill_at - time.monotonic()
+        if left > 0:
+            return int(left * 1000) + 1
+        process.kill(self._child)
+        return None
 
     def _watch_input(self, watch) -> int | None:
         """Watch for input, or for room to pass it on. Returns the poll's timeout in milliseconds."""
@@ -139,8 +158,9 @@ class Relay:
 
     def _from_qemu(self, fd: int) -> None:
         data = self._read(fd)
-        self.qemu_said = (self.qemu_said + data)[-_CHUNK:]
-        self._warnings.write(data)
+        if self._kill_at is None:
+            self.qemu_said = (self.qemu_said + data)[-_CHUNK:]
+            self._warnings.write(data)
 
     def _read(self, fd: int) -> bytes:
         data = os.read(fd, _CHUNK)

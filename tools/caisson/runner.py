@@ -1,12 +1,14 @@
 """`./caisson run`: from options to a running machine, and its exit status."""
 import collections
 import os
+import re
 import shlex
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from caisson import building, demux, machine, paths, process
 from caisson.errors import CANNOT_START, CannotStart, UsageError
@@ -86,6 +88,8 @@ class Session:
         self._demux = demux.Demultiplexer(self._deliver)
         self._tail: collections.deque[bytes] = collections.deque(maxlen=_TAIL_LINES)
         self._tail_rest = b""
+        self._end_text = b""
+        self._end: Callable[[], None] = lambda: None
         self._escapes: list[float] = []
         self._log_on_terminal = not output.batch and log is None and not output.quiet
         self._prefixers = {}
@@ -100,6 +104,7 @@ class Session:
         relay = Relay(child, self._demux.feed, [self._stdout, self._stderr, self._log], Sink(_usable(2)))
         relay.input_ready = lambda: bool(self._demux.channels_seen - {demux.LOG, demux.ERROR})
         relay.started = lambda: bool(self._demux.channels_seen)
+        self._end = relay.end
         try:
             self._relay(relay, child)
         except OutputClosed:
@@ -130,10 +135,19 @@ class Session:
             (self._stdout if self._log_on_terminal else self._log).write(data)
         elif channel == demux.ERROR:
             self._stderr.write(data)
+        elif channel == demux.END:
+            self._end_text += data
+            if self._said_status() is not None:
+                self._end()
         elif channel in self._prefixers:
             self._prefixers[channel].feed(data)
         elif channel >= demux.VM or not self._output.batch or not self._own_statuses:
             self._stdout.write(data)
+
+    def _said_status(self) -> int | None:
+        """The exit status that the machine said on its line, because it has no other way."""
+        said = re.match(rb"([0-9]{1,3})\n", self._end_text)
+        return int(said[1]) & 0xFF if said else None
 
     def _remember(self, data: bytes) -> None:
         """Keep the log's last lines for a failure's message."""
@@ -150,7 +164,8 @@ class Session:
 
     def _status(self, child, relay: Relay) -> int:
         """QEMU's exit status, if it is the hypervisor's; else what went wrong with QEMU."""
-        status = child.returncode
+        said = self._said_status()
+        status = child.returncode if said is None else said
         if len(self._escapes) == 3 and status < 0:
             print("caisson: QEMU ended by Ctrl-] three times", file=sys.stderr)
             return CANNOT_START
