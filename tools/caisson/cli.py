@@ -61,7 +61,7 @@ def _complain(message: str) -> None:
 def command_run(options) -> int:
     plan, output, vms = _read_run_options(options)
     packages.ensure("run")
-    image = runner.image_to_run(building.variant(debug=options.debug))
+    image = runner.image_to_run(building.variant(debug=options.debug, switches=plan.platform.switches))
     if plan.gdb is not None:
         print(f"caisson: waiting for gdb on port {plan.gdb}; attach with: gdb-multiarch "
               f"{os.path.relpath(image.with_suffix('.elf'))} -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
@@ -131,7 +131,7 @@ def command_app(options) -> int:
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
     words = applications.boot_words(options.arguments)
     variant = building.variant(app=applications.checked(options.name), debug=options.debug, sched=options.sched,
-                               switches=options.set)
+                               switches=[*plan.platform.switches, *options.set])
     packages.ensure("app")
     return runner.run_app(words, plan, output, runner.image_to_run(variant))
 

@@ -3,10 +3,10 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
+from caisson import platforms
 from caisson.errors import CannotStart, UsageError
 from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
 
-MAX_HARTS = 32  # CONFIG_MAX_HARTS's default
 MIN_RAM = 32 * MIB
 _MARGIN = 128 * MIB
 DEFAULT_GDB_PORT = 1234
@@ -17,9 +17,10 @@ ICOUNT = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01
 class Machine:
     """The machine options of the command line."""
 
+    platform: platforms.Platform = field(default_factory=lambda: platforms.read(None))
     harts: int = 1
     ram: int | None = None  # None: what the VMs need and some more
-    cpu: str = "rv64"
+    cpu: str | None = None  # None: the platform's
     machine: str | None = None
     icount: bool = False
     gdb: int | None = None
@@ -28,10 +29,14 @@ class Machine:
 
 def from_options(options) -> Machine:
     """Check the machine options. They arrive as text, so that errors can quote it."""
+    platform = platforms.read(options.platform)
+    if options.cpu is not None and platform.cpu is None:
+        raise UsageError(f"--cpu {options.cpu}: the CPUs of {platform.name} cannot be chosen")
     return Machine(
-        harts=_checked("--harts", options.harts, _harts, 1),
+        platform=platform,
+        harts=_checked("--harts", options.harts, lambda text: _harts(text, platform), 1),
         ram=_checked("--ram", options.ram, _ram, None),
-        cpu=_checked("--cpu", options.cpu, _not_empty, "rv64"),
+        cpu=_checked("--cpu", options.cpu, _not_empty, None),
         machine=_checked("--machine", options.machine, _not_empty, None),
         icount=options.icount,
         gdb=_checked("--gdb", options.gdb, _port, None),
@@ -48,10 +53,10 @@ def _checked(option, text, check, default):
         raise UsageError(f"{option} {text}: {error}") from None
 
 
-def _harts(text: str) -> int:
+def _harts(text: str, platform: platforms.Platform) -> int:
     harts = parse_integer(text)
-    if not 1 <= harts <= MAX_HARTS:
-        raise ValueError(f"a machine has 1 to {MAX_HARTS} harts")
+    if not 1 <= harts <= platform.max_harts:
+        raise ValueError(f"a machine has 1 to {platform.max_harts} harts")
     return harts
 
 
@@ -138,9 +143,11 @@ def qemu_program() -> str:
 
 def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_args: str) -> list[str]:
     """QEMU's command line. The one serial line is on its standard input and output."""
-    words = [qemu_program(), "-M", "virt" + (f",{machine.machine}" if machine.machine else ""),
-             "-cpu", machine.cpu, "-smp", str(machine.harts), "-m", f"{ram // MIB}M",
-             "-nodefaults", "-display", "none", "-monitor", "none",
+    platform, cpu = machine.platform, machine.cpu or machine.platform.cpu
+    words = [qemu_program(), "-M", platform.machine + (f",{machine.machine}" if machine.machine else ""),
+             *(["-cpu", cpu] if cpu else []),
+             "-smp", str(machine.harts + platform.more_harts), "-m", f"{ram // MIB}M",
+             *platform.qemu_args, "-nodefaults", "-display", "none", "-monitor", "none",
              "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
              "-kernel", image]
     if initrd:

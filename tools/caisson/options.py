@@ -137,10 +137,11 @@ def _add_run_options(parser) -> None:
 
 def _add_machine_options(parser) -> None:
     machine = parser.add_argument_group("the machine that QEMU plays")
+    machine.add_argument("--platform", metavar="NAME", help="a file of configs/platforms (default: virt)")
     machine.add_argument("--harts", metavar="N", help="harts of the machine (default: 1)")
     machine.add_argument("--ram", metavar="SIZE", help="its memory (default: what the VMs need and some more)")
-    machine.add_argument("--cpu", metavar="STR", help="given to QEMU's -cpu (default: rv64)")
-    machine.add_argument("--machine", metavar="STR", help="given to QEMU's -M virt,STR")
+    machine.add_argument("--cpu", metavar="STR", help="given to QEMU's -cpu (default: the platform's)")
+    machine.add_argument("--machine", metavar="STR", help="given to QEMU's -M virt,STR (or another platform's)")
     machine.add_argument("--icount", action="store_true", help="count instructions: two runs are identical")
     machine.add_argument("--gdb", metavar="PORT", nargs="?", help="wait for gdb on this port (default: 1234)")
     machine.add_argument("--qemu-arg", metavar="ARG", action="append", default=[],
