@@ -101,7 +101,7 @@ $(S)/include/asm_offsets.h: arch/riscv64/asm_offsets.c $(S)/include/config.h Mak
 
 $(O)/caisson.elf: $(OBJS) $(O)/auto.conf arch/riscv64/caisson.ld
 	@echo "  LD      $@"
-	@$(CC) $(LDFLAGS) -T arch/riscv64/caisson.ld $(OBJS) -lgcc -o $@
+	@$(CC) $(LDFLAGS) -Wl,--defsym=IMAGE_BASE=$(CONFIG_IMAGE_BASE) -T arch/riscv64/caisson.ld $(OBJS) -lgcc -o $@
 
 $(O)/caisson.bin: $(O)/caisson.elf
 	@echo "  OBJCOPY $@"

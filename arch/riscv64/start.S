@@ -72,7 +72,7 @@ boot:
 	add t0, t0, s4
 	sd t1, 0(t0)
 
-	li t0, 256 * 8                      /* LINEAR_BASE is root entry 256 */
+	li t0, ((LINEAR_BASE >> 30) & 511) * 8
 	add t0, t0, s4
 	li t1, PTE_LEAF_RW
 	li t2, LINEAR_SIZE >> 30

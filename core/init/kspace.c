@@ -45,7 +45,7 @@ static void flush_kernel(struct aspace *as, uint64_t start, uint64_t size)
 
 int kspace_init(void)
 {
-	int error = aspace_init(&kernel_space, &pt_sv39, LINEAR_BASE, UINT64_MAX);
+	int error = aspace_init(&kernel_space, &pt_sv39, KERNEL_BASE, UINT64_MAX);
 
 	if (error)
 		return error;

@@ -11,5 +11,5 @@ hpa_t kva_to_hpa(const void *kva)
 {
 	uint64_t va = (uintptr_t)kva;
 
-	return HPA(va >= IMAGE_BASE ? va - image_offset : va - LINEAR_BASE);
+	return HPA(va - IMAGE_BASE < IMAGE_SIZE ? va - image_offset : va - LINEAR_BASE);
 }

@@ -6,16 +6,20 @@
  *   KSTACK_BASE   task stacks, each with an unmapped guard page below
  *   IO_BASE       windows of host devices
  *   IMAGE_BASE    our image, wherever it was loaded, with section permissions
+ *
+ * Where they begin can be configured (arch/riscv64/Kconfig).
  */
 #pragma once
 
-#define LINEAR_BASE 0xffffffc000000000
+#define KERNEL_BASE 0xffffffc000000000 /* the upper half begins */
+#define LINEAR_BASE CONFIG_LINEAR_BASE
 #define LINEAR_SIZE 0x3000000000
-#define KSTACK_BASE 0xfffffff000000000
+#define KSTACK_BASE CONFIG_KSTACK_BASE
 #define KSTACK_SIZE 0x100000000
-#define IO_BASE 0xfffffff800000000
+#define IO_BASE CONFIG_IO_BASE
 #define IO_SIZE 0x100000000
-#define IMAGE_BASE 0xffffffff80000000
+#define IMAGE_BASE CONFIG_IMAGE_BASE
+#define IMAGE_SIZE 0x40000000
 
 #define BOOT_STACK_SIZE 16384
 
