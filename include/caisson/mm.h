@@ -39,6 +39,8 @@ void page_zero(void *page, uint64_t n);
 /** Physical address to kernel pointer and back; both directions only for RAM and our image. */
 void *hpa_to_kva(hpa_t pa);
 hpa_t kva_to_hpa(const void *kva);
+/** Are these bytes RAM or our image, contiguous in physical memory? A task's stack is not: kva_to_hpa cannot tell its frames. */
+bool kva_has_hpa(const void *kva, size_t size);
 
 /**
  * Kernel heap, any context. kalloc is 16-byte aligned and no more, whatever the size (pages come from

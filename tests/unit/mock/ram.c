@@ -49,3 +49,13 @@ hpa_t kva_to_hpa(const void *kva)
 	}
 	return HPA((uintptr_t)kva);
 }
+
+const void *mock_stack;
+size_t mock_stack_size;
+
+bool kva_has_hpa(const void *kva, size_t size)
+{
+	uintptr_t start = (uintptr_t)kva, stack = (uintptr_t)mock_stack;
+
+	return !mock_stack || start + size <= stack || start >= stack + mock_stack_size;
+}

@@ -11,3 +11,7 @@
 void mock_ram_add(uint64_t start, uint64_t size);
 /** Forget all banks and what they held. */
 void mock_ram_reset(void);
+
+/** kva_has_hpa says no of what overlaps this range. */
+extern const void *mock_stack;
+extern size_t mock_stack_size;
