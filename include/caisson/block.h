@@ -11,6 +11,7 @@
 #include <caisson/types.h>
 
 #define BLOCK_SECTOR 512 /* bytes */
+#define BLOCK_TIMEOUT_US 5000000
 
 enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
 
@@ -18,10 +19,13 @@ enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
 struct block_request {
 	enum block_op op;
 	uint64_t sector;      /* first, on the device */
-	uint32_t n_sectors;   /* 0 for a flush */
-	void *data;           /* kernel pointer, n_sectors * BLOCK_SECTOR bytes, any alignment */
-	int status;           /* when done: 0 or negative errno (-EIO, -ETIMEDOUT, -EROFS ...) */
-	/** Called once, in interrupt context (or from block_submit's caller when polled); may submit again. */
+	uint32_t n_sectors;   /* not looked at in a flush */
+	void *data;           /* kernel pointer, n_sectors * BLOCK_SECTOR bytes, any alignment; may be on a stack */
+	int status;           /* when done: 0 or negative errno (-EIO, -ETIMEDOUT, -ENOMEM ...) */
+	/**
+	 * Called once, in interrupt context or from a caller of poll(), no lock held; may submit again, must not wait.
+	 * A flush of a device that has none is done before block_submit returns.
+	 */
 	void (*done)(struct block_request *rq);
 	void *arg;            /* the caller's */
 	struct list node;     /* the driver's while it has the request */
@@ -31,23 +35,25 @@ struct block_request {
 struct block_device;
 
 struct block_ops {
-	/** Take a request; its done() follows, also when the device fails. @return 0, or -errno and it was not taken. */
+	/** Take a request that was checked. @return 0: its done() follows, also when the device fails; -errno: it was not taken. */
 	int (*submit)(struct block_device *dev, struct block_request *rq);
-	/** Look for finished requests (and for those past their deadline) without an interrupt. */
+	/** Look for finished requests, and for those past their deadline, without an interrupt. */
 	void (*poll)(struct block_device *dev);
 };
 
 struct block_device {
 	const char *name;     /* "vda" */
 	const struct block_ops *ops;
-	uint64_t n_sectors;
-	uint32_t max_sectors; /* in one request */
+	uint64_t n_sectors;   /* a multiple of unit */
+	uint32_t max_sectors; /* in one request: a multiple of unit, not 0 */
+	uint32_t unit;        /* sectors: what it reads and writes at least, and at multiples of */
 	bool read_only;
-	bool can_flush;
+	bool can_flush;       /* else a write that is done is on the medium */
+	bool polled;          /* it has no interrupt */
 	struct list node;     /* in the list of all devices */
 };
 
-/** Add a device. Boot or task context. */
+/** Add a device, for ever. Boot. */
 void block_register(struct block_device *dev);
 /** @return the device of that name, or NULL. Any context. */
 struct block_device *block_find(const char *name);
@@ -55,14 +61,18 @@ struct block_device *block_find(const char *name);
 void block_for_each(bool (*fn)(struct block_device *dev, void *arg), void *arg);
 
 /**
- * Hand a request to its device after checking it.
- * @return 0: done() follows; -EINVAL beyond the device's end or larger than max_sectors; -EROFS; else the driver's.
+ * Hand a request to its device after checking it. Any context.
+ * @return 0: done() follows. Else it was not taken: -EINVAL not whole units, beyond the device's end, none, or more than
+ * max_sectors; -EROFS; or the driver's: -EIO the device is dead, -ENOMEM.
  */
 int block_submit(struct block_device *dev, struct block_request *rq) __must_check;
 
 /**
- * Transfer n sectors and wait, in as many requests as the device needs. Task context, or boot (then it polls).
- * @return 0; -EINVAL, -EROFS as block_submit; -EIO; -ETIMEDOUT when the device does not answer in 5 seconds.
+ * Transfer n sectors (0 is nothing) and wait, in as many requests as the device needs, several at once. Units need
+ * not be kept to: then a unit is read, changed and written again, so do not write to two parts of one at the same
+ * time. Task context, or boot (then it polls).
+ * @return 0; -EINVAL beyond the device's end; -EROFS; -EIO; -ENOMEM; -ETIMEDOUT when the device does not answer in
+ * BLOCK_TIMEOUT_US. After an error any part may have been transferred.
  */
 int block_read(struct block_device *dev, uint64_t sector, void *data, uint32_t n) __must_check;
 int block_write(struct block_device *dev, uint64_t sector, const void *data, uint32_t n) __must_check;
