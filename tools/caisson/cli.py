@@ -4,8 +4,8 @@ import os
 import sys
 import traceback
 
-from caisson import (applications, bench, building, debugging, fetch, guests, machine, packages, paths, process, runner, testing,
-                     tomlfile, vmconfig)
+from caisson import (applications, bench, building, debugging, disks, fetch, guests, machine, packages, paths, process,
+                     runner, testing, tomlfile, vmconfig)
 from caisson.errors import CANNOT_START, CannotStart, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -127,7 +127,7 @@ def command_app(options) -> int:
     if options.name is None:
         sys.stdout.write(applications.listing())
         return 0
-    plan = machine.from_options(options)
+    plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk))
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
     words = applications.boot_words(options.arguments)
     variant = building.variant(app=applications.checked(options.name), debug=options.debug, sched=options.sched,

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 
 from caisson import platforms
+from caisson.disks import Disk, qemu_words
 from caisson.errors import CannotStart, UsageError
 from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
 
@@ -25,6 +26,7 @@ class Machine:
     icount: bool = False
     gdb: int | None = None
     qemu_args: list[str] = field(default_factory=list)
+    disks: list[Disk] = field(default_factory=list)
 
 
 def from_options(options) -> Machine:
@@ -157,4 +159,4 @@ def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_arg
         words += ICOUNT
     if machine.gdb is not None:
         words += ["-gdb", f"tcp:127.0.0.1:{machine.gdb}", "-S"]
-    return words + machine.qemu_args
+    return words + qemu_words(machine.disks) + machine.qemu_args
