@@ -29,6 +29,7 @@ class Run:
     log: list[str] = field(default_factory=list)
     qemu: list[str] = field(default_factory=list)
     files: dict = field(default_factory=dict)
+    disks: list[str] = field(default_factory=list)  # names of files, perhaps with ,ro
     ids: list[str] = field(default_factory=list)
     long: bool = False
     timeout: int = 60
@@ -87,6 +88,7 @@ def words_for(run: Run, folder: Path) -> list[str]:
     words = ["--harts", str(run.harts), "--log", str(folder / "log")]
     words += ["--icount"] if run.icount else []
     words += ["--sched", run.sched] if run.sched else []
+    words += [f"--disk={folder / disk}" for disk in run.disks]
     return words + [f"--qemu-arg={word.format(**files)}" for word in run.qemu]
 
 

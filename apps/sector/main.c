@@ -1,0 +1,223 @@
+/*
+ * A sector from a virtio disk: reads, writes and flushes sectors, one by one and many at once.
+ * Its arguments are commands: `disk NAME`, `crc FIRST N`, `many FIRST N`, `stack FIRST`, `write FIRST N SEED`,
+ * `manywrite FIRST N SEED`, `flush`.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <caisson/block.h>
+#include <caisson/init.h>
+#include <caisson/mm.h>
+#include <caisson/print.h>
+#include <caisson/task.h>
+
+#define WORD 32
+
+static struct block_device *disk;
+
+static uint32_t crc32(const uint8_t *data, size_t n)
+{
+	uint32_t crc = ~0u;
+
+	for (size_t i = 0; i < n; i++) {
+		crc ^= data[i];
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* What `write` writes; each byte of a disk has its own. */
+static void fill(uint8_t *data, unsigned long first, unsigned long n, unsigned long seed)
+{
+	for (size_t i = 0; i < n * BLOCK_SECTOR; i++)
+		data[i] = (uint8_t)((first * BLOCK_SECTOR + i) * 2654435761u >> 16 ^ seed);
+}
+
+static int report(const char *what, unsigned long first, unsigned long n, int error)
+{
+	if (error)
+		print("%s %lu+%lu: error %d\n", what, first, n, error);
+	return error;
+}
+
+static void show_crc(const char *what, unsigned long first, unsigned long n, const uint8_t *data)
+{
+	print("%s %lu+%lu: crc %08x\n", what, first, n, (unsigned)crc32(data, n * BLOCK_SECTOR));
+}
+
+/* --- many requests at once, one for each unit --- */
+
+static struct waitq done_queue = WAITQ_INIT(done_queue);
+static unsigned under_way;
+
+static bool all_done(void *arg)
+{
+	(void)arg;
+	return __atomic_load_n(&under_way, __ATOMIC_ACQUIRE) == 0;
+}
+
+static void one_done(struct block_request *rq)
+{
+	(void)rq;
+	__atomic_sub_fetch(&under_way, 1, __ATOMIC_RELEASE);
+	if (IS_ENABLED(CONFIG_MULTITASK))
+		waitq_notify_all(&done_queue);
+}
+
+static int first_error(const struct block_request *rqs, unsigned long n)
+{
+	for (unsigned long i = 0; i < n; i++)
+		if (rqs[i].status)
+			return rqs[i].status;
+	return 0;
+}
+
+static int transfer_many(enum block_op op, unsigned long first, unsigned long n, uint8_t *data)
+{
+	struct block_request *rqs = kzalloc(n * sizeof(*rqs));
+	int error;
+
+	if (!rqs)
+		return -ENOMEM;
+	for (unsigned long i = 0; i < n; i++) {
+		rqs[i] = (struct block_request){ .op = op, .sector = first + i, .n_sectors = 1, .done = one_done,
+						 .data = data + i * BLOCK_SECTOR };
+		__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED);
+		rqs[i].status = block_submit(disk, &rqs[i]);
+		if (rqs[i].status)
+			one_done(&rqs[i]);
+	}
+	if (IS_ENABLED(CONFIG_MULTITASK))
+		waitq_wait(&done_queue, all_done, NULL, UINT64_MAX);
+	while (!all_done(NULL))
+		disk->ops->poll(disk);
+	error = first_error(rqs, n);
+	kfree(rqs);
+	return error;
+}
+
+/* --- commands --- */
+
+static int read_and_show(const char *what, unsigned long first, unsigned long n, bool many)
+{
+	uint8_t *data = kalloc(n * BLOCK_SECTOR);
+	int error = -ENOMEM;
+
+	if (data)
+		error = many ? transfer_many(BLOCK_READ, first, n, data) : block_read(disk, first, data, (uint32_t)n);
+	if (!report(what, first, n, error))
+		show_crc(what, first, n, data);
+	kfree(data);
+	return error;
+}
+
+static int write_pattern(const char *what, unsigned long first, unsigned long n, unsigned long seed, bool many)
+{
+	uint8_t *data = kalloc(n * BLOCK_SECTOR);
+	int error = -ENOMEM;
+
+	if (data) {
+		fill(data, first, n, seed);
+		error = many ? transfer_many(BLOCK_WRITE, first, n, data) : block_write(disk, first, data, (uint32_t)n);
+	}
+	if (!report(what, first, n, error))
+		print("%s %lu+%lu: ok\n", what, first, n);
+	kfree(data);
+	return error;
+}
+
+/* To an odd address on a stack, which is nowhere near contiguous in physical memory. */
+static int on_stack(unsigned long first)
+{
+	uint8_t data[2 * BLOCK_SECTOR + 1];
+	int error = block_read(disk, first, data + 1, 2);
+
+	if (!report("stack", first, 2, error))
+		show_crc("stack", first, 2, data + 1);
+	return error;
+}
+
+static int flush(void)
+{
+	int error = block_flush(disk);
+
+	if (error)
+		print("flush: error %d\n", error);
+	else
+		print("flush: ok\n");
+	return error;
+}
+
+static int choose(const char *name)
+{
+	disk = block_find(name);
+	if (disk)
+		print("%s: %lu sectors%s\n", name, (unsigned long)disk->n_sectors, disk->read_only ? ", read-only" : "");
+	else
+		print("%s: no such disk\n", name);
+	return disk ? 0 : -ENOENT;
+}
+
+/* One command and what follows it. @return how many words it has. */
+static unsigned command(unsigned n, int *error)
+{
+	char word[WORD] = "", name[WORD] = "";
+	unsigned long first = app_arg_number(n + 1, 0), count = app_arg_number(n + 2, 1), seed = app_arg_number(n + 3, 0);
+
+	app_arg(n, word, sizeof(word));
+	app_arg(n + 1, name, sizeof(name));
+	if (strcmp(word, "disk") == 0)
+		return *error = choose(name), 2;
+	if (strcmp(word, "flush") == 0)
+		return *error = flush(), 1;
+	if (strcmp(word, "stack") == 0)
+		return *error = on_stack(first), 2;
+	if (strcmp(word, "crc") == 0 || strcmp(word, "many") == 0)
+		return *error = read_and_show(word, first, count, word[0] == 'm'), 3;
+	if (strcmp(word, "write") == 0 || strcmp(word, "manywrite") == 0)
+		return *error = write_pattern(word, first, count, seed, word[0] == 'm'), 4;
+	print("%s: no such command\n", word);
+	return *error = -EINVAL, 1;
+}
+
+static bool run_commands(void)
+{
+	char word[2];
+	bool good = true;
+
+	for (unsigned n = 0; app_arg(n, word, sizeof(word)) >= 0;) {
+		int error = 0;
+
+		n += command(n, &error);
+		good = good && !error;
+		if (!disk)
+			break;
+	}
+	return good;
+}
+
+/* Without arguments. */
+static bool demonstrate(void)
+{
+	bool good = read_and_show("crc", 0, 1, false) == 0;
+
+	if (disk->read_only)
+		return good;
+	good = write_pattern("write", 1, 1, 42, false) == 0 && good;
+	good = flush() == 0 && good;
+	return read_and_show("crc", 1, 1, false) == 0 && good;
+}
+
+int main(void)
+{
+	char word[2];
+
+	if (choose("vda"))
+		return 1;
+	if (app_arg(0, word, sizeof(word)) < 0)
+		return !demonstrate();
+	return !run_commands();
+}

@@ -1,0 +1,179 @@
+"""Disks: what apps/sector reads is what is in the image, what it writes is there afterwards, and bad disks do no harm."""
+import random
+import re
+import zlib
+
+import pytest
+from machines import caisson
+
+SECTOR = 512
+EIO, EINVAL, EROFS, ETIMEDOUT = -5, -22, -30, -116  # as picolibc numbers them
+MODERN = ("--qemu-arg=-global", "--qemu-arg=virtio-mmio.force-legacy=false")
+
+
+def pattern(first: int, n: int, seed: int) -> bytes:
+    """What the commands write and manywrite put there."""
+    return bytes((offset * 2654435761 >> 16 ^ seed) & 0xFF for offset in range(first * SECTOR, (first + n) * SECTOR))
+
+
+def sum_of(content: bytes, first: int, n: int) -> str:
+    return f"{zlib.crc32(content[first * SECTOR:(first + n) * SECTOR]):08x}"
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Make an image of random bytes: image(size) -> its path."""
+    def make(size: int = 1 << 20, name: str = "disk.img"):
+        path = tmp_path / name
+        path.write_bytes(random.Random(size).randbytes(size))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def sector(tmp_path):
+    """Run apps/sector: sector("crc 0 1", "--disk", ...) -> lines after the first, and the log."""
+    def run(commands: str, *words, status: int = 0, **options):
+        log = tmp_path / "log"
+        result = caisson("app", "--log", log, *words, "sector", *commands.split(), timeout=60, **options)
+        text = log.read_text(errors="replace")
+        assert result.status == status, f"{result.text}{result.err}{text[-3000:]}"
+        return result.text.splitlines()[1:], text
+
+    return run
+
+
+def drive(options: str, device: str = "") -> list[str]:
+    """A disk with options of QEMU's own."""
+    words = ["-drive", f"if=none,id=d0,{options}", "-device", f"virtio-blk-device,drive=d0{device}"]
+    return [*MODERN, *(f"--qemu-arg={word}" for word in words)]
+
+
+def test_what_is_in_the_image_is_read(image, sector):
+    path = image()
+    content = path.read_bytes()
+    lines, _ = sector("crc 0 1 crc 2047 1 crc 0 2048 many 0 2048 stack 7", "--disk", path)
+    assert lines == [f"crc 0+1: crc {sum_of(content, 0, 1)}", f"crc 2047+1: crc {sum_of(content, 2047, 1)}",
+                     f"crc 0+2048: crc {sum_of(content, 0, 2048)}", f"many 0+2048: crc {sum_of(content, 0, 2048)}",
+                     f"stack 7+2: crc {sum_of(content, 7, 2)}"]
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_what_is_written_is_in_the_image(image, sector, harts):
+    path = image(4 << 20)
+    content = bytearray(path.read_bytes())
+    lines, _ = sector("write 0 1 1 write 100 5000 2 manywrite 6000 1000 3 write 8191 1 4 flush crc 0 8192",
+                      "--harts", harts, "--disk", path)
+    for first, n, seed in ((0, 1, 1), (100, 5000, 2), (6000, 1000, 3), (8191, 1, 4)):
+        content[first * SECTOR:(first + n) * SECTOR] = pattern(first, n, seed)
+    assert lines[-2:] == ["flush: ok", f"crc 0+8192: crc {sum_of(content, 0, 8192)}"]
+    assert path.read_bytes() == content
+
+
+def test_several_disks_have_their_names_in_order(image, sector):
+    first, second = image(1 << 20, "one,with a comma.img"), image(1 << 21, "two.img")
+    lines, _ = sector("crc 0 1 disk vdb crc 0 1 write 5 1 9 disk vdc", "--disk", first, "--disk", second, status=1)
+    assert lines == [f"crc 0+1: crc {sum_of(first.read_bytes(), 0, 1)}", "vdb: 4096 sectors",
+                     f"crc 0+1: crc {sum_of(second.read_bytes(), 0, 1)}", "write 5+1: ok", "vdc: no such disk"]
+    assert second.read_bytes()[5 * SECTOR:6 * SECTOR] == pattern(5, 1, 9)
+
+
+def test_read_only_disk_is_not_written(image, sector):
+    path = image()
+    content = path.read_bytes()
+    lines, log = sector("write 3 1 1 crc 3 1 flush", "--disk", f"{path},ro", status=1)
+    assert lines == [f"write 3+1: error {EROFS}", f"crc 3+1: crc {sum_of(content, 3, 1)}", "flush: ok"]
+    assert path.read_bytes() == content
+    assert re.search(r"vda: 1024 KiB.*read-only", log)
+
+
+def test_nothing_beyond_the_end(image, sector):
+    lines, _ = sector("crc 2048 1 crc 2047 2 write 4000 1 1 many 2048 1 crc 18446744073709551615 1", "--disk", image(),
+                      status=1)
+    assert [line.rpartition(" ")[2] for line in lines] == [str(EINVAL)] * 5
+
+
+def test_image_that_ends_inside_a_sector(image, sector):
+    path = image(1300)
+    content = path.read_bytes().ljust(3 * SECTOR, b"\0")
+    lines, _ = sector("crc 0 3 write 2 1 5 crc 0 3 crc 3 1", "--disk", path, status=1)
+    assert lines[0] == f"crc 0+3: crc {sum_of(content, 0, 3)}"
+    assert path.read_bytes() == content[:2 * SECTOR] + pattern(2, 1, 5)
+    assert lines[3] == f"crc 3+1: error {EINVAL}"
+
+
+def test_disk_without_sectors(tmp_path, sector):
+    (tmp_path / "empty").touch()
+    lines, _ = sector("crc 0 1 write 0 1 1 flush", *drive(f"format=raw,file={tmp_path}/empty"), status=1)
+    assert lines == [f"crc 0+1: error {EINVAL}", f"write 0+1: error {EINVAL}", "flush: ok"]
+
+
+def test_disk_of_large_blocks(image, sector):
+    path = image()
+    content = bytearray(path.read_bytes())
+    lines, log = sector("crc 3 2 write 5 30 42 crc 0 2048", *drive(
+        f"format=raw,file={path}", ",logical_block_size=4096,physical_block_size=4096"))
+    assert lines[0] == f"crc 3+2: crc {sum_of(content, 3, 2)}"
+    content[5 * SECTOR:35 * SECTOR] = pattern(5, 30, 42)
+    assert lines[2] == f"crc 0+2048: crc {sum_of(content, 0, 2048)}"
+    assert path.read_bytes() == content
+    assert "4096 bytes at least" in log
+
+
+def test_legacy_device_is_left_alone(image, sector):
+    words = drive(f"format=raw,file={image()}")
+    lines, log = sector("crc 0 1", *[word.replace("legacy=false", "legacy=true") for word in words], status=1)
+    assert lines == [] and re.search(r"warn  virtio: \S+: a legacy device, left alone.*force-legacy=false", log)
+
+
+def test_error_of_the_medium_arrives_and_the_next_request_works(image, sector, tmp_path):
+    path = image()
+    rules = "".join(f'[inject-error]\nevent = "{event}"\nerrno = "5"\nonce = "on"\nsector = "{number}"\n\n'
+                    for event, number in (("read_aio", 3), ("write_aio", 9)))
+    (tmp_path / "rules").write_text(rules)
+    lines, _ = sector("crc 3 1 crc 3 1 write 9 1 1 write 9 1 1 flush", *drive(
+        f"format=raw,file.driver=blkdebug,file.config={tmp_path}/rules,file.image.driver=file,"
+        f"file.image.filename={path}"), status=1)
+    assert lines == [f"crc 3+1: error {EIO}", f"crc 3+1: crc {sum_of(path.read_bytes(), 3, 1)}",
+                     f"write 9+1: error {EIO}", "write 9+1: ok", "flush: ok"]
+    assert path.read_bytes()[9 * SECTOR:10 * SECTOR] == pattern(9, 1, 1)
+
+
+def test_device_that_never_answers(image, sector):
+    """No read is answered. The first that is not costs a reset; then writes work."""
+    path = image()
+    lines, log = sector("crc 0 1 write 3 1 5 manywrite 10 50 6 many 0 4 write 4 1 7", *drive(
+        f"format=raw,file={path},throttling.bps-read=1"), status=1)
+    assert lines == [f"crc 0+1: error {ETIMEDOUT}", "write 3+1: ok", "manywrite 10+50: ok",
+                     f"many 0+4: error {ETIMEDOUT}", "write 4+1: ok"]
+    assert log.count("vda: no answer in 5 s: reset") == 2
+    assert "exit: status 1" in log
+    assert path.read_bytes()[10 * SECTOR:60 * SECTOR] == pattern(10, 50, 6)
+
+
+def test_device_that_answers_nothing_after_a_reset_either_is_given_up(image, sector):
+    lines, log = sector("crc 0 1 crc 0 1 write 3 1 5", *drive(f"format=raw,file={image()},throttling.bps-read=1"),
+                        status=1)
+    assert lines == [f"crc 0+1: error {ETIMEDOUT}", f"crc 0+1: error {ETIMEDOUT}", f"write 3+1: error {EIO}"]
+    assert "does not answer after a reset either: reset, and not used any more" in log
+
+
+@pytest.mark.parametrize("switches", [("MULTITASK=n",), ("IRQ=n",), ("DRIVER_PLIC=n",), ("PAGING=n",), ("SCHED_FIFO=y",), ("DEBUG=y",)], ids="-".join)
+def test_B6_disks_with_other_components(image, sector, switches):
+    path = image()
+    lines, _ = sector("crc 0 2048 stack 5 many 0 300 write 9 2 9 flush", *(f"--set={s}" for s in switches), "--disk", path)
+    assert lines[-2:] == ["write 9+2: ok", "flush: ok"]
+    assert path.read_bytes()[9 * SECTOR:11 * SECTOR] == pattern(9, 2, 9)
+
+
+@pytest.mark.parametrize("disk, reason", [
+    ("missing.img", "No such file or directory"), ("", "the file's name is missing"), (".", "not a file with a disk image"),
+    ("empty.img", "the file is empty"), ("good.img,rw", "No such file or directory"),
+])
+def test_bad_images_are_told(tmp_path, disk, reason):
+    (tmp_path / "empty.img").touch()
+    (tmp_path / "good.img").write_bytes(bytes(SECTOR))
+    result = caisson("app", "--disk", disk, "sector", cwd=tmp_path)
+    assert result.status == 2 and f"--disk {disk}: {reason}" in result.err
