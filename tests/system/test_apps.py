@@ -62,7 +62,7 @@ def runs_of(app: str) -> list[Run]:
 
 
 def all_runs():
-    apps = sorted(file.parent.name for file in APPS.glob("*/expected"))
+    apps = sorted({file.parent.name for file in APPS.glob("*/expected*")})
     for run in itertools.chain.from_iterable(map(runs_of, apps)):
         yield pytest.param(run, id=run.name, marks=[pytest.mark.long] if run.long else [])
 
