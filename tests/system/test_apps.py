@@ -5,12 +5,14 @@ where there is one, how it is run.
 """
 import itertools
 import re
+import signal
+import time
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from machines import ROOT, caisson
+from machines import CAISSON, ROOT, alive, caisson, kill_all, qemu_below, start
 
 APPS = ROOT / "apps"
 
@@ -113,3 +115,43 @@ def test_every_application_is_described_and_tested():
 def test_build_failure_is_told():
     result = caisson("app", "--set", "NO_SUCH=y", "hello")
     assert result.status == 3 and "NO_SUCH: no such switch" in result.err
+
+
+def test_log_level(tmp_path):
+    sizes = []
+    for level in ("error", "info", "trace"):
+        result = caisson("app", "--log", tmp_path / level, "--log-level", level, "hello")
+        assert (result.status, result.text, result.err) == (0, "hello from Caisson\n", "")
+        sizes.append(len((tmp_path / level).read_bytes()))
+    assert sizes[0] < sizes[1] <= sizes[2]
+
+
+def test_panic_is_told():
+    result = caisson("app", "trap", "fatal")
+    assert result.status == 3
+    assert result.err.startswith("caisson: the application ended in a panic\n")
+    assert "trap: store page fault (cause 15)" in result.err and "panic: unhandled trap" in result.err
+
+
+def test_many_arguments():
+    arguments = [f"word-{n}" for n in range(1000)] + ["x" * 255]
+    result = caisson("app", "args", *arguments)
+    assert result.text.splitlines() == [f"[{word}]" for word in arguments]
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_it(number, status, tmp_path):
+    log = tmp_path / "log"
+    assert caisson("app", "sleep").status == 0  # builds it
+    child = start([CAISSON, "app", "--log", log, "sleep", "3600000"])
+    try:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and not (log.exists() and b" boot: main" in log.read_bytes()):
+            time.sleep(0.05)
+        below = qemu_below(child.pid)
+        assert below
+        child.send_signal(number)
+        assert child.wait(timeout=10) == status
+        assert not any(alive(pid) for pid in below)
+    finally:
+        kill_all(child)

@@ -55,6 +55,20 @@ ROWS = [
 ]
 
 
+BASE_ROWS = [
+    Row("empty-call", "empty call in a loop (taken off below)"),
+    Row("null-trap", "exception, to its handler and back"),
+    Row("timer-arm", "timer armed and cancelled"),
+    Row("heap", "kalloc and kfree of 64 bytes"),
+    Row("frame", "frame_alloc and frame_free of one frame"),
+    Row("page-fault", "fault on a lazy page: frame found, zeroed, mapped"),
+    Row("switch", "switch to another task (task_yield)"),
+    Row("wake-up", "notify to the woken task's return from waitq_wait"),
+    Row("ipi-call", "call by IPI to the own hart, the firmware's part included"),
+    Row("create-join", "task created, run and joined"),
+]
+
+
 def run(whole_boot: bool) -> int:
     """Measure and print the table. Returns 0, or 1 when a measurement failed."""
     packages.ensure("bench")
@@ -68,6 +82,7 @@ def run(whole_boot: bool) -> int:
         _add_entry(work, columns)
         _add_hart_start(image, columns)
         print(_table(columns))
+        print("\n" + _base_table({sched: _rows(_base(sched)) for sched in building.SCHEDULERS}) + "\n")
         if whole_boot:
             print(_boot_lines(work))
     return 0
@@ -142,6 +157,22 @@ def _assemble(name: str, work: Path, *flags: str, binary: bool = True) -> bytes:
         if process.run(command).returncode:
             raise CannotStart(f"tests/bench/{name}.S could not be built")
     return (flat if binary else elf).read_bytes()
+
+
+def _base(sched: str) -> str:
+    """What the application kbench prints under a scheduling class."""
+    return _output([sys.executable, str(paths.ROOT / "tools" / "caisson"), "app", "--icount", "--sched", sched, "kbench"],
+                   f"the base, class {sched}")
+
+
+def _base_table(columns: dict[str, dict]) -> str:
+    """The component kernel's own operations, on bare QEMU: a column for each scheduling class."""
+    lines = ["| the base, instructions per operation | " + " | ".join(sched.upper() for sched in columns) + " |",
+             "| --- |" + " ---: |" * len(columns)]
+    for row in BASE_ROWS:
+        cells = [row.title, *(_cell(rows.get(row.key)) for rows in columns.values())]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def _table(columns: list[dict]) -> str:
