@@ -145,8 +145,8 @@ class Session:
             self._stdout.write(data)
 
     def _said_status(self) -> int | None:
-        """The exit status that the machine said on its line, because it has no other way."""
-        said = re.match(rb"([0-9]{1,3})\n", self._end_text)
+        """The exit status that the machine said on its line, because it has no other way. Firmware adds a CR."""
+        said = re.match(rb"([0-9]{1,3})\r*\n", self._end_text)
         return int(said[1]) & 0xFF if said else None
 
     def _remember(self, data: bytes) -> None:
