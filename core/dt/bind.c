@@ -59,8 +59,13 @@ static const char *reason(int error)
 static void bind(const void *fdt, int node, const struct driver *drv)
 {
 	const char *name = fdt_get_name(fdt, node, NULL);
-	int error = drv->probe(fdt, node);
+	uint64_t base = 0, size = 0;
+	int error;
 
+	if (dt_reg(fdt, node, 0, &base, &size) == 0)
+		log_debug("%s: trying %s, %lx-%lx", drv->name, name ? name : "?", (unsigned long)base,
+			  (unsigned long)(base + size));
+	error = drv->probe(fdt, node);
 	if (error == -ENODEV)
 		log_debug("%s: %s not wanted", drv->name, name ? name : "?");
 	else if (error)

@@ -71,8 +71,11 @@ void boot_entry(uint64_t hwid, uint64_t dtb, const uint64_t *offset)
 	read_boot_args();
 	log_info("entered on hart %lu (a0), device tree at %lx (a1)", (unsigned long)hwid,
 		 (unsigned long)dtb);
+	log_debug("boot arguments: %s", dt_chosen("bootargs") ? dt_chosen("bootargs") : "none");
 	log_info("running at pc %lx, sp %lx, offset %lx", (unsigned long)(uintptr_t)boot_entry,
 		 (unsigned long)(uintptr_t)&on_stack, (unsigned long)*offset);
+	if (IS_ENABLED(CONFIG_DEBUG))
+		log_info("debug build: with assertions about our own data, and without inlining of large functions");
 	kernel_main();
 }
 
@@ -89,6 +92,7 @@ static void give_up(const char *step, int error)
 
 static void add_frames(uint64_t start, uint64_t size)
 {
+	log_debug("free RAM %lx-%lx", (unsigned long)start, (unsigned long)(start + size));
 	frame_add(HPA(start), size);
 }
 

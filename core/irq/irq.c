@@ -91,6 +91,8 @@ int irq_register(unsigned irq, irq_handler_t handler, void *arg)
 	error = chip->enable(chip_dev, irq);
 	if (error)
 		sources[irq].handler = NULL;
+	else
+		log_debug("%s: source %u in use", chip->name, irq);
 	return error;
 }
 

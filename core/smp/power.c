@@ -265,6 +265,7 @@ static int start(struct hart *h)
 
 	h->boot_stack_top = sched_boot_stack(h->index);
 	unusable[h->index] = false;
+	log_debug("hart %lu: starting, stack below %p", id, h->boot_stack_top);
 	error = arch_hart_start(h);
 	/* It runs already: perhaps it is one of ours that answers late. */
 	if (error && error != SBI_ERR_ALREADY_AVAILABLE) {

@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include <caisson/log.h>
 #include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/guest_dt.h>
 #include <vmm/vm.h>
+
+#define LOG_NAME "vm"
 
 extern const struct vdev_type __vdev_types_start[], __vdev_types_end[];
 
@@ -67,6 +70,7 @@ static int create_one(struct vm *vm, const struct vdev_type *type)
 		vm->plic = dev;
 	if (type == &vuart_type)
 		vm->uart = dev;
+	log_debug("%s: device %s at %lx", vm->config->name, type->name, (unsigned long)type->base);
 	return aspace_map_device(&vm->space, type->base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops,
 				 dev->state);
 }
