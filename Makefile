@@ -85,7 +85,7 @@ $(S)/%.o: %.c Makefile
 $(S)/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	@echo "  AS      $<"
-	@$(CC) $(CPPFLAGS) $(ARCHFLAGS) -Wa,-march=rv64imac_zicsr_zifencei_zicboz_h -D__ASSEMBLER__ -MMD -MP -c $< -o $@
+	@$(CC) $(CPPFLAGS) $(ARCHFLAGS) -g -Wa,-march=rv64imac_zicsr_zifencei_zicboz_h -D__ASSEMBLER__ -MMD -MP -c $< -o $@
 
 $(S)/libfdt/%.o: $(LIBFDT)/%.c Makefile
 	@mkdir -p $(@D)

@@ -3,6 +3,7 @@ import dataclasses
 import os
 import sys
 import traceback
+from pathlib import Path
 
 from caisson import (applications, bench, building, debugging, disks, fetch, guests, machine, packages, paths, process,
                      runner, testing, tomlfile, vmconfig)
@@ -16,9 +17,10 @@ def main(words: list[str]) -> int:
     try:
         process.install_signal_handlers()
         words, gdb_words = _split_gdb_words(words)
-        options = parse(words)
+        debug = words[:1] == ["debug"]
+        options = parse(words[1:] if words[:2] == ["debug", "app"] else words)
         options.words, options.gdb_words = words[1:], gdb_words
-        return COMMANDS[options.command](options)
+        return command_debug(options) if debug else COMMANDS[options.command](options)
     except Failure as failure:
         _complain(str(failure))
         return failure.status
@@ -61,11 +63,19 @@ def _complain(message: str) -> None:
 def command_run(options) -> int:
     plan, output, vms = _read_run_options(options)
     packages.ensure("run")
-    image = runner.image_to_run(building.variant(debug=options.debug, switches=plan.platform.switches))
+    image = runner.image_to_run(_hypervisor(options, plan))
+    _announce_gdb(plan, image)
+    return runner.run(vms, plan, output, image)
+
+
+def _hypervisor(options, plan: machine.Machine) -> building.Variant:
+    return building.variant(debug=options.debug, switches=plan.platform.switches)
+
+
+def _announce_gdb(plan: machine.Machine, image: Path) -> None:
     if plan.gdb is not None:
         print(f"caisson: waiting for gdb on port {plan.gdb}; attach with: gdb-multiarch "
               f"{os.path.relpath(image.with_suffix('.elf'))} -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
-    return runner.run(vms, plan, output, image)
 
 
 def _read_run_options(options):
@@ -119,8 +129,14 @@ def _vm_from_options(values: dict[str, str]) -> vmconfig.VmConfig:
 
 
 def command_debug(options) -> int:
-    plan, _, _ = _read_run_options(options)
-    return debugging.run(options.words, plan.gdb, options.gdb_words)
+    """The words after `debug` are those of `app NAME ...` or of `run`."""
+    if options.command == "app":
+        plan, words = machine.from_options(options), options.words
+        variant = _application(options, plan)
+    else:
+        plan, words = _read_run_options(options)[0], ["run", *options.words]
+        variant = _hypervisor(options, plan)
+    return debugging.run(words, plan.gdb, variant, options.gdb_words)
 
 
 def command_app(options) -> int:
@@ -130,10 +146,18 @@ def command_app(options) -> int:
     plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk))
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
     words = applications.boot_words(options.arguments)
-    variant = building.variant(app=applications.checked(options.name), debug=options.debug, sched=options.sched,
-                               switches=[*plan.platform.switches, *options.set])
+    variant = _application(options, plan)
     packages.ensure("app")
-    return runner.run_app(words, plan, output, runner.image_to_run(variant))
+    image = runner.image_to_run(variant)
+    _announce_gdb(plan, image)
+    return runner.run_app(words, plan, output, image)
+
+
+def _application(options, plan: machine.Machine) -> building.Variant:
+    if options.name is None:
+        raise UsageError("debug app: which application?")
+    return building.variant(app=applications.checked(options.name), debug=options.debug, sched=options.sched,
+                            switches=[*plan.platform.switches, *options.set])
 
 
 def command_exec(options) -> int:

@@ -9,14 +9,16 @@ from caisson import building, packages, paths, process
 from caisson.machine import DEFAULT_GDB_PORT
 from caisson.runner import image_to_run
 
+HELPER = paths.ROOT / "tools" / "gdb" / "caisson.py"  # the command `caisson`
 
-def run(run_words: list[str], port: int | None, gdb_words: list[str]) -> int:
-    """Run gdb beside a `./caisson run` of its own. Returns gdb's status; QEMU ends with it."""
+
+def run(words: list[str], port: int | None, variant: building.Variant, gdb_words: list[str]) -> int:
+    """Run gdb beside a `./caisson WORDS` of its own. Returns gdb's status; QEMU ends with it."""
     packages.ensure("debug")
-    symbols = image_to_run(building.variant()).with_suffix(".elf")
+    symbols = image_to_run(variant).with_suffix(".elf")
     port = port or _free_port()
     tool = str(paths.ROOT / "tools" / "caisson")
-    machine = process.spawn([sys.executable, tool, "run", f"--gdb={port}", *run_words],
+    machine = process.spawn([sys.executable, tool, words[0], f"--gdb={port}", *words[1:]],
                             stdin=subprocess.DEVNULL, stdout=sys.stderr)
     try:
         return _run_gdb(symbols, port, gdb_words)
@@ -28,7 +30,7 @@ def run(run_words: list[str], port: int | None, gdb_words: list[str]) -> int:
 def _run_gdb(symbols: Path, port: int, gdb_words: list[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is gdb's
     command = ["gdb-multiarch", "-q", str(symbols), "-ex", "set confirm off",
-               "-ex", f"target remote 127.0.0.1:{port}", *gdb_words]
+               "-ex", f"source {HELPER}", "-ex", f"target remote 127.0.0.1:{port}", *gdb_words]
     with process.spawn(command, process_group=None) as gdb:
         return gdb.wait()
 

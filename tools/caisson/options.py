@@ -67,8 +67,13 @@ def _split_program(words: list[str], value_options: set[str]) -> tuple[list[str]
         return words, None
     position = 1
     while position < len(words) and words[position].startswith("-"):
-        position += 2 if words[position] in value_options else 1
+        has_value = words[position] in value_options or _is_gdb_with_port(words, position)
+        position += 2 if has_value else 1
     return words[: position + 1], words[position + 1:]
+
+
+def _is_gdb_with_port(words: list[str], position: int) -> bool:
+    return words[position] == "--gdb" and re.fullmatch("[0-9]+", "".join(words[position + 1: position + 2])) is not None
 
 
 def _join_values(words: list[str], value_options: set[str]) -> list[str]:
@@ -81,7 +86,7 @@ def _join_values(words: list[str], value_options: set[str]) -> list[str]:
         if word == "--":
             return joined + words[position - 1:]
         if word == "--gdb":  # its port may be left out
-            has_port = following is not None and re.fullmatch("[0-9]+", following)
+            has_port = _is_gdb_with_port(words, position - 1)
             word += f"={following}" if has_port else "="
             position += bool(has_port)
         elif word in value_options:
@@ -103,7 +108,8 @@ def _build_parser():
     debug = _command(commands, "debug", "run with a debugger attached",
                      "Start QEMU halted and gdb attached to it, with the hypervisor's symbols.\n"
                      "The options are those of `run`; what follows `--` is given to gdb. The machine's\n"
-                     "output goes to standard error.")
+                     "output goes to standard error. In gdb, `help caisson` lists our own commands.\n\n"
+                     "  ./caisson debug app [options of app] NAME [ARG...]   a unikernel application")
     _add_run_options(debug)
     _add_app(commands)
     _add_exec(commands)

@@ -1,0 +1,113 @@
+"""D1: gdb from the first instruction on, what our gdb commands show, and what --log-level and --debug change."""
+import re
+import socket
+
+import pytest
+
+from machines import ROOT, caisson, guest
+
+
+def gdb(words: list, commands: list) -> str:
+    """What gdb and the machine print for `./caisson debug WORDS`, driven by a script."""
+    what = words[: words[0] == "app"]
+    with socket.socket() as probe:  # tests run side by side
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = [word for command in commands for word in ("-ex", command)]
+    result = caisson("debug", *what, "--gdb", port, *words[len(what):], "--", "-batch", *script)
+    assert "Error occurred in Python" not in result.err, result.err
+    return result.text + result.err
+
+
+def test_D1_an_application_stops_at_its_first_instruction_and_at_main():
+    out = gdb(["app", "hello"], ["caisson start", "print $pc", "break main", "continue", "backtrace"])
+    first, _, rest = out.partition("Breakpoint 2 ")
+    assert re.search(r"breakpoint 1, _start \(\) at arch/riscv64/start\.S:\d+", first)
+    assert re.search(r"\$1 = .*0x80200000 <_start>", first)
+    assert re.search(r"Breakpoint 2.*, main \(\) at apps/hello/main\.c:\d+", rest)
+    assert re.search(r"#0 +main \(\) at apps/hello/main\.c:\d+\n#1 .* in kernel_main \(\) at core/init/boot\.c:\d+\n"
+                     r"#2 .*boot_entry \(.*\) at core/init/boot\.c:\d+\n#3 .* at arch/riscv64/start\.S:\d+", rest)
+
+
+def test_D1_a_backtrace_from_inside_a_component():
+    out = gdb(["app", "heap"], ["break kalloc", "continue", "backtrace"])
+    assert re.search(r"#0 +kalloc \(.*\) at core/mm/heap\w*\.c:\d+", out)
+    assert re.search(r"in boot_entry|boot_entry \(", out)
+
+
+def test_D1_the_hypervisor_stops_at_its_first_instruction_and_at_main():
+    out = gdb(["--kernel", guest("hello")], ["caisson start", "break main", "continue", "backtrace"])
+    assert re.search(r"breakpoint 1, _start \(\) at arch/riscv64/start\.S:\d+", out)
+    assert re.search(r"Breakpoint 2.*, main \(\) at apps/hypervisor/main\.c:\d+", out)
+
+
+def test_D1_harts_and_tasks():
+    out = gdb(["app", "--harts", "2", "harts"], ["break main", "continue", "caisson harts", "caisson tasks bt"])
+    table = out.partition("hart    id")[2]
+    assert re.search(r"^ +\d+ +\d+ +yes +main +main \(apps/harts/main\.c:\d+\)$", table, re.MULTILINE)
+    assert re.search(r"^ +\d+ +\d+ +yes +idle ", table, re.MULTILINE)
+    tasks = table.partition("kind\n")[2]
+    assert re.search(r"^ +\d+ +main +running +\d+ +task$", tasks, re.MULTILINE)
+    sleeper = re.search(r"^ +\d+ +gc +blocked .*\n((?:#.*\n)+)", tasks, re.MULTILINE)
+    assert re.search(r"^#\d+ .* gc_loop \(.*\) at core/task/gc\.c:\d+$", sleeper[1], re.MULTILINE)
+
+
+def test_D1_looking_at_tasks_changes_nothing():
+    out = gdb(["app", "--harts", "2", "harts"], ["break main", "continue", "caisson tasks bt", "info registers pc sp ra s0 s11",
+                                                 "caisson tasks bt", "info registers pc sp ra s0 s11", "kill"])
+    shown = re.findall(r"^(pc|sp|ra|s0|fp|s11) +(0x\S+)", out, re.MULTILINE)
+    assert len(shown) == 10 and shown[:5] == shown[5:]
+
+
+def test_D1_vms():
+    out = gdb(["--harts", "1", "--kernel", guest("tick"), "--cpus", "2", "--memory", "32M"],
+              ["break vcpu_exit_exception", "continue", "continue 3", "backtrace 1", "caisson vms", "caisson tasks"])
+    assert re.search(r"#0 +vcpu_exit_exception \(.*\) at vmm/vcpu/exit\.c:\d+", out)
+    assert "VM 0 guest: running, 32 MiB, 1 of 2 vCPUs active" in out
+    assert re.search(r"^  vCPU 0: started, in the guest on hart 0, [1-9]\d* exits", out, re.MULTILINE)
+    assert re.search(r"^  vCPU 1: stopped, -, 0 exits", out, re.MULTILINE)
+    assert re.search(r"guest/0 +running +0 +vcpu", out)
+
+
+def test_D1_what_an_image_lacks_is_said():
+    result = caisson("debug", "app", "hello", "--", "-batch", "-ex", "break main", "-ex", "continue",
+                     "-ex", "caisson tasks")
+    assert "this image has no tasks" in result.err
+
+
+@pytest.mark.parametrize("words, message", [(["app"], "which application?"), (["app", "nosuch"], "nosuch: no such application")])
+def test_D1_wrong_words(words, message):
+    result = caisson("debug", *words)
+    assert result.status == 2 and message in result.err
+
+
+@pytest.fixture
+def log(tmp_path):
+    """The log of one run."""
+    def log(*words) -> str:
+        result = caisson(*words, "--batch", "--kernel", guest("hello"), "--log", tmp_path / "log")
+        assert result.status == 0, result.err
+        return (tmp_path / "log").read_text(errors="replace")
+
+    return log
+
+
+def levels(text: str) -> set[str]:
+    return set(re.findall(r"^\[ *\d+\.\d+\] \d+ (\w+) ", text, re.MULTILINE))
+
+
+def test_D1_log_levels_take_effect(log):
+    assert not levels(log("run", "--log-level", "error"))
+    assert levels(log("run", "--log-level", "info")) == {"info"}
+    text = log("run", "--harts", "2", "--log-level", "debug")
+    assert levels(text) == {"info", "debug"}
+    for component in ("boot", "driver", "smp", "vm"):
+        assert re.search(rf" debug {component}: ", text), component
+
+
+def test_D1_debug_is_another_build_and_says_so(log, tmp_path):
+    assert "debug build" not in log("run")
+    result = caisson("app", "--debug", "--log", tmp_path / "log", "hello")
+    text = (tmp_path / "log").read_text(errors="replace")
+    assert result.status == 0 and "boot: debug build" in text and "debug" in levels(text)
+    assert (ROOT / "build" / "apps" / "hello+DEBUG-y" / "caisson.elf").exists()
