@@ -33,7 +33,7 @@ def backports_sources() -> str:
 
 
 def guest_sources(types: str) -> str:
-    """Debian 13 for riscv64: `deb` for guests, `deb-src` for libfdt."""
+    """Debian 13 for riscv64: `deb` for guests, `deb-src` for libraries."""
     return source(_ARCHIVE, types, "trixie", "riscv64")
 
 

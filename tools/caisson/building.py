@@ -70,7 +70,7 @@ def build_guests() -> None:
 
 def _prepare() -> None:
     packages.ensure("build")
-    fetch.libfdt()
+    fetch.libraries()
 
 
 def make(words: list[str], failure: str, verbose: bool = False) -> None:

@@ -186,7 +186,7 @@ def command_clean(_options) -> int:
 
 def command_fetch(options) -> int:
     folder = fetch.debian(options.update)
-    fetch.libfdt()
+    fetch.libraries()
     print(f"caisson: the guests are in {folder}", file=sys.stderr)
     return 0
 

@@ -1,4 +1,4 @@
-"""Fetching libfdt's sources and Debian's riscv64 kernel and busybox, signatures checked by apt."""
+"""Fetching the sources of libraries, and Debian's riscv64 kernel and busybox, signatures checked by apt."""
 import fcntl
 import hashlib
 import json
@@ -9,44 +9,77 @@ import sys
 import tarfile
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from caisson import apt, initramfs, packages, paths
 from caisson.errors import CannotStart
 
-_LIBFDT_SHA256 = "92d8ca769805ae1f176204230438fe52808f4e1c7944053c9eec0e649b237539"
 _KERNEL, _BUSYBOX = "linux-image-riscv64", "busybox-static"
 _RECORD = "versions.json"
 
 
-def libfdt() -> None:
-    """Make sure that libfdt's sources are where the Makefile looks for them."""
-    target = paths.cache() / "src" / "libfdt"
-    if (target / "libfdt.h").exists():
+@dataclass(frozen=True)
+class Library:
+    """A library of which Debian has the sources: one folder of a source package."""
+
+    name: str
+    package: str
+    sha256: str      # of the package's tarball
+    folder: str      # in it
+    header: str      # a file that is there when all is
+
+    @property
+    def target(self) -> Path:
+        """Where the Makefile looks for it."""
+        return paths.cache() / "src" / self.name
+
+    def is_there(self) -> bool:
+        return (self.target / self.header).exists()
+
+
+LIBRARIES = (
+    Library("libfdt", "device-tree-compiler", "92d8ca769805ae1f176204230438fe52808f4e1c7944053c9eec0e649b237539",
+            "libfdt", "libfdt.h"),
+    Library("fatfs", "micropython", "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea",
+            "lib/oofatfs", "ff.h"),
+)
+
+
+def libraries() -> None:
+    """Make sure that the libraries' sources are there."""
+    if all(library.is_there() for library in LIBRARIES):
         return
     with _lock():
-        if (target / "libfdt.h").exists():
+        missing = [library for library in LIBRARIES if not library.is_there()]
+        if not missing:
             return
         packages.ensure("fetch")
-        _say("fetching libfdt's sources")
         area = apt.Area("sources", apt.guest_sources("deb-src"), foreign=True)
         area.update()
-        with _workplace() as work:
-            area.get(["source", "--download-only", "--tar-only", "device-tree-compiler"],
-                     "libfdt's sources could not be fetched", cwd=work)
-            tarball = _only(work.glob("device-tree-compiler_*.orig.tar.*"), "libfdt's sources")
-            if hashlib.sha256(tarball.read_bytes()).hexdigest() != _LIBFDT_SHA256:
-                raise CannotStart(f"{tarball.name} is not the version of libfdt that Caisson was tested with")
-            _unpack_libfdt(tarball, work / "libfdt")
-            _move(work / "libfdt", target)
+        for library in missing:
+            _fetch_library(area, library)
 
 
-def _unpack_libfdt(tarball: Path, target: Path) -> None:
+def _fetch_library(area: apt.Area, library: Library) -> None:
+    what = f"{library.name}'s sources"
+    _say(f"fetching {what}")
+    with _workplace() as work:
+        area.get(["source", "--download-only", "--tar-only", library.package], f"{what} could not be fetched", cwd=work)
+        tarball = _only(work.glob(f"{library.package}_*.orig.tar.*"), what)
+        if hashlib.sha256(tarball.read_bytes()).hexdigest() != library.sha256:
+            raise CannotStart(f"{tarball.name} is not the version of {library.name} that Caisson was tested with")
+        _unpack(tarball, library.folder, work / library.name)
+        _move(work / library.name, library.target)
+
+
+def _unpack(tarball: Path, folder: str, target: Path) -> None:
+    """The files of one folder of the tarball, whose own top folder has the version in its name."""
     target.mkdir()
     with tarfile.open(tarball) as archive:
         for member in archive:
-            folder, name = os.path.split(member.name)
-            if member.isreg() and os.path.basename(folder) == "libfdt":
+            path, name = os.path.split(member.name)
+            if member.isreg() and path.partition("/")[2] == folder:
                 (target / name).write_bytes(archive.extractfile(member).read())
 
 

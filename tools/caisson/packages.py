@@ -32,6 +32,8 @@ TEST = {
     "libfdt-dev": "/usr/include/libfdt.h",
     "device-tree-compiler": "/usr/bin/dtc",
     "cpio": "/usr/bin/cpio",
+    "dosfstools": "/usr/sbin/mkfs.fat",
+    "mtools": "/usr/bin/mcopy",
     "u-boot-qemu": "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",
     "python3-pytest": f"{_PYTHON}/pytest/__init__.py",
     "python3-pexpect": f"{_PYTHON}/pexpect/__init__.py",
