@@ -1,0 +1,38 @@
+/*
+ * Mutexes: locks whose waiters sleep. For what may take long (a file system that waits
+ * for its disk); everything short takes a spinlock.
+ *
+ * Task context, interrupts on. A mutex is given back by the task that took it, and not taken
+ * twice. Nobody has a place in a line: who finds it free has it. Without CONFIG_MULTITASK
+ * there is nobody to exclude, and a mutex is nothing.
+ */
+#pragma once
+
+#include <caisson/types.h>
+
+#ifdef CONFIG_MULTITASK
+
+#include <caisson/task.h>
+
+struct mutex {
+	struct task *owner;     /* who has it, or NULL; under waiters.lock */
+	struct waitq waiters;
+};
+
+#define MUTEX_INIT(name) { NULL, WAITQ_INIT((name).waiters) }
+
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+#else
+
+struct mutex { };
+
+#define MUTEX_INIT(name) { }
+
+static inline void mutex_init(struct mutex *m) { (void)m; }
+static inline void mutex_lock(struct mutex *m) { (void)m; }
+static inline void mutex_unlock(struct mutex *m) { (void)m; }
+
+#endif
