@@ -1,1 +1,2 @@
+obj-$(CONFIG_FS) += fs/vfs_path.o fs/vfs_mount.o fs/vfs_path_ops.o fs/vfs_file.o
 obj-$(CONFIG_FS_INITRD) += fs/cpio.o

@@ -32,6 +32,10 @@ MOCK_OBJS := $(patsubst %.c,$(UNIT)/%.o,$(filter-out %/filter.c,$(wildcard tests
 # Linked into every test, because nothing refers to it by name.
 HOOK_OBJ  := $(UNIT)/tests/unit/mock/filter.o
 
+# The FatFs library is compiled in with fs/fat (fs/fat/build.mk), sanitizers and all.
+FATFS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/caisson/src/fatfs
+$(UNIT)/fs/fat/%.o: HOST_CFLAGS += -isystem $(FATFS) -Ifs/fat -DFFCONF_H='"fat_config.h"'
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: run build

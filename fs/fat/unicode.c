@@ -1,0 +1,2 @@
+/* The FatFs library's tables of characters, as they are. */
+#include "ffunicode.c"

@@ -1,0 +1,159 @@
+/* What is done to an open file. */
+#include <errno.h>
+
+#include <caisson/mm.h>
+#include <caisson/vfs.h>
+
+#include "vfs_internal.h"
+
+int vfs_close(struct vfs_file *f)
+{
+	int err = 0;
+
+	mutex_lock(&f->mount->lock);
+	if (f->ops->close)
+		err = f->ops->close(f);
+	mutex_unlock(&f->mount->lock);
+	vfs_mount_put(f->mount);
+	kfree(f);
+	return err;
+}
+
+int64_t vfs_read(struct vfs_file *f, void *data, size_t n)
+{
+	int64_t done;
+
+	if (f->flags & VFS_DIRECTORY)
+		return -EISDIR;
+	if (!(f->flags & VFS_READ) || !f->ops->read)
+		return -EBADF;
+	mutex_lock(&f->mount->lock);
+	done = f->ops->read(f, data, n, f->pos);
+	if (done > 0)
+		f->pos += (uint64_t)done;
+	mutex_unlock(&f->mount->lock);
+	return done;
+}
+
+static int size_of(struct vfs_file *f, uint64_t *size)
+{
+	struct vfs_stat st;
+	int err = f->ops->stat(f, &st);
+
+	*size = st.size;
+	return err;
+}
+
+/* Mount's lock held. */
+static int64_t write_locked(struct vfs_file *f, const void *data, size_t n)
+{
+	int64_t done = 0;
+
+	if (f->flags & VFS_APPEND)
+		done = size_of(f, &f->pos);
+	if (done == 0 && n > 0)
+		done = f->ops->write(f, data, n, f->pos);
+	if (done > 0)
+		f->pos += (uint64_t)done;
+	return done;
+}
+
+int64_t vfs_write(struct vfs_file *f, const void *data, size_t n)
+{
+	int64_t done;
+
+	if (!(f->flags & VFS_WRITE) || !f->ops->write)
+		return -EBADF;
+	mutex_lock(&f->mount->lock);
+	done = write_locked(f, data, n);
+	mutex_unlock(&f->mount->lock);
+	return done;
+}
+
+static int base_of(struct vfs_file *f, enum vfs_whence whence, uint64_t *base)
+{
+	switch (whence) {
+	case VFS_SEEK_SET:
+		*base = 0;
+		return 0;
+	case VFS_SEEK_CUR:
+		*base = f->pos;
+		return 0;
+	case VFS_SEEK_END:
+		return size_of(f, base);
+	}
+	return -EINVAL;
+}
+
+/* Mount's lock held. */
+static int64_t seek_locked(struct vfs_file *f, int64_t offset, enum vfs_whence whence)
+{
+	uint64_t base;
+	int64_t pos;
+	int err = base_of(f, whence, &base);
+
+	if (err)
+		return err;
+	if (__builtin_add_overflow((int64_t)base, offset, &pos) || pos < 0)
+		return -EINVAL;
+	f->pos = (uint64_t)pos;
+	return pos;
+}
+
+int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence)
+{
+	int64_t pos;
+
+	if (f->flags & VFS_DIRECTORY)
+		return -EISDIR;
+	mutex_lock(&f->mount->lock);
+	pos = seek_locked(f, offset, whence);
+	mutex_unlock(&f->mount->lock);
+	return pos;
+}
+
+int vfs_truncate(struct vfs_file *f, uint64_t size)
+{
+	int err;
+
+	if (!(f->flags & VFS_WRITE) || !f->ops->truncate)
+		return -EBADF;
+	mutex_lock(&f->mount->lock);
+	err = f->ops->truncate(f, size);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}
+
+int vfs_sync(struct vfs_file *f)
+{
+	int err;
+
+	if (!f->ops->sync)
+		return 0;
+	mutex_lock(&f->mount->lock);
+	err = f->ops->sync(f);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}
+
+int vfs_fstat(struct vfs_file *f, struct vfs_stat *st)
+{
+	int err;
+
+	mutex_lock(&f->mount->lock);
+	err = f->ops->stat(f, st);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}
+
+int vfs_readdir(struct vfs_file *f, struct vfs_dirent *d)
+{
+	int err;
+
+	if (!(f->flags & VFS_DIRECTORY) || !f->ops->readdir)
+		return -ENOTDIR;
+	mutex_lock(&f->mount->lock);
+	err = f->ops->readdir(f, d);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}

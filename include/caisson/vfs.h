@@ -1,0 +1,175 @@
+/*
+ * The file tree: file systems of several kinds below one root.
+ *
+ * A file system is attached ("mounted") at a path, and has everything below that path,
+ * except where another one is mounted further down. Paths are absolute; "." and "..",
+ * and several slashes in a row, are resolved by their text, which is right as long as no
+ * file system follows symbolic links. A mount point need not exist as a directory.
+ *
+ * What a kind of file system is able to do stands in its struct fs_type and in the
+ * struct vfs_file_ops of the files that it opens. What it leaves NULL it cannot do.
+ *
+ * Locking: each mount has a mutex, held during every call of a function of its fs_type
+ * and of its files, so that file systems need no lock of their own. The table of mounts
+ * has one, which is never held during such a call except mount() and unmount(); order: the
+ * table's, then a mount's. One struct vfs_file may be used by several tasks.
+ *
+ * Every struct vfs_file_ops has stat; every fs_type mount, unmount, open and stat.
+ *
+ * All functions: task context, and negative errno on failure. Errors that any of them may return
+ * beside those named: -ENOMEM; -EIO and -ETIMEDOUT of a device; -EINVAL for a path that is not absolute;
+ * -ENAMETOOLONG; -ENOENT also where nothing is mounted; -ENOTDIR.
+ */
+#pragma once
+
+#include <caisson/list.h>
+#include <caisson/mutex.h>
+#include <caisson/types.h>
+
+#define VFS_PATH_MAX 1024 /* bytes, with the NUL */
+#define VFS_NAME_MAX 255  /* bytes of one component */
+
+/** How to open. At least one of the first two, except for directories. */
+enum {
+	VFS_READ = 1,
+	VFS_WRITE = 2,
+	VFS_CREATE = 4,     /* if there is no such file */
+	VFS_EXCLUSIVE = 8,  /* with VFS_CREATE: -EEXIST if there is one */
+	VFS_TRUNCATE = 16,  /* needs VFS_WRITE */
+	VFS_APPEND = 32,    /* each write goes to the end; needs VFS_WRITE */
+	VFS_DIRECTORY = 64, /* a directory, for vfs_readdir; -ENOTDIR if it is none. Alone or with VFS_READ. */
+};
+
+/** Flags of vfs_mount. */
+enum { VFS_READ_ONLY = 1 };
+
+enum vfs_kind {
+	VFS_FILE, VFS_DIR,
+	VFS_OTHER,          /* something else, which is seen but cannot be opened */
+};
+
+struct vfs_stat {
+	enum vfs_kind kind;
+	unsigned mode;      /* permissions, as in POSIX: 0755 */
+	uint64_t size;      /* bytes; 0 for directories */
+	uint64_t mtime;     /* last change of the contents, seconds since 1970 */
+};
+
+struct vfs_dirent {
+	enum vfs_kind kind;
+	char name[VFS_NAME_MAX + 1]; /* UTF-8 */
+};
+
+enum vfs_whence { VFS_SEEK_SET, VFS_SEEK_CUR, VFS_SEEK_END };
+
+struct vfs_mount;
+struct vfs_file;
+
+/** A kind of file system. Paths are relative to the mount, resolved, without a slash at either end; "" is its root. */
+struct fs_type {
+	const char *name;
+	/** Attach to `source`; sets m->data, and m->read_only where it cannot be written. */
+	int (*mount)(struct vfs_mount *m, const char *source);
+	/** Give up what mount made. Everything is detached in any case; an error says that data was lost. */
+	int (*unmount)(struct vfs_mount *m);
+	/** Sets f->ops and f->data. Never asked to write or create where m->read_only. */
+	int (*open)(struct vfs_mount *m, const char *path, unsigned flags, struct vfs_file *f);
+	int (*stat)(struct vfs_mount *m, const char *path, struct vfs_stat *st);
+	/* The following are never called with "" nor where m->read_only. */
+	int (*mkdir)(struct vfs_mount *m, const char *path);
+	int (*unlink)(struct vfs_mount *m, const char *path);
+	int (*rmdir)(struct vfs_mount *m, const char *path);
+	int (*rename)(struct vfs_mount *m, const char *from, const char *to);
+	int (*sync)(struct vfs_mount *m);
+	struct list node;
+};
+
+struct vfs_file_ops {
+	/** f is freed afterwards in any case; an error says that data was lost. */
+	int (*close)(struct vfs_file *f);
+	/** @return bytes, fewer than n only at the end or where the rest failed; or -errno with none. */
+	int64_t (*read)(struct vfs_file *f, void *data, size_t n, uint64_t pos);
+	int64_t (*write)(struct vfs_file *f, const void *data, size_t n, uint64_t pos);
+	int (*truncate)(struct vfs_file *f, uint64_t size);
+	int (*sync)(struct vfs_file *f);
+	int (*stat)(struct vfs_file *f, struct vfs_stat *st);
+	/** Directories. @return 1 with the next entry, 0 at the end. Entries "." and ".." are left out. */
+	int (*readdir)(struct vfs_file *f, struct vfs_dirent *d);
+};
+
+struct vfs_mount {
+	const struct fs_type *type;
+	char *path;         /* resolved; "" for the root, else "/disk" */
+	bool read_only;
+	void *data;         /* the file system's */
+	unsigned users;     /* open files and calls under way; under the table's lock */
+	struct mutex lock;
+	struct list node;
+};
+
+struct vfs_file {
+	const struct vfs_file_ops *ops;
+	struct vfs_mount *mount;
+	unsigned flags;
+	uint64_t pos;       /* under the mount's lock */
+	void *data;         /* the file system's */
+};
+
+/** Announce a kind of file system; it stays for good. Boot (a constructor) or task context. */
+void vfs_register(struct fs_type *type);
+
+/**
+ * Mount `source` (for "fat" the name of a block device) at a path.
+ * @return 0; -ENODEV no such kind or source; -EBUSY something is mounted at this very path; -EINVAL the
+ *         source holds no such file system, or a damaged one.
+ */
+int vfs_mount(const char *type, const char *source, const char *path, unsigned flags) __must_check;
+/** Write everything back and detach. @return 0; -EBUSY files are open or something is mounted below; -EINVAL no mount. */
+int vfs_unmount(const char *path) __must_check;
+/** Call fn with every mount until it returns false. fn must not call functions of this file. */
+void vfs_for_each_mount(bool (*fn)(const struct vfs_mount *m, void *arg), void *arg);
+
+/**
+ * Open a file or directory.
+ * @return 0; -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -EROFS, -ENOSPC; -EACCES the file is marked as read-only;
+ *         -ENOTSUP it is neither a file nor a directory; -EINVAL flags.
+ */
+int vfs_open(const char *path, unsigned flags, struct vfs_file **out) __must_check;
+/** The file is closed in any case; an error says that written data may be lost. */
+int vfs_close(struct vfs_file *f);
+
+/** Read at the file's position and move it. @return bytes, 0 at the end; -EBADF not open for reading; -EISDIR. */
+int64_t vfs_read(struct vfs_file *f, void *data, size_t n) __must_check;
+/** Write likewise. A gap before the position reads as zeros. @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF. */
+int64_t vfs_write(struct vfs_file *f, const void *data, size_t n) __must_check;
+/** Move the position, also beyond the end. @return the new one, or -EINVAL (negative, or more than INT64_MAX), -EISDIR. */
+int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence) __must_check;
+/** Make the file this long; what is new reads as zeros. @return 0, -EBADF, -ENOSPC, -EFBIG. */
+int vfs_truncate(struct vfs_file *f, uint64_t size) __must_check;
+/** What was written to the file is on the medium when this returns 0. */
+int vfs_sync(struct vfs_file *f) __must_check;
+int vfs_fstat(struct vfs_file *f, struct vfs_stat *st) __must_check;
+/** @return 1 with the next entry of a directory, 0 at its end, -ENOTDIR. */
+int vfs_readdir(struct vfs_file *f, struct vfs_dirent *d) __must_check;
+
+int vfs_stat(const char *path, struct vfs_stat *st) __must_check;
+/** @return 0; -EEXIST, -ENOSPC, -EROFS. */
+int vfs_mkdir(const char *path) __must_check;
+/** Remove a file. @return 0; -EISDIR, -EROFS, -EACCES; -EBUSY it is open and the file system needs it. */
+int vfs_unlink(const char *path) __must_check;
+/** Remove a directory. @return 0; -ENOTEMPTY, -EROFS; -EBUSY it is open, or the root of a mount. */
+int vfs_rmdir(const char *path) __must_check;
+/**
+ * Give a file or directory another name, in place of a file or an empty directory that had it.
+ * @return 0; -EXDEV to another mount; -EINVAL into itself; -EISDIR, -ENOTDIR, -ENOTEMPTY the other one is
+ *         not alike or not empty; -EBUSY, -ENOSPC, -EROFS.
+ */
+int vfs_rename(const char *from, const char *to) __must_check;
+/** Everything that was written to any file system is on its medium when this returns 0. */
+int vfs_sync_all(void) __must_check;
+
+/**
+ * Resolve an absolute path: "/a//./b/../c/" becomes "/a/c", and "/" becomes "". out has VFS_PATH_MAX bytes.
+ * @return 0, -EINVAL (not absolute), -ENAMETOOLONG.
+ */
+int vfs_resolve(const char *path, char *out) __must_check;
