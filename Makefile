@@ -109,8 +109,9 @@ $(O)/caisson.bin: $(O)/caisson.elf
 
 -include $(OBJS:.o=.d) $(S)/asm_offsets.d
 
+DATABASE ?= compile_commands.json
 compile_commands.json:
-	@$(MAKE) --no-print-directory -Bnk FLAVOUR=$(FLAVOUR) 2>/dev/null | $(PYTHON) tools/compile_commands.py > $@
+	@$(MAKE) --no-print-directory -Bnk FLAVOUR=$(FLAVOUR) APP="$(APP)" SET="$(SET)" 2>/dev/null | $(PYTHON) tools/compile_commands.py > $(DATABASE)
 
 clean:
 	rm -rf build compile_commands.json

@@ -1,18 +1,24 @@
 """D1: gdb from the first instruction on, what our gdb commands show, and what --log-level and --debug change."""
+import json
 import re
 import socket
 
 import pytest
 
-from machines import ROOT, caisson, guest
+from machines import ROOT, caisson, guest, kill_all, run, start
+
+
+def free_port() -> int:
+    """Tests run side by side."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def gdb(words: list, commands: list) -> str:
     """What gdb and the machine print for `./caisson debug WORDS`, driven by a script."""
     what = words[: words[0] == "app"]
-    with socket.socket() as probe:  # tests run side by side
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     script = [word for command in commands for word in ("-ex", command)]
     result = caisson("debug", *what, "--gdb", port, *words[len(what):], "--", "-batch", *script)
     assert "Error occurred in Python" not in result.err, result.err
@@ -111,3 +117,28 @@ def test_D1_debug_is_another_build_and_says_so(log, tmp_path):
     text = (tmp_path / "log").read_text(errors="replace")
     assert result.status == 0 and "boot: debug build" in text and "debug" in levels(text)
     assert (ROOT / "build" / "apps" / "hello+DEBUG-y" / "caisson.elf").exists()
+
+
+def editor_file(name: str) -> dict:
+    return json.loads((ROOT / ".vscode" / name).read_text().replace("${workspaceFolder}", str(ROOT))
+                      .replace("${input:application}", "hello"))
+
+
+def test_D2_the_editor_attaches_to_what_its_task_starts():
+    """What the editor does with launch.json and tasks.json, on another port."""
+    launch = next(one for one in editor_file("launch.json")["configurations"] if one["name"] == "Application")
+    task = next(one for one in editor_file("tasks.json")["tasks"] if one["label"] == launch["preLaunchTask"])
+    port = str(free_port())
+    machine = start([ROOT / task["command"], *(port if word == "1234" else word for word in task["args"])])
+    try:
+        ready = task["problemMatcher"]["background"]["endsPattern"]
+        assert any(re.match(ready, line.decode()) for line in machine.stderr)
+        setup = [word for command in launch["setupCommands"] for word in ("-ex", command["text"])]
+        result = run([launch["miDebuggerPath"], "-q", "-batch", launch["program"], *setup,
+                      "-ex", f"target remote localhost:{port}", "-ex", "break main", "-ex", "continue", "-ex", "caisson harts"])
+        assert re.search(r"Breakpoint 1, main \(\) at apps/hello/main\.c:\d+", result.text), result.err
+        assert re.search(r" main \(apps/hello/main\.c:\d+\)$", result.text, re.MULTILINE)
+        out, _ = machine.communicate(timeout=20)  # gdb has gone: the program goes on
+        assert machine.returncode == 0 and out == b"hello from Caisson\n"
+    finally:
+        kill_all(machine)
