@@ -67,6 +67,8 @@ struct blk {
 	struct slot slots[];
 };
 
+static unsigned n_devices;
+
 static struct blk *blk_of(struct block_device *dev)
 {
 	return container_of(dev, struct blk, dev);
@@ -493,7 +495,6 @@ static void publish(struct blk *blk, unsigned number)
 
 static int blk_probe(struct virtio_device *vdev)
 {
-	static unsigned n_devices;
 	struct virtq *vq;
 	struct blk *blk;
 	int error = n_devices < NAMES ? virtq_create(vdev, 0, VIRTQ_MAX, blk_used, &vq) : -ENOSPC;

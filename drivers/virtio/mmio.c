@@ -198,11 +198,10 @@ static int map_registers(struct mmio *m, const void *fdt, int node)
 
 static int connect_interrupt(struct mmio *m, const void *fdt, int node)
 {
-	uint32_t irq;
+	unsigned irq;
+	int error = IS_ENABLED(CONFIG_IRQ) ? irq_find(fdt, node, 0, &irq) : -ENODEV;
 
-	if (!IS_ENABLED(CONFIG_IRQ) || dt_u32(fdt, node, "interrupts", 0, &irq))
-		return -ENOENT;
-	return irq_register(irq, mmio_interrupt, m);
+	return error ? error : irq_register(irq, mmio_interrupt, m);
 }
 
 /* Its interrupt comes first, while the device is still silent: a driver learns whether there is one. */
