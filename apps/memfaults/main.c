@@ -1,14 +1,14 @@
 /*
- * Memory used wrongly, one fault per start (boot argument fault=NAME): a debug build names
+ * Memory used wrongly, one fault per start (the first argument): a debug build names
  * what happened and who allocated and freed the memory, and ends with status 3.
- * fault=leak is only reported at exit.
+ * A leak is only reported at exit.
  */
 #include <string.h>
 
 #include <caisson/console.h>
-#include <caisson/dt.h>
 #include <caisson/init.h>
 #include <caisson/mm.h>
+#include <caisson/print.h>
 
 #define OBJECT 100
 
@@ -126,7 +126,8 @@ int main(void)
 	static const char end[] = "memfaults: the end\n";
 	char fault[32] = "none";
 
-	boot_arg("fault", fault, sizeof(fault));
+	if (app_arg(0, fault, sizeof(fault)) < 0)
+		strcpy(fault, "none");
 	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++)
 		if (strcmp(fault, faults[i].name) == 0 && faults[i].run)
 			faults[i].run();

@@ -57,7 +57,7 @@ def image_of(heap: str):
 
 def faulty(tmp_path, heap: str, fault: str, status: int):
     log = tmp_path / "log"
-    result = caisson("app", "--quiet", "--icount", "--log", log, "--set", f"HEAP_{heap}=y", "memfaults", f"fault={fault}")
+    result = caisson("app", "--quiet", "--icount", "--log", log, "--set", f"HEAP_{heap}=y", "memfaults", fault)
     text = log.read_text(errors="replace")
     assert result.status == status, text + result.err
     return result, text
