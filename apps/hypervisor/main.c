@@ -73,10 +73,28 @@ static int enable_virtualization(void)
 	return failed ? -1 : 0;
 }
 
+/* From the first VM's start to the last one's end. @return the machine's status. */
+static int run_vms(bool batch)
+{
+	int vms = vms_start();
+
+	if (vms < 0)
+		return vms == -ENOMEM ? STATUS_CANNOT_START : STATUS_CONFIG;
+	if (vms == 0 && batch) {
+		report_error("the bundle describes no VM");
+		return STATUS_CONFIG;
+	}
+	if (batch)
+		console_mux_attach(vm_by_id(0)); /* for the input */
+	else
+		monitor_start();
+	return vms_supervise(batch);
+}
+
 int main(void)
 {
 	bool batch = boot_arg("batch", NULL, 0);
-	int vms;
+	int status;
 
 	log_info("Caisson hypervisor, %u harts", hart_count());
 	if (enable_virtualization()) {
@@ -94,16 +112,7 @@ int main(void)
 	vcpu_init_hooks();
 	guest_isa_init();
 	console_mux_init(batch);
-	vms = vms_start();
-	if (vms < 0)
-		return vms == -ENOMEM ? STATUS_CANNOT_START : STATUS_CONFIG;
-	if (vms == 0 && batch) {
-		report_error("the bundle describes no VM");
-		return STATUS_CONFIG;
-	}
-	if (batch)
-		console_mux_attach(vm_by_id(0)); /* for the input */
-	else
-		monitor_start();
-	return vms_supervise(batch);
+	status = run_vms(batch);
+	vms_destroy();
+	return status;
 }

@@ -56,6 +56,7 @@ static int start_one(const struct file *description)
 	error = vm_config_parse(description->data, description->size, config, err, sizeof(err));
 	if (error) {
 		report_error("%s: %s", config->name[0] ? config->name : description->path, err);
+		kfree(config);
 		return error;
 	}
 	error = vm_create(config, &vm, err, sizeof(err));
@@ -63,6 +64,8 @@ static int start_one(const struct file *description)
 		error = vm_boot(vm, err, sizeof(err));
 	if (error)
 		report_error("%s: %s", config->name, why(error, err));
+	if (!vm)
+		kfree(config);
 	return error;
 }
 
@@ -90,6 +93,21 @@ int vms_start(void)
 	}
 	vm_for_each(start_in_turn, NULL);
 	return n;
+}
+
+static bool destroy(struct vm *vm, void *arg)
+{
+	void *config = (void *)(uintptr_t)vm->config;
+
+	(void)arg;
+	vm_destroy(vm);
+	kfree(config);
+	return true;
+}
+
+void vms_destroy(void)
+{
+	vm_for_each(destroy, NULL);
 }
 
 static bool is_alive(struct vm *vm, void *arg)

@@ -12,3 +12,5 @@ int vms_supervise(bool batch);
 void vms_poweroff(void);
 /** One line on the error channel, for a person. */
 void report_error(const char *fmt, ...) __printf(1, 2);
+/** Give back what all VMs have. None runs, and the monitor has stopped. */
+void vms_destroy(void);

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from machines import ROOT, caisson, run
+from machines import ROOT, batch, caisson, guest, run
 
 OBJECTS = ["address space", "device window", "task", "new stack", "task with a new stack",
            *[f"frames of order {order}" for order in range(11)],
@@ -83,3 +83,16 @@ def test_release_build_has_none_of_it():
         assert re.search(rf"\b{name}$", names, re.MULTILINE)
     for name in ("alloc_fails", "alloc_count", "heap_leak_mark", "heap_leak_report", "frame_debug_", "malloc", "sbrk"):
         assert name not in names
+
+
+@pytest.mark.parametrize("words", [("--kernel", guest("hello")), ("--kernel", guest("probe"), "--append", "test=smp fences=5",
+                                                                   "--cpus", "2", "--harts", "2")])
+def test_M3_vms_leave_nothing(tmp_path, words):
+    from caisson import building
+
+    debug = building.variant(debug=True)
+    building.build(debug)
+    log = tmp_path / "log"
+    result = batch("--log", log, "--memory", "32M", *words, environment={"CAISSON_IMAGE": str(debug.image)})
+    assert result.status == 0, result.err
+    assert "heap: no leaks" in log.read_text()
