@@ -1,14 +1,14 @@
 /*
  * Two locks, taken in both orders: never at the same time, so that nothing hangs.
  * A debug build says so all the same and ends with status 3. Another fault is
- * chosen by the boot argument fault=again|unlock|irq.
+ * chosen by an argument: again, unlock or irq.
  */
 #include <string.h>
 
 #include <arch/cpu.h>
 #include <caisson/console.h>
-#include <caisson/dt.h>
 #include <caisson/init.h>
+#include <caisson/print.h>
 #include <caisson/spinlock.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
@@ -68,7 +68,7 @@ int main(void)
 	char fault[8] = "";
 	static const char unseen[] = "nobody noticed\n";
 
-	boot_arg("fault", fault, sizeof(fault));
+	(void)!app_arg(0, fault, sizeof(fault));
 	if (strcmp(fault, "again") == 0) {
 		take_both(&first, &first);
 	} else if (strcmp(fault, "unlock") == 0) {

@@ -34,7 +34,7 @@ def test_B8_harts_go_and_come_back_in_a_debug_build():
 ])
 def test_debug_build_reports_locks_used_wrongly(tmp_path, fault, said):
     log = tmp_path / "log"
-    result = caisson("app", "--quiet", "--icount", "--harts", 2, "--log", log, "lockorder", f"fault={fault}")
+    result = caisson("app", "--quiet", "--icount", "--harts", 2, "--log", log, "lockorder", fault)
     text = log.read_text(errors="replace") + result.err
     assert result.status == 3, text
     assert "nobody noticed" not in result.text
