@@ -10,6 +10,7 @@
 
 #define TASKS 10000
 #define AT_ONCE 20
+#define WARM_UP 500
 
 static unsigned ended;
 
@@ -50,19 +51,26 @@ static bool spawn(unsigned n)
 	return true;
 }
 
+static bool spawn_all(unsigned n)
+{
+	for (ended = 0; ended < n;)
+		if (!spawn(AT_ONCE))
+			return false;
+	return true;
+}
+
 static bool many_come_and_go(void)
 {
 	uint64_t frames;
 	size_t heap;
 
-	if (!spawn(AT_ONCE)) /* stacks are kept for the next tasks, so these have made all there ever are */
+	/* Stacks are kept for the next tasks, and a debug build keeps freed memory for a while. */
+	if (!spawn_all(WARM_UP))
 		return false;
 	frames = frame_free_count();
 	heap = heap_in_use();
-	ended = 0;
-	while (ended < TASKS)
-		if (!spawn(AT_ONCE))
-			return false;
+	if (!spawn_all(TASKS))
+		return false;
 	print("%u tasks ended; frames: %+ld, heap: %+ld bytes\n", ended, (long)(frame_free_count() - frames),
 	      (long)(heap_in_use() - heap));
 	return true;
