@@ -9,6 +9,7 @@ from caisson import building, packages, paths, process
 from caisson.machine import DEFAULT_GDB_PORT
 from caisson.runner import image_to_run
 
+_CONNECT_LIMIT = 60  # seconds that gdb tries for: QEMU may have to wait for somebody else's build
 HELPER = paths.ROOT / "tools" / "gdb" / "caisson.py"  # the command `caisson`
 
 
@@ -30,7 +31,8 @@ def run(words: list[str], port: int | None, variant: building.Variant, gdb_words
 def _run_gdb(symbols: Path, port: int, gdb_words: list[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is gdb's
     command = ["gdb-multiarch", "-q", str(symbols), "-ex", "set confirm off",
-               "-ex", f"source {HELPER}", "-ex", f"target remote 127.0.0.1:{port}", *gdb_words]
+               "-ex", f"source {HELPER}",
+               "-ex", f"set tcp connect-timeout {_CONNECT_LIMIT}", "-ex", f"target remote 127.0.0.1:{port}", *gdb_words]
     with process.spawn(command, process_group=None) as gdb:
         return gdb.wait()
 

@@ -211,7 +211,7 @@ def _usable(fd: int) -> int | None:
 def image_to_run(variant: building.Variant) -> Path:
     """The image to start, brought up to date. CAISSON_IMAGE stands for the hypervisor as it is, if it is set."""
     given = os.environ.get("CAISSON_IMAGE")
-    if given and variant == building.Variant():
+    if given and variant.flavour == "hypervisor" and not variant.app:
         if not os.path.isfile(given):
             raise CannotStart(f"CAISSON_IMAGE={given}: no such file")
         return Path(given)
