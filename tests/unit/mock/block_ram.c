@@ -9,8 +9,70 @@ uint64_t mock_disk_fail_at, mock_disk_calls;
 int mock_disk_error = -EIO;
 unsigned char *mock_disk_image;
 
+/* What was changed since the image was kept. */
+static unsigned char *kept;
+static uint64_t kept_sectors;
+static bool *is_changed;
+static uint64_t *changed, n_changed;
+
+static void note_change(uint64_t sector)
+{
+	if (!kept || is_changed[sector])
+		return;
+	is_changed[sector] = true;
+	changed[n_changed++] = sector;
+}
+
+static void forget(void)
+{
+	free(kept);
+	free(is_changed);
+	free(changed);
+	kept = NULL;
+	is_changed = NULL;
+	changed = NULL;
+}
+
+void mock_disk_keep(void)
+{
+	forget();
+	kept_sectors = mock_disk.n_sectors;
+	kept = malloc(kept_sectors * BLOCK_SECTOR);
+	is_changed = calloc(kept_sectors, sizeof(*is_changed));
+	changed = calloc(kept_sectors, sizeof(*changed));
+	assert_true(kept && is_changed && changed);
+	memcpy(kept, mock_disk_image, kept_sectors * BLOCK_SECTOR);
+	n_changed = 0;
+}
+
+void mock_disk_restore(void)
+{
+	while (n_changed > 0) {
+		uint64_t sector = changed[--n_changed];
+
+		is_changed[sector] = false;
+		memcpy(mock_disk_image + sector * BLOCK_SECTOR, kept + sector * BLOCK_SECTOR, BLOCK_SECTOR);
+	}
+	mock_disk.n_sectors = kept_sectors;
+}
+
+void mock_disk_poke(uint64_t at, unsigned char byte)
+{
+	note_change(at / BLOCK_SECTOR);
+	mock_disk_image[at] = byte;
+}
+
+bool mock_disk_changed_below(uint64_t sector)
+{
+	for (uint64_t i = 0; i < n_changed; i++)
+		if (changed[i] < sector)
+			return true;
+	return false;
+}
+
 void mock_disk_set(const void *image, size_t size)
 {
+	forget();
 	free(mock_disk_image);
 	mock_disk.n_sectors = size / BLOCK_SECTOR;
 	mock_disk.read_only = false;
@@ -70,9 +132,12 @@ int block_write(struct block_device *dev, uint64_t sector, const void *data, uin
 {
 	int err = dev->read_only ? -EROFS : check(dev, sector, n);
 
-	if (!err)
-		memcpy(mock_disk_image + sector * BLOCK_SECTOR, data, n * BLOCK_SECTOR);
-	return err;
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < n; i++)
+		note_change(sector + i);
+	memcpy(mock_disk_image + sector * BLOCK_SECTOR, data, n * BLOCK_SECTOR);
+	return 0;
 }
 
 int block_flush(struct block_device *dev)

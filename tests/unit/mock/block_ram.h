@@ -17,6 +17,13 @@ extern unsigned char *mock_disk_image;
 
 /** A device with these bytes; what is left over beyond whole sectors does not count. */
 void mock_disk_set(const void *image, size_t size);
+/** Remember this image; from now on mock_disk_restore() brings it back, however it was changed. */
+void mock_disk_keep(void);
+void mock_disk_restore(void);
+/** Change a byte behind everybody's back. */
+void mock_disk_poke(uint64_t at, unsigned char byte);
+/** Was a sector below this one changed since mock_disk_keep() or mock_disk_restore()? */
+bool mock_disk_changed_below(uint64_t sector);
 /** The same from a file, and back to one. */
 void mock_disk_load(const char *file);
 void mock_disk_save(const char *file);
