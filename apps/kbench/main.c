@@ -207,6 +207,7 @@ static void bench_wake(void)
 
 int main(void)
 {
+	print("ticks-at-main %lu\n", (unsigned long)time_now()); /* first of all; bench takes the firmware's off */
 	trap_register(CAUSE_BREAKPOINT, skip_breakpoint);
 	timer_init(&timer, never);
 	loop_cost = count(do_nothing);
