@@ -7,6 +7,7 @@
 #include <arch/cpu.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
+#include <caisson/mutex.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
 
@@ -25,6 +26,8 @@ struct batch {
 static struct list devices = LIST_INIT(devices);
 /* One for all: a batch with a queue of its own could be gone before its last notification. */
 static struct waitq finished = WAITQ_INIT(finished);
+/* Held while a part of a unit is read, changed and written: another part of it must not be lost. */
+static struct mutex part_mutex = MUTEX_INIT(part_mutex);
 
 void block_register(struct block_device *dev)
 {
@@ -97,15 +100,16 @@ static void request_done(struct block_request *rq)
 		waitq_notify_all(&finished);
 }
 
-static bool can_sleep(const struct block_device *dev)
+/* Not at boot, and not with interrupts off. */
+static bool in_task(void)
 {
-	return IS_ENABLED(CONFIG_MULTITASK) && !dev->polled && irq_enabled() && task_current();
+	return IS_ENABLED(CONFIG_MULTITASK) && irq_enabled() && task_current();
 }
 
 /* Bounded: the driver ends every request at its deadline, when polled too. */
 static void wait(struct block_device *dev, struct batch *b)
 {
-	if (can_sleep(dev))
+	if (in_task() && !dev->polled)
 		(void)waitq_wait(&finished, is_finished, b, time_now() + time_from_us(SLEEP_US));
 	while (!is_finished(b)) {
 		dev->ops->poll(dev);
@@ -167,29 +171,43 @@ static int transfer_units(struct block_device *dev, struct block_request all)
 	return error;
 }
 
-/* A part of one unit: the whole of it is read and, with the new part in it, written again. */
-static int transfer_part(struct block_device *dev, const struct block_request *part)
+/* The unit around `part`, in memory at `unit`. */
+static int change_unit(struct block_device *dev, const struct block_request *part, char *unit)
 {
 	size_t offset = part->sector % dev->unit * BLOCK_SECTOR, size = (size_t)part->n_sectors * BLOCK_SECTOR;
-	char *unit = kalloc((size_t)dev->unit * BLOCK_SECTOR);
 	struct block_request whole = {
 		.op = BLOCK_READ,
 		.sector = part->sector - part->sector % dev->unit,
 		.n_sectors = dev->unit,
 		.data = unit,
 	};
+	int error = transfer_units(dev, whole);
+
+	if (error)
+		return error;
+	if (part->op == BLOCK_READ) {
+		memcpy(part->data, unit + offset, size);
+		return 0;
+	}
+	memcpy(unit + offset, part->data, size);
+	whole.op = BLOCK_WRITE;
+	return transfer_units(dev, whole);
+}
+
+/* A part of one unit: the whole of it is read and, with the new part in it, written again. */
+static int transfer_part(struct block_device *dev, const struct block_request *part)
+{
+	char *unit = kalloc((size_t)dev->unit * BLOCK_SECTOR);
+	bool exclusive = part->op == BLOCK_WRITE && in_task();
 	int error;
 
 	if (!unit)
 		return -ENOMEM;
-	error = transfer_units(dev, whole);
-	if (!error && part->op == BLOCK_READ)
-		memcpy(part->data, unit + offset, size);
-	if (!error && part->op == BLOCK_WRITE) {
-		memcpy(unit + offset, part->data, size);
-		whole.op = BLOCK_WRITE;
-		error = transfer_units(dev, whole);
-	}
+	if (exclusive)
+		mutex_lock(&part_mutex);
+	error = change_unit(dev, part, unit);
+	if (exclusive)
+		mutex_unlock(&part_mutex);
 	kfree(unit);
 	return error;
 }

@@ -69,8 +69,7 @@ int block_submit(struct block_device *dev, struct block_request *rq) __must_chec
 
 /**
  * Transfer n sectors (0 is nothing) and wait, in as many requests as the device needs, several at once. Units need
- * not be kept to: then a unit is read, changed and written again, so do not write to two parts of one at the same
- * time. Task context, or boot (then it polls).
+ * not be kept to: then a whole unit is read, changed and written again. Task context, or boot (then it polls).
  * @return 0; -EINVAL beyond the device's end; -EROFS; -EIO; -ENOMEM; -ETIMEDOUT when the device does not answer in
  * BLOCK_TIMEOUT_US. After an error any part may have been transferred.
  */
