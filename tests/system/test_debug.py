@@ -75,6 +75,20 @@ def test_D1_vms():
     assert re.search(r"guest/0 +running +0 +vcpu", out)
 
 
+def test_D1_while_a_guest_runs():
+    """One hart is at the guest's first instruction and sees its memory, the other is in the kernel."""
+    at_guest = ["break vm_start", "continue", "hbreak *0x80200000", "continue"]
+    out = gdb(["--harts", "2", "--kernel", guest("tick")],
+              [*at_guest, "print $pc", "caisson harts", "caisson vms", "info registers sp", "caisson tasks bt", "info registers sp"])
+    assert re.search(r"\$1 = .*0x80200000", out)
+    assert re.search(r"guest/0 +not in the kernel", out)
+    assert re.search(r"vCPU 0: started, in the guest on hart \d, ", out)
+    assert re.search(r"gc_loop \(.*\) at core/task/gc\.c:\d+", out)
+    assert len(set(re.findall(r"^sp +(0x\w+)", out, re.MULTILINE))) == 1
+    out = gdb(["--harts", "1", "--kernel", guest("tick")], [*at_guest, "caisson harts"])
+    assert "no hart sees the kernel's memory now" in out
+
+
 def test_D1_what_an_image_lacks_is_said():
     result = caisson("debug", "app", "hello", "--", "-batch", "-ex", "break main", "-ex", "continue",
                      "-ex", "caisson tasks")

@@ -5,7 +5,6 @@
 import gdb
 
 ENTRY = 0x8020_0000  # where QEMU's firmware jumps to
-CALLEE_SAVED = ["s%d" % n for n in range(12)]
 TASK_STATES = {0: "ready", 1: "running", 2: "blocked", 3: "exited"}
 VM_STATES = {0: "created", 1: "booted", 2: "running", 3: "ending", 4: "ended"}
 HSM_STATES = {0: "started", 1: "stopped", 2: "starting", 3: "stopping", 4: "suspended", 5: "suspending", 6: "resuming"}
@@ -180,19 +179,20 @@ class Tasks(gdb.Command):
 
 def show_saved_backtrace(context):
     """A task that does not run: the hart is shown its saved registers for a moment."""
-    names = ["pc", "ra", "sp", *CALLEE_SAVED]
-    values = [context["ra"], context["ra"], context["sp"], *(context["s"][n] for n in range(12))]
-    values = [int(value) & (1 << 64) - 1 for value in values]
-    gdb.execute("frame 0", to_string=True)
-    before = [register(name) for name in names]
+    saved = {"ra": context["ra"], "sp": context["sp"], **{f"s{n}": context["s"][n] for n in range(12)}, "pc": context["ra"]}
+    gdb.newest_frame().select()
+    before = {name: register(name) for name in saved}
     try:
-        for name, value in zip(names, values):
-            gdb.execute(f"set ${name} = {value:#x}")
+        set_registers({name: int(value) & (1 << 64) - 1 for name, value in saved.items()})
         gdb.execute("backtrace")
     finally:
-        gdb.execute("frame 0", to_string=True)
-        for name, value in zip(names, before):
-            gdb.execute(f"set ${name} = {value:#x}")
+        set_registers(before)
+
+
+def set_registers(values):
+    for name, value in values.items():
+        gdb.newest_frame().select()  # each change may make another frame the selected one
+        gdb.execute(f"set ${name} = {value:#x}")
 
 
 class Vms(gdb.Command):
