@@ -97,8 +97,8 @@ def words_for(run: Run, folder: Path) -> list[str]:
 @pytest.mark.parametrize("run", all_runs())
 def test_app(run, tmp_path):
     result = caisson("app", *words_for(run, tmp_path), run.app, *run.args, timeout=run.timeout)
+    assert result.status == run.status, f"{result.text}\n{result.err}"
     log = (tmp_path / "log").read_text(errors="replace")
-    assert result.status == run.status, f"{result.text}\n{result.err}\n{log[-3000:]}"
     assert_lines(result.text.splitlines(), run.expectation)
     for pattern in run.log:
         assert re.search(pattern, log, re.MULTILINE), f"the log has no {pattern!r}:\n{log[-3000:]}"
