@@ -1,6 +1,5 @@
 /*
- * The initrd as a read-only file system: a reader of cpio archives in the
- * "newc" format (cpio(5), "New ASCII Format").
+ * The initrd: a reader of cpio archives in the "newc" format (cpio(5), "New ASCII Format").
  *
  * An archive is a row of entries: a header of hexadecimal text, the name, the
  * data; name and data are padded to 4 bytes, counted from the archive's start.
@@ -20,12 +19,10 @@ struct cpio_header {
 _Static_assert(sizeof(struct cpio_header) == 110, "newc header");
 
 #define CPIO_TRAILER "TRAILER!!!"
-#define CPIO_MODE_TYPE 0170000u
-#define CPIO_MODE_REGULAR 0100000u
 
 struct cpio_entry {
-	struct file file;
-	bool regular, trailer;
+	struct initrd_entry entry;
+	bool trailer;
 	uint64_t next;         /* offset of the entry that follows */
 };
 
@@ -90,12 +87,12 @@ static int entry_read(uint64_t offset, struct cpio_entry *e)
 {
 	const struct cpio_header *h = (const void *)(archive.start + offset);
 	uint64_t name_at = offset + sizeof(*h), data_at;
-	uint32_t mode, size, name_size;
+	uint32_t mode, mtime, size, name_size;
 
 	if (!fits(offset, sizeof(*h)) || !magic_known(h))
 		return -EINVAL;
 	if (!hex_field(h->mode, &mode) || !hex_field(h->filesize, &size) ||
-	    !hex_field(h->namesize, &name_size))
+	    !hex_field(h->namesize, &name_size) || !hex_field(h->mtime, &mtime))
 		return -EINVAL;
 
 	/* Some writers pad the name with zeros to align the data: only its end counts. */
@@ -109,19 +106,14 @@ static int entry_read(uint64_t offset, struct cpio_entry *e)
 	if (!fits(data_at, size))
 		return -EINVAL;
 
-	e->file.path = strip_root(archive.start + name_at);
-	e->file.data = archive.start + data_at;
-	e->file.size = size;
-	e->regular = (mode & CPIO_MODE_TYPE) == CPIO_MODE_REGULAR;
+	e->entry.file = (struct file){ strip_root(archive.start + name_at), archive.start + data_at, size };
+	e->entry.mode = mode;
+	e->entry.mtime = mtime;
 	e->next = ALIGN_UP(data_at + size, 4);
 	return 0;
 }
 
-/**
- * Call fn for each regular file until it returns false.
- * @return 0 at the end, 1 where fn stopped it, -EINVAL where the archive is damaged.
- */
-static int walk(bool (*fn)(const struct file *f, void *arg), void *arg)
+int initrd_for_each_entry(bool (*fn)(const struct initrd_entry *e, void *arg), void *arg)
 {
 	struct cpio_entry e;
 	int err;
@@ -132,9 +124,34 @@ static int walk(bool (*fn)(const struct file *f, void *arg), void *arg)
 			return err;
 		if (e.trailer)
 			return 0;
-		if (e.regular && !fn(&e.file, arg))
+		if (!fn(&e.entry, arg))
 			return 1;
 	}
+}
+
+struct file_walk {
+	bool (*fn)(const struct file *f, void *arg);
+	void *arg;
+};
+
+static bool walk_entry(const struct initrd_entry *e, void *arg)
+{
+	struct file_walk *w = arg;
+
+	return (e->mode & INITRD_TYPE) != INITRD_REGULAR || w->fn(&e->file, w->arg);
+}
+
+/** As initrd_for_each_entry, for each regular file. */
+static int walk(bool (*fn)(const struct file *f, void *arg), void *arg)
+{
+	struct file_walk w = { fn, arg };
+
+	return initrd_for_each_entry(walk_entry, &w);
+}
+
+bool initrd_present(void)
+{
+	return archive.start != NULL;
 }
 
 static bool count_file(const struct file *f, void *arg)

@@ -54,6 +54,7 @@ COMBINATIONS = {
     "unikernel-no-tasks": ("unikernel", ["MULTITASK=n"]),
     "unikernel-debug": ("unikernel", ["DEBUG=y"]),
     "unikernel-initrd": ("unikernel", ["FS_INITRD=y"]),
+    "unikernel-fs-initrd": ("unikernel", ["FS=y", "FS_INITRD=y"]),
     "unikernel-fat": ("unikernel", ["BLOCK=y", "VIRTIO=y", "FS=y"]),
     "hypervisor": ("hypervisor", []),
     "hypervisor-one-hart": ("hypervisor", ["SMP=n"]),
