@@ -154,6 +154,20 @@ static void what_is_no_virtio_device_is_left_alone(void **state)
 	assert_int_equal(heap_in_use(), before);
 }
 
+static void a_node_without_sense_is_left_alone(void **state)
+{
+	size_t before = heap_in_use();
+
+	(void)state;
+	vd.size = REG_CONFIG - 1;
+	assert_int_equal(vd_probe(), -EINVAL);
+	vd.size = sizeof(vd.window);
+	vd.base = VD_BASE + 2;
+	assert_int_equal(vd_probe(), -EINVAL);
+	assert_int_equal(vd.n_statuses, 0);
+	assert_int_equal(heap_in_use(), before);
+}
+
 static void assert_given_up(int error)
 {
 	assert_int_equal(vd_probe(), error);
@@ -395,6 +409,7 @@ int main(void)
 		FRESH(an_empty_slot_is_silent),
 		FRESH(a_legacy_device_gets_one_line_and_is_left_alone),
 		FRESH(what_is_no_virtio_device_is_left_alone),
+		FRESH(a_node_without_sense_is_left_alone),
 		FRESH(a_device_without_version_1_is_refused),
 		FRESH(a_device_that_refuses_our_features_is_given_up),
 		FRESH(a_reset_that_is_not_answered_is_waited_for_a_bounded_time),

@@ -60,6 +60,7 @@ static struct {
 	bool refuses_features, ignores_reset;
 	unsigned restless;          /* so many reads of the generation find another one */
 	void (*config_read)(void);  /* called before each access of the configuration */
+	uint64_t base, size;        /* in the device tree */
 	bool no_irq;
 	irq_handler_t handler;
 	void *handler_arg;
@@ -281,6 +282,8 @@ static void vd_waits(bool wfi)
 static void vd_init(uint32_t id, uint64_t features)
 {
 	memset(&vd, 0, sizeof(vd));
+	vd.base = VD_BASE;
+	vd.size = sizeof(vd.window);
 	vd.magic = MAGIC;
 	vd.version = MODERN;
 	vd.id = id;
@@ -301,8 +304,8 @@ static int vd_probe(void)
 
 	assert_int_equal(fdt_create_empty_tree(vd_fdt, sizeof(vd_fdt)), 0);
 	node = fdt_add_subnode(vd_fdt, 0, "virtio_mmio@10008000");
-	assert_int_equal(fdt_setprop_u64(vd_fdt, node, "reg", VD_BASE), 0);
-	assert_int_equal(fdt_appendprop_u32(vd_fdt, node, "reg", sizeof(vd.window)), 0);
+	assert_int_equal(fdt_setprop_u64(vd_fdt, node, "reg", vd.base), 0);
+	assert_int_equal(fdt_appendprop_u32(vd_fdt, node, "reg", (uint32_t)vd.size), 0);
 	assert_int_equal(fdt_setprop_u32(vd_fdt, node, "interrupts", VD_IRQ), 0);
 	assert_int_equal(dt_init(vd_fdt), 0);
 	return mmio_probe(vd_fdt, fdt_path_offset(vd_fdt, "/virtio_mmio@10008000"));
