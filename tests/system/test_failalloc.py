@@ -12,7 +12,7 @@ from machines import CAISSON, ROOT, guest, run
 
 SWITCHES = ("DEBUG=y", "DEBUG_FAIL_ALLOC=y")
 INJECTED = "fails on purpose"
-OUR_BUG = re.compile(r"panic|trap:|assertion|unhandled|overflow|double free", re.IGNORECASE)
+OUR_BUG = re.compile(r"panic|trap:|assertion failed|unhandled|overflow|double free", re.IGNORECASE)
 
 
 def every_n(start, check, most=2000):
