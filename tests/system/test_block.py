@@ -4,10 +4,11 @@ import re
 import zlib
 
 import pytest
-from machines import caisson
+from machines import caisson, run
+from test_failalloc import SWITCHES, every_n, said_why
 
 SECTOR = 512
-EIO, EINVAL, EROFS, ETIMEDOUT = -5, -22, -30, -116  # as picolibc numbers them
+EIO, ENOMEM, EINVAL, EROFS, ETIMEDOUT = -5, -12, -22, -30, -116  # as picolibc numbers them
 MODERN = ("--qemu-arg=-global", "--qemu-arg=virtio-mmio.force-legacy=false")
 
 
@@ -166,6 +167,36 @@ def test_B6_disks_with_other_components(image, sector, switches):
     lines, _ = sector("crc 0 2048 stack 5 many 0 300 write 9 2 9 flush", *(f"--set={s}" for s in switches), "--disk", path)
     assert lines[-2:] == ["write 9+2: ok", "flush: ok"]
     assert path.read_bytes()[9 * SECTOR:11 * SECTOR] == pattern(9, 2, 9)
+
+
+def test_M1_every_allocation_with_a_disk_fails_once(image):
+    """Then the disk is not there, or one command fails, and what comes after it works."""
+    from caisson import building
+
+    path = image()
+    content = path.read_bytes()
+    chosen = building.Variant(app="sector", switches=SWITCHES)
+    building.build(chosen)
+    whole = [f"crc 0+1: crc {sum_of(content, 0, 1)}", f"many 0+4: crc {sum_of(content, 0, 4)}",
+             f"stack 3+2: crc {sum_of(content, 3, 2)}"]
+
+    def start(n):
+        result = run(["qemu-system-riscv64", "-M", "virt", "-smp", "2", "-m", "64M", "-nodefaults", "-display", "none",
+                      "-serial", "stdio", "-kernel", chosen.image, "-global", "virtio-mmio.force-legacy=false",
+                      "-drive", f"if=none,id=d0,format=raw,readonly=on,file={path}", "-device", "virtio-blk-device,drive=d0",
+                      "-append", f"failalloc={n} -- crc 0 1 many 0 4 stack 3"], timeout=30)
+        return result.status, result.text[result.text.find("boot: entered"):], result.text
+
+    def check(n, status, log, out):
+        lines = re.findall(r"^(?:crc|many|stack) .*|^vda: no such disk", out, re.MULTILINE)
+        if "boot: main" not in log or lines == ["vda: no such disk"]:
+            assert said_why(log), f"allocation {n}: status {status} without a word\n{log}"
+            return
+        wrong = [line for line in lines if line.strip() not in whole]
+        assert len(lines) == 3 and len(wrong) <= 1, f"allocation {n}: {lines}\n{log}"
+        assert all(line.strip().endswith(f"error {ENOMEM}") for line in wrong)
+
+    assert every_n(start, check) > 15
 
 
 @pytest.mark.parametrize("disk, reason", [
