@@ -358,8 +358,17 @@ static void disk_full(void **state)
 		while ((n = vfs_write(f, block, sizeof(block))) > 0)
 			total += n;
 		assert_int_equal(n, -ENOSPC);
-		assert_int_equal(vfs_truncate(f, (uint64_t)total + 5000), -ENOSPC);
+		/* A file that cannot become so long stays as it was, also where there is room for a part. */
+		total -= 20000;
+		assert_int_equal(vfs_truncate(f, (uint64_t)total), 0);
+		assert_int_equal(vfs_truncate(f, (uint64_t)total + 40000), -ENOSPC);
 		assert_int_equal(size_of("/big"), total);
+		assert_int_equal(vfs_seek(f, total + 30000, VFS_SEEK_SET), total + 30000);
+		assert_int_equal(vfs_write(f, "x", 1), -ENOSPC);
+		assert_int_equal(size_of("/big"), total);
+		assert_int_equal(vfs_seek(f, 0, VFS_SEEK_END), total);
+		while (vfs_write(f, block, 500) > 0)
+			;
 		assert_int_equal(vfs_mkdir("/dir"), -ENOSPC);
 		assert_int_equal(vfs_close(f), 0);
 		end();

@@ -11,6 +11,10 @@
 #include <mem.h>
 #include <test.h>
 
+/* fs/fat/disk.c: 0, or 1 for an error. */
+unsigned disk_read(void *drv, unsigned char *data, uint32_t sector, unsigned n);
+unsigned disk_write(void *drv, const unsigned char *data, uint32_t sector, unsigned n);
+
 #define FILE_BYTES 5000
 #define PARTITION 64            /* its first sector */
 
@@ -366,16 +370,15 @@ static void damaged_fat32(void **state)
 	fuzz(fuzz_rounds(2000), 0);
 }
 
-/* The same in a partition: nothing is written before it. */
-static void damaged_in_a_partition(void **state)
+/* The volume in the first partition of a disk, with as much again behind it. */
+static void make_partition(void)
 {
 	size_t size, before = PARTITION * BLOCK_SECTOR;
 	unsigned char *disk;
 
-	(void)state;
 	make_volume("-F 12 -s 1", 360);
 	size = mock_disk.n_sectors * BLOCK_SECTOR;
-	disk = calloc(1, before + size);
+	disk = calloc(1, before + 2 * size);
 	assert_non_null(disk);
 	memcpy(disk + before, mock_disk_image, size);
 	/* One entry of a partition table: its type, first sector and length. */
@@ -385,9 +388,43 @@ static void damaged_in_a_partition(void **state)
 	disk[446 + 13] = (unsigned char)(mock_disk.n_sectors >> 8);
 	disk[510] = 0x55;
 	disk[511] = 0xaa;
-	mock_disk_set(disk, before + size);
+	mock_disk_set(disk, before + 2 * size);
 	free(disk);
+}
+
+/* Nothing is written before it. */
+static void damaged_in_a_partition(void **state)
+{
+	(void)state;
+	make_partition();
 	fuzz(fuzz_rounds(3000), PARTITION);
+}
+
+static bool take_volume(const struct vfs_mount *m, void *arg)
+{
+	*(void **)arg = m->data;
+	return false;
+}
+
+/* What the library calls; numbers that lead out of a volume need a device of a terabyte. */
+static void nothing_is_written_outside_the_volume(void **state)
+{
+	static unsigned char sectors[2 * BLOCK_SECTOR];
+	uint64_t end = PARTITION + 720;
+	void *volume = NULL;
+
+	(void)state;
+	make_partition();
+	image_mount(0);
+	vfs_for_each_mount(take_volume, &volume);
+	assert_int_equal(disk_read(volume, sectors, (uint32_t)end - 1, 1), 0);
+	assert_int_equal(disk_write(volume, sectors, (uint32_t)end - 1, 1), 0);
+	assert_int_equal(disk_write(volume, sectors, (uint32_t)end - 1, 2), 1);
+	assert_int_equal(disk_write(volume, sectors, (uint32_t)end, 1), 1);
+	assert_int_equal(disk_write(volume, sectors, PARTITION - 1, 1), 1);
+	assert_int_equal(disk_write(volume, sectors, PARTITION - 1, 2), 1);
+	assert_int_equal(disk_write(volume, sectors, UINT32_MAX, 2), 1);
+	assert_int_equal(vfs_unmount("/"), 0);
 }
 
 int main(void)
@@ -402,6 +439,7 @@ int main(void)
 		cmocka_unit_test(damaged_fat16),
 		cmocka_unit_test(damaged_fat32),
 		cmocka_unit_test(damaged_in_a_partition),
+		cmocka_unit_test(nothing_is_written_outside_the_volume),
 	};
 
 	return cmocka_run_group_tests(tests, image_folder, image_folder_remove);
