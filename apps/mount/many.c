@@ -94,6 +94,7 @@ int write_many(void)
 		tasks[i] = task_create("writer", writer, (void *)(uintptr_t)i, &(struct task_attr){ 0 });
 	for (unsigned i = 0; i < WRITERS; i++)
 		failed |= tasks[i] ? task_join(tasks[i]) : 1;
-	print("%u tasks have written %u pieces each: %s\n", WRITERS, PIECES, failed ? "not all arrived" : "all arrived");
+	print("%u tasks have written %u pieces each: %s\n", WRITERS, PIECES,
+	      failed ? "not all arrived" : "all arrived");
 	return failed;
 }

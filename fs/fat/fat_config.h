@@ -21,7 +21,7 @@
 #define FF_USE_LFN 3            /* long names, their buffer from the heap */
 #define FF_MAX_LFN 255          /* UTF-16 units */
 #define FF_LFN_UNICODE 2        /* paths are UTF-8 */
-#define FF_LFN_BUF 255          /* bytes of a name that is read: VFS_NAME_MAX. A longer one appears as its short name. */
+#define FF_LFN_BUF 255          /* bytes of a name: VFS_NAME_MAX. A longer one appears as its short name. */
 #define FF_SFN_BUF 24
 #define FF_STRF_ENCODE 3
 #define FF_FS_RPATH 0           /* paths arrive resolved */

@@ -6,7 +6,6 @@
  * position is set before each access. A file is known by the place of its directory entry.
  */
 #include <errno.h>
-#include <string.h>
 
 #include <caisson/mm.h>
 

@@ -56,7 +56,8 @@ static uint64_t unix_time(unsigned date, unsigned time)
 
 	if (month < 1 || month > 12 || day < 1)
 		return 0;
-	return days_since_1970(year, month, day) * 86400 + (time >> 11) * 3600 + (time >> 5 & 63) * 60 + (time & 31) * 2;
+	return days_since_1970(year, month, day) * 86400 + (time >> 11) * 3600 + (time >> 5 & 63) * 60 +
+	       (time & 31) * 2;
 }
 
 int fat_stat(struct fat *fat, const char *path, struct vfs_stat *st)

@@ -120,7 +120,8 @@ void vfs_register(struct fs_type *type);
 
 /**
  * Mount `source` (for "fat" the name of a block device) at a path.
- * @return 0; -ENODEV no such kind or source; -EBUSY something is mounted at this very path; -EINVAL the
+ * @return 0; -ENODEV no such kind or source; -EBUSY something is mounted at this very path, or the device is
+ *         mounted already; -EINVAL the
  *         source holds no such file system, or a damaged one.
  */
 int vfs_mount(const char *type, const char *source, const char *path, unsigned flags) __must_check;
@@ -140,7 +141,10 @@ int vfs_close(struct vfs_file *f);
 
 /** Read at the file's position and move it. @return bytes, 0 at the end; -EBADF not open for reading; -EISDIR. */
 int64_t vfs_read(struct vfs_file *f, void *data, size_t n) __must_check;
-/** Write likewise. A gap before the position reads as zeros. @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF. */
+/**
+ * Write likewise. A gap before the position reads as zeros.
+ * @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF.
+ */
 int64_t vfs_write(struct vfs_file *f, const void *data, size_t n) __must_check;
 /** Move the position, also beyond the end. @return the new one, or -EINVAL (negative, or more than INT64_MAX), -EISDIR. */
 int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence) __must_check;

@@ -139,6 +139,16 @@ def test_U_mount_a_program_that_is_none(make_image, size):
     assert_clean(image)
 
 
+def test_U_mount_a_program_cannot_write_to_itself(make_image):
+    """W^X: what is executed was written before it was mapped, and never after."""
+    image = make_image("fat16")
+    tool("mdel", "-i", image, "::/program.bin")
+    code = (0x00000297, 0x0002A023, 0x00008067)  # auipc t0, 0; sw zero, (t0); ret
+    copy_in(image, "program.bin", b"".join(word.to_bytes(4, "little") for word in code))
+    result = mount(image)
+    assert result.status == 3 and "store page fault" in result.err, result.text + result.err
+
+
 @pytest.mark.long
 def test_U_mount_many_more_damaged_images():
     """The unit test's damage, thirty times as much of it."""
