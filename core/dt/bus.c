@@ -105,17 +105,6 @@ int dt_reg(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size
 
 /* --- interrupts --- */
 
-int dt_by_phandle(const void *fdt, uint32_t phandle)
-{
-	uint32_t have;
-
-	for (int node = 0; node >= 0; node = dt_next_node(fdt, node))
-		if (phandle != 0 && phandle != UINT32_MAX && dt_u32(fdt, node, "phandle", 0, &have) == 0 &&
-		    have == phandle)
-			return node;
-	return -ENOENT;
-}
-
 /* How many cells an interrupt of this controller has, or -EINVAL: no such controller, or it is none. */
 static int interrupt_cells(const void *fdt, uint32_t controller)
 {

@@ -20,6 +20,7 @@ struct index_node {
 	int props;    /* where its properties begin */
 	int parent;   /* index of, as the next; NONE for the root */
 	int sibling;  /* the next child of the same parent, NONE for the last */
+	uint32_t phandle; /* 0: none */
 };
 
 static const void *blob;
@@ -61,16 +62,30 @@ static int add_node(uint32_t offset, uint32_t name_len, int parent, int elder)
 {
 	if (n_nodes == INDEX_NODES)
 		return NONE;
-	nodes[n_nodes] = (struct index_node){ (int)offset, (int)(offset + 4 + name_len), parent, NONE };
+	nodes[n_nodes] = (struct index_node){ (int)offset, (int)(offset + 4 + name_len), parent, NONE, 0 };
 	if (elder != NONE)
 		nodes[elder].sibling = n_nodes;
 	return n_nodes++;
 }
 
+/*
+ * Note the node's phandle if the property behind its tag at `offset` is that. A tree's strings stand in it
+ * once, as a rule, so that after the first the name's place tells.
+ */
+static void note_phandle(int node, uint32_t offset, uint32_t *name)
+{
+	uint32_t this_name = read_u32(offset + 4);
+
+	if (*name == UINT32_MAX && strcmp(strings + this_name, "phandle") == 0)
+		*name = this_name;
+	if (this_name == *name && read_u32(offset) == 4)
+		nodes[node].phandle = read_u32(offset + 8);
+}
+
 /* One walk over the structure block. @return false: not sound, or too big. */
 static bool index_build(void)
 {
-	uint32_t at = 0, bytes;
+	uint32_t at = 0, bytes, phandle_name = UINT32_MAX;
 	int open = NONE, elder = NONE; /* the node we are in; its youngest child so far */
 
 	n_nodes = 0;
@@ -91,8 +106,9 @@ static bool index_build(void)
 			break;
 		case FDT_PROP:
 			bytes = prop_bytes(at);
-			if (bytes == 0)
+			if (bytes == 0 || open == NONE)
 				return false;
+			note_phandle(open, at, &phandle_name);
 			at += bytes;
 			break;
 		case FDT_END_NODE:
@@ -173,6 +189,27 @@ static int index_find(const void *fdt, int node)
 			__atomic_store_n(&recent, i, __ATOMIC_RELAXED);
 	}
 	return i;
+}
+
+static int search_phandle(const void *fdt, uint32_t phandle)
+{
+	uint32_t have;
+
+	for (int node = 0; node >= 0; node = dt_next_node(fdt, node))
+		if (dt_u32(fdt, node, "phandle", 0, &have) == 0 && have == phandle)
+			return node;
+	return -ENOENT;
+}
+
+int dt_by_phandle(const void *fdt, uint32_t phandle)
+{
+	if (phandle == 0 || phandle == UINT32_MAX)
+		return -ENOENT;
+	if (fdt == blob)
+		for (int i = 0; i < n_nodes; i++)
+			if (nodes[i].phandle == phandle)
+				return nodes[i].offset;
+	return search_phandle(fdt, phandle);
 }
 
 int dt_parent(const void *fdt, int node)
