@@ -121,8 +121,7 @@ void vfs_register(struct fs_type *type);
 /**
  * Mount `source` (for "fat" the name of a block device) at a path.
  * @return 0; -ENODEV no such kind or source; -EBUSY something is mounted at this very path, or the device is
- *         mounted already; -EINVAL the
- *         source holds no such file system, or a damaged one.
+ *         mounted already; -EINVAL the source holds no such file system, or a damaged one.
  */
 int vfs_mount(const char *type, const char *source, const char *path, unsigned flags) __must_check;
 /** Write everything back and detach. @return 0; -EBUSY files are open or something is mounted below; -EINVAL no mount. */
