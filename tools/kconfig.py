@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def _load_assignments(kconf, assignments: list[str]) -> None:
-    kconf.warn_assign_override = False
+    kconf.warn_assign_override = kconf.warn_assign_redun = False
     with tempfile.NamedTemporaryFile("w", suffix=".config") as lines:
         for line in assignments:
             lines.write(f"CONFIG_{line}\n")

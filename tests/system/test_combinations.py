@@ -159,3 +159,8 @@ def test_B6_each_switch_is_on_and_off_somewhere():
 def test_B6_a_combination_that_cannot_be_is_refused(switch, reason):
     result = run([CAISSON, "app", "--set", switch, "hello"])
     assert result.status == 3 and reason in result.err
+
+
+def test_B6_a_switch_that_has_the_value_already_may_be_set():
+    result = run([CAISSON, "app", "--set", "IRQ=n", "hello"])
+    assert result.status == 0 and "hello" in result.text, result.err
