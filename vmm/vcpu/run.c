@@ -29,6 +29,13 @@ static bool has_request(void *arg)
 	return __atomic_load_n(&w->v->requests, __ATOMIC_SEQ_CST) & w->requests;
 }
 
+static bool may_go_on(void *arg)
+{
+	uint64_t req = __atomic_load_n(&((struct vcpu *)arg)->requests, __ATOMIC_SEQ_CST);
+
+	return !(req & VCPU_REQ_PAUSE) || (req & VCPU_REQ_STOP);
+}
+
 static void wait_for_requests(struct vcpu *v, uint64_t requests, uint64_t deadline)
 {
 	struct wait_for w = { v, requests };
@@ -89,6 +96,15 @@ static void wait_for_start(struct vcpu *v)
 		wait_for_requests(v, WAKE_STOPPED, UINT64_MAX);
 }
 
+/* Paused from outside: stay out of the guest until that is taken back, or the VM ends. Its timers go on. */
+static void stay_paused(struct vcpu *v)
+{
+	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
+	irq_enable();
+	waitq_wait(&v->wait, may_go_on, v, UINT64_MAX);
+	irq_disable();
+}
+
 static void stop_self(struct vcpu *v)
 {
 	__atomic_store_n(&v->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST);
@@ -106,6 +122,8 @@ static uint64_t sleep_and_serve(struct vcpu *v)
 {
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	wait_for_requests(v, WAKE_WFI, wait_deadline(v));
+	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_PAUSE)
+		stay_paused(v);
 	__atomic_store_n(&v->running_on, (int)this_hart()->index, __ATOMIC_SEQ_CST);
 	return vcpu_serve(v);
 }
@@ -178,6 +196,10 @@ void vcpu_run(void *arg)
 		req = vcpu_serve(v);
 		if (req & VCPU_REQ_STOP)
 			break;
+		if (req & VCPU_REQ_PAUSE) {
+			stay_paused(v);
+			continue;
+		}
 		if (req & VCPU_REQ_START) {
 			begin_at_start(v);
 			continue;

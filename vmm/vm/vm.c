@@ -239,19 +239,33 @@ static bool has_ended(struct vm *vm, void *arg)
 	return false;
 }
 
+struct end_wait {
+	struct vm *found;
+	bool (*give_up)(void);
+};
+
 static bool any_ended(void *arg)
 {
-	struct vm **found = arg;
+	struct end_wait *w = arg;
 
-	vm_for_each(has_ended, found);
-	return *found != NULL;
+	vm_for_each(has_ended, &w->found);
+	return w->found || w->give_up();
 }
 
-struct vm *vm_wait_ended(void)
+void vm_interrupt_wait(void)
 {
-	struct vm *vm = NULL;
+	waitq_notify_all(&ended);
+}
 
-	waitq_wait(&ended, any_ended, &vm, UINT64_MAX);
+struct vm *vm_wait_ended(bool (*give_up)(void))
+{
+	struct end_wait w = { .give_up = give_up };
+	struct vm *vm;
+
+	waitq_wait(&ended, any_ended, &w, UINT64_MAX);
+	vm = w.found;
+	if (!vm)
+		return NULL;
 	vm->state = VM_ENDING;
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		if (!vm->vcpus[i]->task)
@@ -260,6 +274,7 @@ struct vm *vm_wait_ended(void)
 		task_join(vm->vcpus[i]->task);
 		vm->vcpus[i]->task = NULL;
 	}
+	vm->paused = false;
 	vm->state = VM_ENDED;
 	log_info("%s: ended: %s", vm->config->name, vm->reason);
 	return vm;

@@ -3,7 +3,8 @@
  *
  * Life: vm_create (memory and devices, no image yet) -> vm_boot (images loaded,
  * RAM zero, primary vCPU ready, nothing executed) -> vm_start (primary vCPU's
- * task woken) -> ended, with a reason -> vm_boot again or vm_destroy.
+ * task woken) -> ended, with a reason -> vm_boot again or vm_destroy. Between
+ * vm_start and its end it can be paused and resumed.
  */
 #pragma once
 
@@ -43,6 +44,7 @@ struct vm {
 	struct vdev *plic, *uart;
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	uint64_t boots;                 /* how often it was started */
+	bool paused;                    /* while it is VM_RUNNING: vm_pause */
 };
 
 /** The VM list (H6). Ids and names are unique. */
@@ -70,8 +72,22 @@ void vm_start(struct vm *vm);
  * Any context. status: exit status for a crash, 0 otherwise.
  */
 void vm_end(struct vm *vm, enum vm_end how, int status, const char *fmt, ...) __printf(4, 5);
-/** Wait until some VM has ended (all its vCPU tasks gone) and return it; its tasks are joined. Task context. */
-struct vm *vm_wait_ended(void);
+/**
+ * Wait until some VM has ended (all its vCPU tasks gone) and return it; its tasks are joined. Task context.
+ * @param give_up  asked with interrupts off, first and after each vm_interrupt_wait: true ends the wait
+ * @return NULL: give_up said so, and no VM had ended
+ */
+struct vm *vm_wait_ended(bool (*give_up)(void));
+void vm_interrupt_wait(void);
+
+/**
+ * Keep every vCPU out of the guest until vm_resume. Its devices stay as they are; its time goes on, so that timers
+ * that are due meanwhile fire when it is resumed. When this returns 0, no vCPU executes an instruction. Task context.
+ * @return 0; -EBUSY it does not run, or is paused; -ETIMEDOUT a vCPU has not come out within a second (it will)
+ */
+int vm_pause(struct vm *vm) __must_check;
+/** @return 0, or -EBUSY: it is not paused. Any context. */
+int vm_resume(struct vm *vm) __must_check;
 /** One vCPU began / ceased to be active; at zero the VM ends as if shut down. */
 void vm_vcpu_active(struct vm *vm);
 void vm_vcpu_inactive(struct vm *vm);
