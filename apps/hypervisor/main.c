@@ -94,7 +94,6 @@ static int run_vms(bool batch)
 int main(void)
 {
 	bool batch = boot_arg("batch", NULL, 0);
-	int status;
 
 	log_info("Caisson hypervisor, %u harts", hart_count());
 	if (enable_virtualization()) {
@@ -112,7 +111,5 @@ int main(void)
 	vcpu_init_hooks();
 	guest_isa_init();
 	console_mux_init(batch);
-	status = run_vms(batch);
-	vms_destroy();
-	return status;
+	return run_vms(batch);
 }

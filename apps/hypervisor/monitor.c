@@ -10,12 +10,14 @@
 #include <caisson/log.h>
 #include <caisson/spinlock.h>
 #include <caisson/task.h>
+#include <caisson/time.h>
 #include <shell/shell.h>
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
 #define LOG_NAME "monitor"
 #define NO_VM (~0u)
+#define STOP_TIMEOUT_US 100000
 
 /* Guards the editor, so that news of a VM's end comes between two keys.
  * Lock order: this -> mux lock, console lock. */
@@ -23,6 +25,7 @@ static spinlock_t lock;
 static struct line editor;
 static bool busy;              /* a command runs: there is no prompt to restore */
 static bool over;              /* the machine is about to end */
+static bool handling;          /* atomic: a byte is being handled, and VMs may be looked at */
 static unsigned last_vm = NO_VM; /* id of the VM attached last */
 
 static void editor_write(void *arg, const char *buf, size_t n)
@@ -121,7 +124,17 @@ static void prompt_byte(char c)
 		show_prompt();
 }
 
-static void on_byte(char c)
+/* @return false: it is too late for anything. */
+static bool begin_handling(void)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	handling = !over;
+	spin_unlock_irqrestore(&lock, flags);
+	return handling;
+}
+
+static void handle(char c)
 {
 	bool attached = console_mux_attached() != NULL;
 
@@ -133,6 +146,14 @@ static void on_byte(char c)
 		console_mux_forward(c);
 	else
 		prompt_byte(c);
+}
+
+static void on_byte(char c)
+{
+	if (!begin_handling())
+		return;
+	handle(c);
+	__atomic_store_n(&handling, false, __ATOMIC_RELEASE);
 }
 
 static void monitor_task(void *arg)
@@ -158,12 +179,17 @@ void monitor_start(void)
 		log_error("no memory for the monitor: the VMs run without one");
 }
 
-void monitor_stop(void)
+bool monitor_stop(void)
 {
+	uint64_t deadline = time_now() + time_from_us(STOP_TIMEOUT_US);
 	irqflags_t flags = spin_lock_irqsave(&lock);
+	bool idle;
 
 	over = true;
 	spin_unlock_irqrestore(&lock, flags);
+	while (!(idle = !__atomic_load_n(&handling, __ATOMIC_ACQUIRE)) && time_now() < deadline)
+		task_sleep_until(time_now() + time_from_us(1000));
+	return idle;
 }
 
 static void say_end(const struct vm *vm)

@@ -1,12 +1,17 @@
 /* The monitor's task: a prompt beside the VMs' consoles. Private to the hypervisor application. */
 #pragma once
 
+#include <caisson/types.h>
+
 struct vm;
 
 /** Start it, with the first VM attached. Task context. */
 void monitor_start(void);
-/** The machine is about to end: no new prompt, which would be cut. */
-void monitor_stop(void);
+/**
+ * The machine is about to end: no new prompt, which would be cut. Task context.
+ * @return whether no command runs any more (it waits for one, for a short time): the VMs may then be destroyed
+ */
+bool monitor_stop(void);
 /** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back.
  *  Task context. */
 void monitor_vm_ended(struct vm *vm);

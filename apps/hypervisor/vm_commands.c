@@ -1,4 +1,4 @@
-/* The monitor's commands about VMs: vm list, console, stats, stop; poweroff. */
+/* The monitor's commands about VMs: the table of `vm`, list, console, stats; poweroff. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,9 +11,10 @@
 #include <vmm/vm.h>
 
 #include "monitor.h"
+#include "vm_commands.h"
 #include "vms.h"
 
-static const char *state_name(const struct vm *vm)
+const char *vm_state_name(const struct vm *vm)
 {
 	static const char *const ends[] = {
 		[VM_END_NONE] = "ended", [VM_END_SHUTDOWN] = "shut down", [VM_END_RESET] = "resetting",
@@ -22,8 +23,8 @@ static const char *state_name(const struct vm *vm)
 
 	switch (vm->state) {
 	case VM_CREATED: return "created";
-	case VM_BOOTED: return "booted";
-	case VM_RUNNING: return "running";
+	case VM_BOOTED: return "created";
+	case VM_RUNNING: return vm->paused ? "paused" : "running";
 	case VM_ENDING: return "ending";
 	case VM_ENDED: break;
 	}
@@ -57,7 +58,7 @@ static struct vm *vm_by_number(const char *word)
 }
 
 /* By name or, where no VM has that name, by id; says so when there is none. */
-static struct vm *find_vm(const char *word)
+struct vm *vm_command_find(const char *word)
 {
 	struct vm *vm = vm_by_name(word);
 	unsigned n = 0;
@@ -79,7 +80,7 @@ static bool print_vm(struct vm *vm, void *arg)
 	(void)arg;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		exits += exits_total(vm->vcpus[i]);
-	shell_printf("%2u  %-20s %-10s %5u %7lu MiB %12lu\n", vm->id, vm->config->name, state_name(vm),
+	shell_printf("%2u  %-20s %-10s %5u %7lu MiB %12lu\n", vm->id, vm->config->name, vm_state_name(vm),
 		     vm->n_vcpus, (unsigned long)(vm->ram_size / MiB), (unsigned long)exits);
 	return true;
 }
@@ -100,27 +101,10 @@ static int vm_console(int argc, char **argv)
 
 	if (argc != 2)
 		return -EINVAL;
-	vm = find_vm(argv[1]);
+	vm = vm_command_find(argv[1]);
 	if (!vm)
 		return -ENOENT;
 	monitor_attach(vm);
-	return 0;
-}
-
-static int vm_stop(int argc, char **argv)
-{
-	struct vm *vm;
-
-	if (argc != 2)
-		return -EINVAL;
-	vm = find_vm(argv[1]);
-	if (!vm)
-		return -ENOENT;
-	if (vm->state != VM_RUNNING) {
-		shell_printf("%s does not run: %s\n", vm->config->name, state_name(vm));
-		return -EBUSY;
-	}
-	vm_end(vm, VM_END_STOPPED, 0, "stopped from the monitor");
 	return 0;
 }
 
@@ -176,10 +160,10 @@ static int vm_stats(int argc, char **argv)
 
 	if (argc != 2)
 		return -EINVAL;
-	vm = find_vm(argv[1]);
+	vm = vm_command_find(argv[1]);
 	if (!vm)
 		return -ENOENT;
-	shell_printf("%s: %s%s%s\n", vm->config->name, state_name(vm), vm->state == VM_ENDED ? ": " : "",
+	shell_printf("%s: %s%s%s\n", vm->config->name, vm_state_name(vm), vm->state == VM_ENDED ? ": " : "",
 		     vm->state == VM_ENDED ? vm->reason : "");
 	shell_printf("RAM: %lu of %lu KiB backed; page tables %lu KiB; %lu starts\n",
 		     (unsigned long)backed_kib(vm), (unsigned long)(vm->ram_size / KiB),
@@ -193,9 +177,15 @@ static int vm_stats(int argc, char **argv)
 
 static const struct shell_command vm_table[] = {
 	{ "console", "VM", "go to a VM's console (Ctrl-] comes back)", vm_console },
+	{ "create", "NAME", "make a deleted VM anew from its description", vm_create_command },
+	{ "delete", "VM", "give back the memory of a VM that has ended, and forget it", vm_delete_command },
 	{ "list", "", "the VMs: state, vCPUs, memory, exits", vm_list },
+	{ "pause", "VM", "keep a VM from running; its clock goes on", vm_pause_command },
+	{ "reset", "VM", "start a VM afresh: memory zero, images loaded anew", vm_reset_command },
+	{ "resume", "VM", "let a paused VM go on", vm_resume_command },
+	{ "start", "VM", "start a VM that has ended or was just created", vm_start_command },
 	{ "stats", "VM", "exits by cause, run time, memory of a VM", vm_stats },
-	{ "stop", "VM", "stop a VM at once, as if its power were cut", vm_stop },
+	{ "stop", "VM", "stop a VM at once, as if its power were cut", vm_stop_command },
 };
 
 static int do_vm(int argc, char **argv)
@@ -206,7 +196,7 @@ static int do_vm(int argc, char **argv)
 	return shell_dispatch(vm_table, ARRAY_SIZE(vm_table), "vm ", argc - 1, argv + 1) ? -ENOENT : 0;
 }
 
-SHELL_COMMAND(vm) = { "vm", "list|console|stats|stop [VM]", "the VMs; a VM is named by name or id", do_vm };
+SHELL_COMMAND(vm) = { "vm", "COMMAND [VM]", "the VMs; `vm` alone lists its commands", do_vm };
 
 static int do_poweroff(int argc, char **argv)
 {

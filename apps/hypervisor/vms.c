@@ -1,24 +1,35 @@
-/* The VMs of the bundle: create, load, start, see to their end. */
+/* The manager of the VMs: starts them, sees to their end, and carries out the monitor's orders. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "bundle.h"
 #include "monitor.h"
 #include "vms.h"
 
 #include <caisson/console.h>
-#include <caisson/fs.h>
 #include <caisson/log.h>
-#include <caisson/mm.h>
 #include <caisson/task.h>
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
 #define LOG_NAME "vmm"
 
+struct order {
+	enum vms_order what;
+	struct vm *vm;
+	const char *name;
+	int error;
+	bool done;
+	char err[256];
+};
+
 /* The monitor's poweroff: nothing is booted again, and main does not stay. */
 static volatile bool leaving;
-static struct waitq shutdown_wait = WAITQ_INIT(shutdown_wait);
+static bool in_batch;
+static bool person_stays;      /* one has ended otherwise than by itself: somebody may want to look */
+static struct order *order;    /* atomic: under way; the monitor has one task, which waits for it */
+static struct waitq order_done = WAITQ_INIT(order_done);
 
 void report_error(const char *fmt, ...)
 {
@@ -34,39 +45,16 @@ void report_error(const char *fmt, ...)
 	console_write(CONSOLE_ERROR, line, (size_t)n);
 }
 
-/* What there is no memory for need not have words of its own. */
-static const char *why(int error, const char *words)
+static bool destroy(struct vm *vm, void *arg)
 {
-	if (words[0])
-		return words;
-	return error == -ENOMEM ? "out of memory" : "it could not be made";
+	(void)arg;
+	bundle_unmake(vm);
+	return true;
 }
 
-static int start_one(const struct file *description)
+static void destroy_all(void)
 {
-	struct vm_config *config = kzalloc(sizeof(*config));
-	char err[256] = "";
-	struct vm *vm = NULL;
-	int error;
-
-	if (!config) {
-		report_error("%s: out of memory", description->path);
-		return -ENOMEM;
-	}
-	error = vm_config_parse(description->data, description->size, config, err, sizeof(err));
-	if (error) {
-		report_error("%s: %s", config->name[0] ? config->name : description->path, err);
-		kfree(config);
-		return error;
-	}
-	error = vm_create(config, &vm, err, sizeof(err));
-	if (!error)
-		error = vm_boot(vm, err, sizeof(err));
-	if (error)
-		report_error("%s: %s", config->name, why(error, err));
-	if (!vm)
-		kfree(config);
-	return error;
+	vm_for_each(destroy, NULL);
 }
 
 static bool start_in_turn(struct vm *vm, void *arg)
@@ -78,36 +66,18 @@ static bool start_in_turn(struct vm *vm, void *arg)
 
 int vms_start(void)
 {
+	char err[256] = "";
 	int n = 0, error;
 
-	for (;; n++) {
-		struct file description;
-		char path[24];
-
-		snprintf(path, sizeof(path), "vm/%d.dtb", n);
-		if (initrd_open(path, &description))
-			break;
-		error = start_one(&description);
-		if (error)
-			return error;
+	while ((error = bundle_make((unsigned)n, NULL, err, sizeof(err))) == 0)
+		n++;
+	if (error != -ENXIO) {
+		report_error("%s", err);
+		destroy_all();
+		return error;
 	}
 	vm_for_each(start_in_turn, NULL);
 	return n;
-}
-
-static bool destroy(struct vm *vm, void *arg)
-{
-	void *config = (void *)(uintptr_t)vm->config;
-
-	(void)arg;
-	vm_destroy(vm);
-	kfree(config);
-	return true;
-}
-
-void vms_destroy(void)
-{
-	vm_for_each(destroy, NULL);
 }
 
 static bool is_alive(struct vm *vm, void *arg)
@@ -133,7 +103,7 @@ static bool reboot(struct vm *vm)
 	int error = vm_boot(vm, err, sizeof(err));
 
 	if (error) {
-		report_error("%s: cannot boot again: %s", vm->config->name, why(error, err));
+		report_error("%s: cannot boot again: %s", vm->config->name, bundle_why(error, err));
 		return false;
 	}
 	vm_start(vm);
@@ -142,17 +112,13 @@ static bool reboot(struct vm *vm)
 	return true;
 }
 
-static bool is_leaving(void *arg)
-{
-	(void)arg;
-	return leaving;
-}
-
 static bool stop_one(struct vm *vm, void *arg)
 {
 	(void)arg;
 	if (vm->state == VM_RUNNING)
 		vm_end(vm, VM_END_STOPPED, 0, "the machine is powered off");
+	else if (vm->state == VM_BOOTED)
+		vm->state = VM_ENDED; /* it never ran */
 	return true;
 }
 
@@ -160,31 +126,128 @@ void vms_poweroff(void)
 {
 	leaving = true;
 	vm_for_each(stop_one, NULL);
-	waitq_notify_all(&shutdown_wait);
+	vm_interrupt_wait();
+}
+
+/* --- orders --- */
+
+static int start_again(struct order *o)
+{
+	int error = 0;
+
+	if (o->vm->state == VM_ENDED)
+		error = vm_boot(o->vm, o->err, sizeof(o->err));
+	else if (o->vm->state != VM_BOOTED)
+		error = -EBUSY;
+	if (!error)
+		vm_start(o->vm);
+	return error;
+}
+
+static int delete(struct order *o)
+{
+	if (o->vm->state != VM_ENDED && o->vm->state != VM_BOOTED)
+		return -EBUSY;
+	log_info("%s: deleted", o->vm->config->name);
+	bundle_unmake(o->vm);
+	return 0;
+}
+
+static int create(struct order *o)
+{
+	int error = -ENOENT;
+
+	for (unsigned n = 0; error == -ENOENT; n++)
+		error = bundle_make(n, o->name, o->err, sizeof(o->err));
+	return error == -ENXIO ? -ENOENT : error;
+}
+
+static int carry_out(struct order *o)
+{
+	switch (o->what) {
+	case VMS_CREATE:
+		return create(o);
+	case VMS_START:
+		return start_again(o);
+	case VMS_PAUSE:
+		return vm_pause(o->vm);
+	case VMS_RESUME:
+		return vm_resume(o->vm);
+	case VMS_DELETE:
+		return delete(o);
+	}
+	return -EINVAL;
+}
+
+static void serve_order(void)
+{
+	struct order *o = __atomic_exchange_n(&order, NULL, __ATOMIC_ACQUIRE);
+
+	if (!o)
+		return;
+	o->err[0] = '\0';
+	o->error = leaving ? -EBUSY : carry_out(o);
+	__atomic_store_n(&o->done, true, __ATOMIC_RELEASE);
+	waitq_notify_all(&order_done);
+}
+
+static bool is_done(void *arg)
+{
+	return __atomic_load_n(&((struct order *)arg)->done, __ATOMIC_ACQUIRE);
+}
+
+int vms_order(enum vms_order what, struct vm *vm, const char *name, char *err, size_t err_size)
+{
+	struct order o = { .what = what, .vm = vm, .name = name };
+
+	__atomic_store_n(&order, &o, __ATOMIC_RELEASE);
+	vm_interrupt_wait();
+	waitq_wait(&order_done, is_done, &o, UINT64_MAX);
+	snprintf(err, err_size, "%s", o.err);
+	return o.error;
+}
+
+/* --- supervising --- */
+
+static bool is_over(void)
+{
+	return !any_alive() && (in_batch || leaving || !person_stays);
+}
+
+static bool something_else(void)
+{
+	return __atomic_load_n(&order, __ATOMIC_ACQUIRE) || is_over();
+}
+
+/* @return the status that its end gives the machine. */
+static int see_to_end(struct vm *vm)
+{
+	if (vm->end == VM_END_RESET && !leaving && reboot(vm))
+		return 0;
+	person_stays |= vm->end != VM_END_SHUTDOWN;
+	if (vm->end == VM_END_CRASH)
+		vm_report(vm);
+	if (!in_batch)
+		monitor_vm_ended(vm);
+	return vm->end == VM_END_CRASH;
 }
 
 int vms_supervise(bool batch)
 {
-	bool all_shut_down = true;
 	int status = 0;
 
-	while (any_alive()) {
-		struct vm *vm = vm_wait_ended();
+	in_batch = batch;
+	while (!is_over()) {
+		struct vm *vm = vm_wait_ended(something_else);
 
-		if (vm->end == VM_END_RESET && !leaving && reboot(vm))
-			continue;
-		all_shut_down &= vm->end == VM_END_SHUTDOWN;
-		if (vm->end == VM_END_CRASH) {
-			status = 1;
-			vm_report(vm);
-		}
-		if (!batch)
-			monitor_vm_ended(vm);
+		if (vm)
+			status |= see_to_end(vm);
+		else
+			serve_order();
 	}
-	/* A person may want to look at what crashed: the monitor then stays. */
-	if (!batch && !all_shut_down && !leaving)
-		waitq_wait(&shutdown_wait, is_leaving, NULL, UINT64_MAX);
-	monitor_stop();
+	serve_order(); /* one that came too late is answered all the same */
+	if (monitor_stop())
+		destroy_all();
 	log_info("monitor shut down");
 	return status;
 }

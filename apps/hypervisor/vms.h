@@ -1,16 +1,38 @@
-/* The VMs of the bundle (docs/host.md). Private to the hypervisor application. */
+/*
+ * The VMs and their manager: main's task, the only one that makes, boots and
+ * destroys VMs. Private to the hypervisor application.
+ */
 #pragma once
 
 #include <caisson/types.h>
 
+struct vm;
+
 /** Create, load and start every VM that the bundle describes. @return number of VMs, or
  *  negative errno after reporting why not. */
 int vms_start(void);
-/** Wait for VMs to end, reboot those that ask for it; until the machine has nothing left to do. @return exit status. */
+/** Wait for VMs to end, reboot those that ask for it; until the machine has nothing left to do, and
+ *  give back what they have. @return exit status. */
 int vms_supervise(bool batch);
 /** Stop every VM and end the machine with status 0 or 1. Any context. */
 void vms_poweroff(void);
 /** One line on the error channel, for a person. */
 void report_error(const char *fmt, ...) __printf(1, 2);
-/** Give back what all VMs have. None runs, and the monitor has stopped. */
-void vms_destroy(void);
+
+/** What the monitor's task may ask of the manager. */
+enum vms_order {
+	VMS_CREATE, /* make the VM of this name anew from its description; it does not run yet */
+	VMS_START,  /* let a VM run that has ended (with fresh memory and images) or that was just created */
+	VMS_PAUSE,  /* keep a running VM out of its guest (vm_pause) */
+	VMS_RESUME,
+	VMS_DELETE, /* give back what an ended VM has, or one that was never started; its name is free then */
+};
+
+/**
+ * Have the manager carry out an order and wait for it. Monitor's task.
+ * @param vm    the VM; NULL for VMS_CREATE
+ * @param name  the name for VMS_CREATE
+ * @param[out] err  on failure why, for a person
+ * @return 0; -EBUSY: not in its state; -ENOENT: no description has that name; or what the VM functions return
+ */
+int vms_order(enum vms_order what, struct vm *vm, const char *name, char *err, size_t err_size) __must_check;

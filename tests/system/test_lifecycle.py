@@ -1,0 +1,125 @@
+"""The life of a VM from the monitor: pause, resume, reset, stop, start, delete, create (H13, H7)."""
+import re
+
+import pytest
+
+from machines import guest
+
+PROMPT = "caisson> "
+
+
+@pytest.fixture
+def monitor(spawn, toml):
+    """Two VMs and the prompt: `tick` prints a line every 2 s, `spin` never leaves its guest by itself."""
+    tick = toml("tick", kernel=guest("tick"), memory="16M")
+    spin = toml("spin", kernel=guest("probe"), append="test=spin", memory="32M")
+    child = spawn("run", "--harts", "2", tick, spin)
+    child.expect("tick 1")
+    child.send("\x1d")
+    child.expect(PROMPT)
+
+    def command(line: str) -> str:
+        child.send(line + "\r")
+        child.expect_exact(line)
+        child.expect(r"\n" + PROMPT)
+        return child.before.decode(errors="replace")
+
+    command.child = child
+    return command
+
+
+def state(monitor, name: str) -> str:
+    found = re.search(rf"^ *\d+ +{name} +(\S+(?: down)?)", monitor("vm list"), re.MULTILINE)
+    return found[1] if found else "absent"
+
+
+def exits(monitor, name: str) -> int:
+    return sum(int(n) for n in re.findall(r"; (\d+) exits", monitor(f"vm stats {name}")))
+
+
+@pytest.mark.parametrize("name", ["tick", "spin"])
+def test_H13_pause_keeps_every_vcpu_out_and_resume_lets_it_go_on(monitor, name):
+    monitor(f"vm pause {name}")
+    assert state(monitor, name) == "paused"
+    before = exits(monitor, name)
+    assert "cannot pause" in monitor(f"vm pause {name}")
+    assert exits(monitor, name) == before
+    monitor(f"vm resume {name}")
+    assert state(monitor, name) == "running"
+    assert "cannot resume" in monitor(f"vm resume {name}")
+
+
+def test_H13_reset_starts_afresh(monitor):
+    monitor("vm reset tick")
+    monitor.child.send("vm console tick\r")
+    monitor.child.expect("tick 1")
+    monitor.child.send("\x1d")
+    monitor.child.expect(PROMPT)
+    assert "2 starts" in monitor("vm stats tick")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_H13_stop_start_delete_create(monitor, paused):
+    if paused:
+        monitor("vm pause spin")
+    monitor("vm stop spin")
+    monitor.child.expect("spin was stopped")
+    assert state(monitor, "spin") == "stopped"
+    for line in ("vm stop spin", "vm pause spin", "vm resume spin", "vm reset spin"):
+        assert "it is stopped" in monitor(line)
+    monitor("vm start spin")
+    assert state(monitor, "spin") == "running"
+    assert "it is running" in monitor("vm start spin")
+    assert "it is running" in monitor("vm delete spin")
+    monitor("vm stop spin")
+    monitor.child.expect("spin was stopped")
+    monitor("vm delete spin")
+    assert state(monitor, "spin") == "absent"
+    assert "no VM 'spin'" in monitor("vm start spin")
+    assert "no description" in monitor("vm create nosuch")
+    assert "there is a VM of that name" in monitor("vm create tick")
+    monitor("vm create spin")
+    assert state(monitor, "spin") == "created"
+    # H7: it is there and executes nothing before it is started.
+    assert exits(monitor, "spin") == 0
+    monitor("vm start spin")
+    assert state(monitor, "spin") == "running"
+
+
+def free_frames(monitor) -> int:
+    return int(re.search(r"frames: (\d+) of", monitor("mem"))[1])
+
+
+def test_H13_rounds_leave_nothing(monitor):
+    monitor("vm stop spin")
+    monitor.child.expect("spin was stopped")
+    monitor("vm delete spin")
+    counts = set()
+    for _ in range(10):
+        monitor("vm create spin")
+        monitor("vm start spin")
+        monitor("vm stop spin")
+        monitor.child.expect("spin was stopped")
+        monitor("vm delete spin")
+        counts.add(free_frames(monitor))
+    assert max(counts) - min(counts) <= 64 * 4, counts  # (a hart keeps up to 32 single frames of its own)
+
+
+@pytest.mark.parametrize("line", ["vm pause", "vm pause tick spin", "vm resume", "vm reset", "vm start", "vm delete",
+                                  "vm create", "vm create a b"])
+def test_wrong_use_is_explained(monitor, line):
+    assert "usage" in monitor(line).lower()
+
+
+def test_poweroff_while_a_vm_is_paused(monitor):
+    monitor("vm pause spin")
+    monitor.child.send("poweroff\r")
+    monitor.child.expect(machines_eof())
+    monitor.child.close()
+    assert monitor.child.exitstatus == 0
+
+
+def machines_eof():
+    import pexpect
+
+    return pexpect.EOF
