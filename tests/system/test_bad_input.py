@@ -165,7 +165,7 @@ def test_two_vms_of_one_name(toml):
 def test_overlapping_ranges(make):
     """The load address puts the kernel over the end of RAM, below RAM, or into a device."""
     for load in ("0x87ffff000", "0x1000", "0x10000000", "0x8ffffff8"):
-        refused(batch("--kernel", guest("hello"), "--load", load, "--memory", "256M"))
+        refused(batch("--kernel", guest("hello"), "--load", load, "--memory", "256M"), "load", load)
     refused(batch("--kernel", guest("hello"), "--entry", "0x1000"), "entry")
 
 

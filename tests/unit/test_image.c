@@ -126,7 +126,7 @@ static void load_and_entry_outside_ram_are_refused(void **state)
 	cfg.load = RAM + 64 * MiB;
 	expect_refused(-EINVAL, "load: 0x84000000 is outside the VM's RAM, 0x80000000 to 0x84000000");
 	cfg.load = RAM + 64 * MiB - 8;
-	expect_refused(-E2BIG, "dir/kernel: needs 64.1 MiB of memory, the VM has 64 MiB");
+	expect_refused(-E2BIG, "load: 0x83fffff8 leaves 8 bytes to the end of the VM's RAM, dir/kernel needs 9 bytes");
 	cfg.has_load = false;
 	cfg.has_entry = true;
 	cfg.entry = 0x1000;

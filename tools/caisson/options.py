@@ -148,7 +148,7 @@ def _add_machine_options(parser) -> None:
     machine.add_argument("--ram", metavar="SIZE", help="its memory (default: what the VMs need and some more)")
     machine.add_argument("--cpu", metavar="STR", help="given to QEMU's -cpu (default: the platform's)")
     machine.add_argument("--machine", metavar="STR", help="given to QEMU's -M virt,STR (or another platform's)")
-    machine.add_argument("--icount", action="store_true", help="count instructions: two runs are identical")
+    machine.add_argument("--icount", action="store_true", help="time follows the instructions executed, so that runs repeat")
     machine.add_argument("--gdb", metavar="PORT", nargs="?", help="wait for gdb on this port (default: 1234)")
     machine.add_argument("--qemu-arg", metavar="ARG", action="append", default=[],
                          help="one more word for QEMU's command line; may be repeated")

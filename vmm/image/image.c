@@ -88,6 +88,10 @@ int placement_of_piece(const struct placement *p, uint64_t offset, uint64_t size
 	if (__builtin_add_overflow(offset, size, &needed))
 		return placement_refuse(p, -EINVAL, label, "0x%" PRIx64 " bytes at offset 0x%"
 					PRIx64 " are beyond any memory", size, offset);
+	if (needed > p->end - p->ram && p->cfg->has_load)
+		return placement_refuse(p, -E2BIG, "load", "0x%" PRIx64 " leaves %s to the end of the VM's RAM, "
+					"%s needs %s", p->cfg->load, size_there(p->end - p->cfg->load).text, label,
+					size_needed(size).text);
 	if (needed > p->end - p->ram)
 		return placement_refuse(p, -E2BIG, label, "needs %s of memory, the VM has %s",
 					size_needed(needed).text, size_there(p->end - p->ram).text);
