@@ -195,6 +195,7 @@ bool monitor_stop(void)
 static void say_end(const struct vm *vm)
 {
 	const char *name = vm->config->name;
+	uint64_t now = time_now();
 
 	switch (vm->end) {
 	case VM_END_CRASH:
@@ -207,6 +208,8 @@ static void say_end(const struct vm *vm)
 		shell_printf("\n[%s has shut down]\n", name);
 		break;
 	}
+	if (vm->restart_at > now)
+		shell_printf("[%s starts again in %lu s]\n", name, (unsigned long)((vm->restart_at - now) / timebase_hz + 1));
 }
 
 void monitor_vm_ended(struct vm *vm)

@@ -28,6 +28,8 @@ const char *vm_state_name(const struct vm *vm)
 	case VM_ENDING: return "ending";
 	case VM_ENDED: break;
 	}
+	if (vm->restart_at)
+		return "restarting";
 	return ends[vm->end];
 }
 

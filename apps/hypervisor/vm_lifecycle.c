@@ -99,6 +99,10 @@ static int end(const char *verb, enum vm_end how, const char *reason, int argc, 
 
 int vm_stop_command(int argc, char **argv)
 {
+	struct vm *vm = argc == 2 ? vm_by_name(argv[1]) : NULL;
+
+	if (vm && vm->state == VM_ENDED && vm->restart_at)
+		return order(VMS_STAY, "stop", argc, argv);
 	return end("stop", VM_END_STOPPED, "stopped from the monitor", argc, argv);
 }
 

@@ -10,10 +10,13 @@
 #include <caisson/console.h>
 #include <caisson/log.h>
 #include <caisson/task.h>
+#include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
 #define LOG_NAME "vmm"
+#define STEADY_S 60       /* a VM that ran so long starts again after the shortest wait */
+#define LONGEST_BACKOFF 6 /* 2^6 seconds */
 
 struct order {
 	enum vms_order what;
@@ -84,7 +87,7 @@ static bool is_alive(struct vm *vm, void *arg)
 {
 	bool *alive = arg;
 
-	*alive |= vm->state != VM_ENDED;
+	*alive |= vm->state != VM_ENDED || vm->restart_at;
 	return true;
 }
 
@@ -94,6 +97,48 @@ static bool any_alive(void)
 
 	vm_for_each(is_alive, &alive);
 	return alive;
+}
+
+/* --- starting again --- */
+
+/* Does its description ask for that, after this end? */
+static bool wants_restart(const struct vm *vm)
+{
+	enum vm_restart policy = vm->config->restart;
+
+	return !leaving && ((vm->end == VM_END_CRASH && policy != VM_RESTART_NEVER) ||
+			    (vm->end == VM_END_SHUTDOWN && policy == VM_RESTART_ALWAYS));
+}
+
+/* Later each time, so that one that cannot live does not take the machine. @return seconds. */
+static unsigned plan_restart(struct vm *vm)
+{
+	unsigned seconds;
+
+	if (time_now() - vm->started_at > STEADY_S * timebase_hz)
+		vm->restarts = 0;
+	seconds = 1U << MIN(vm->restarts, LONGEST_BACKOFF);
+	vm->restarts++;
+	vm->restart_at = time_now() + seconds * timebase_hz;
+	return seconds;
+}
+
+static bool is_earlier(struct vm *vm, void *arg)
+{
+	struct vm **first = arg;
+
+	if (vm->restart_at && (!*first || vm->restart_at < (*first)->restart_at))
+		*first = vm;
+	return true;
+}
+
+/* The VM that is to start again next, or NULL. */
+static struct vm *next_restart(void)
+{
+	struct vm *first = NULL;
+
+	vm_for_each(is_earlier, &first);
+	return first;
 }
 
 /* @return true: the VM runs again. */
@@ -115,6 +160,7 @@ static bool reboot(struct vm *vm)
 static bool stop_one(struct vm *vm, void *arg)
 {
 	(void)arg;
+	vm->restart_at = 0;
 	if (vm->state == VM_RUNNING)
 		vm_end(vm, VM_END_STOPPED, 0, "the machine is powered off");
 	else if (vm->state == VM_BOOTED)
@@ -135,6 +181,7 @@ static int start_again(struct order *o)
 {
 	int error = 0;
 
+	o->vm->restart_at = 0;
 	if (o->vm->state == VM_ENDED)
 		error = vm_boot(o->vm, o->err, sizeof(o->err));
 	else if (o->vm->state != VM_BOOTED)
@@ -169,6 +216,10 @@ static int carry_out(struct order *o)
 		return create(o);
 	case VMS_START:
 		return start_again(o);
+	case VMS_STAY:
+		o->vm->restart_at = 0;
+		person_stays = true;
+		return 0;
 	case VMS_PAUSE:
 		return vm_pause(o->vm);
 	case VMS_RESUME:
@@ -219,17 +270,42 @@ static bool something_else(void)
 	return __atomic_load_n(&order, __ATOMIC_ACQUIRE) || is_over();
 }
 
+/* An end that is none is no failure of the machine. @return 0 */
+static int announce(struct vm *vm, unsigned seconds)
+{
+	log_warn("%s: starts again in %u s", vm->config->name, seconds);
+	if (in_batch)
+		report_error("%s: starts again in %u s (%s)", vm->config->name, seconds, vm->reason);
+	else
+		monitor_vm_ended(vm);
+	return 0;
+}
+
 /* @return the status that its end gives the machine. */
 static int see_to_end(struct vm *vm)
 {
 	if (vm->end == VM_END_RESET && !leaving && reboot(vm))
 		return 0;
-	person_stays |= vm->end != VM_END_SHUTDOWN;
 	if (vm->end == VM_END_CRASH)
 		vm_report(vm);
+	if (wants_restart(vm))
+		return announce(vm, plan_restart(vm));
+	person_stays |= vm->end != VM_END_SHUTDOWN;
 	if (!in_batch)
 		monitor_vm_ended(vm);
 	return vm->end == VM_END_CRASH;
+}
+
+/* Start again what is due. */
+static void serve_restart(void)
+{
+	struct vm *vm = next_restart();
+
+	if (!vm || time_now() < vm->restart_at)
+		return;
+	vm->restart_at = 0;
+	if (!reboot(vm))
+		person_stays = true;
 }
 
 int vms_supervise(bool batch)
@@ -238,12 +314,13 @@ int vms_supervise(bool batch)
 
 	in_batch = batch;
 	while (!is_over()) {
-		struct vm *vm = vm_wait_ended(something_else);
+		struct vm *next = next_restart();
+		struct vm *vm = vm_wait_ended(something_else, next ? next->restart_at : UINT64_MAX);
 
 		if (vm)
 			status |= see_to_end(vm);
-		else
-			serve_order();
+		serve_order();
+		serve_restart();
 	}
 	serve_order(); /* one that came too late is answered all the same */
 	if (monitor_stop())

@@ -138,6 +138,8 @@ BAD_TOML = [
     ('kernel = "kernel"\n[vm]\ncpus = 1\n', "vm.toml:2: [vm]: unknown key 'vm'"),
     ('kernel = "kernel"\ndisk = "x"\n', 'vm.toml:2: disk = "x": virtual disks are not there yet'),
     ('kernel = "kernel"\nformat = "sv39"\n', 'vm.toml:2: format = "sv39": not a format of guest page tables (sv39x4'),
+    ('kernel = "kernel"\nrestart = "often"\n', 'vm.toml:2: restart = "often": not a restart policy (never, on-crash, always'),
+    ('kernel = "kernel"\nrestart = true\n', "vm.toml:2: restart = true: a string is wanted here, not a truth value"),
     ('kernel = "kernel"\neager = 1\n', "vm.toml:2: eager = 1: true or false is wanted here, not a whole number"),
     ('kernel = "kernel"\nharts = 1\n', "vm.toml:2: harts = 1: a list of hart numbers is wanted here, not a whole"),
     ('kernel = "kernel"\nharts = []\n', "vm.toml:2: harts = []: a VM needs at least one hart"),
@@ -215,7 +217,7 @@ def test_bundle_says_everything(tool):
     (tool.folder / "sub").mkdir()
     tool.file("sub/a.toml", 'name = "first"\nkernel = "../image.gz"\ninitrd = "../initrd"\ncpus = 3\nmemory = "64M"\n'
               'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\n'
-              'harts = [0, 2]\n')
+              'harts = [0, 2]\nrestart = "on-crash"\n')
     tool.file("b.toml", 'kernel = "kernel"\n')
     result = tool.run("run", "--batch", "--harts", "4", "sub/a.toml", "b.toml")
     assert result.returncode == 0, result.stderr
@@ -235,10 +237,11 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "load").as_uint64() == 0x80300000
     assert tree.getprop(0, "harts").as_uint64() == 0b101
     assert bytes(tree.getprop(0, "eager")) == b""
+    assert text_of(tree, "restart") == "on-crash"
     second = libfdt.FdtRo(files["vm/1.dtb"])
     assert text_of(second, "name") == "b"
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
-    for absent in ("initrd", "bootargs", "entry", "load", "eager", "format", "harts", "dtb"):
+    for absent in ("initrd", "bootargs", "entry", "load", "eager", "format", "harts", "dtb", "restart"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 

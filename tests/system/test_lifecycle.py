@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from machines import guest
+from machines import CAISSON, guest, kill_all, start
 
 PROMPT = "caisson> "
 
@@ -123,3 +123,31 @@ def machines_eof():
     import pexpect
 
     return pexpect.EOF
+
+
+def test_restart_policy(spawn, toml):
+    path = toml("frail", kernel=guest("probe"), append="test=failure", memory="32M", restart="on-crash")
+    child = spawn("run", path)
+    for seconds in (1, 2):
+        child.expect(r"\[frail has crashed")
+        child.expect(rf"\[frail starts again in {seconds} s\]")
+    child.expect(PROMPT)
+    child.send("vm stop frail\r")
+    child.expect(PROMPT)
+    child.send("vm list\r")
+    child.expect("frail +crashed")
+    child.send("poweroff\r")
+    child.expect(machines_eof())
+
+
+def test_restart_policy_in_batch(toml):
+    """A crash that is made up for is none: the other VM's end is not either, since this one comes back."""
+    frail = toml("frail", kernel=guest("probe"), append="test=failure", memory="32M", restart="on-crash")
+    child = start([CAISSON, "run", "--batch", frail])
+    try:
+        said = b""
+        while said.count(b"starts again in") < 2:
+            said += child.stderr.readline()
+        assert b"frail: starts again in 1 s" in said and b"frail: starts again in 2 s" in said
+    finally:
+        kill_all(child)

@@ -238,6 +238,24 @@ static void numbers_out_of_range_are_refused(void **state)
 	expect_refused("harts: 0 names no hart");
 }
 
+static void restart_policies(void **state)
+{
+	(void)state;
+	expect_accepted();
+	assert_int_equal(cfg.restart, VM_RESTART_NEVER);
+	set("restart", "never", 6);
+	expect_accepted();
+	assert_int_equal(cfg.restart, VM_RESTART_NEVER);
+	set("restart", "on-crash", 9);
+	expect_accepted();
+	assert_int_equal(cfg.restart, VM_RESTART_ON_CRASH);
+	set("restart", "always", 7);
+	expect_accepted();
+	assert_int_equal(cfg.restart, VM_RESTART_ALWAYS);
+	set("restart", "often", 6);
+	expect_refused("restart: \"often\" is not never, on-crash or always");
+}
+
 static void wrong_types_are_refused(void **state)
 {
 	(void)state;
@@ -389,6 +407,7 @@ int main(void)
 		TEST(required_properties_are_missed_by_name),
 		TEST(numbers_out_of_range_are_refused),
 		TEST(wrong_types_are_refused),
+		TEST(restart_policies),
 		TEST(bad_strings_are_refused),
 		TEST(repeated_properties_are_refused),
 		TEST(without_memory_it_says_so),

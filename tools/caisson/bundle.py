@@ -56,6 +56,8 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property("eager", b"")
         if vm.format:
             tree.property("format", vm.format.encode() + b"\0")
+        if vm.restart != "never":
+            tree.property("restart", vm.restart.encode() + b"\0")
         if vm.harts:
             tree.property_u64("harts", sum(1 << hart for hart in vm.harts))
     return bytes(tree.as_fdt().as_bytearray())

@@ -13,6 +13,7 @@ MAX_HART = 63
 MIN_MEMORY = 2 * MIB
 DEFAULT_MEMORY = 256 * MIB
 FORMATS = ("sv39x4", "sv48x4", "sv57x4")
+RESTARTS = ("never", "on-crash", "always")
 
 
 @dataclass
@@ -40,6 +41,7 @@ class VmConfig:
     eager: bool = False
     format: str | None = None
     harts: list[int] | None = None
+    restart: str = "never"
     quotes: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
@@ -136,6 +138,13 @@ def _format(value: Any, _typed: bool) -> str:
     return value
 
 
+def _restart(value: Any, _typed: bool) -> str:
+    _want(value, str, "a string")
+    if value not in RESTARTS:
+        raise ValueError("not a restart policy (" + ", ".join(RESTARTS) + ")")
+    return value
+
+
 def _harts(value: Any, _typed: bool) -> list[int]:
     _want(value, list, "a list of hart numbers")
     for hart in value:
@@ -173,6 +182,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "eager": _boolean,
     "format": _format,
     "harts": _harts,
+    "restart": _restart,
 }
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
 

@@ -228,6 +228,24 @@ static int read_format(struct reader *r, const struct value *v, void *member)
 	return 0;
 }
 
+static int read_restart(struct reader *r, const struct value *v, void *member)
+{
+	static const char *const words[] = {
+		[VM_RESTART_NEVER] = "never", [VM_RESTART_ON_CRASH] = "on-crash", [VM_RESTART_ALWAYS] = "always",
+	};
+	const char *text = as_string(r, v);
+
+	if (!text)
+		return -EINVAL;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*(enum vm_restart *)member = (enum vm_restart)i;
+			return 0;
+		}
+	}
+	return refuse(r, v->name, "\"%s\" is not never, on-crash or always", text);
+}
+
 static int read_harts(struct reader *r, const struct value *v, void *member)
 {
 	uint64_t mask;
@@ -260,6 +278,7 @@ static const struct property properties[] = {
 	{ "eager", read_eager, MEMBER(eager), false },
 	{ "format", read_format, MEMBER(format), false },
 	{ "harts", read_harts, MEMBER(hart_mask), false },
+	{ "restart", read_restart, MEMBER(restart), false },
 };
 
 _Static_assert(ARRAY_SIZE(properties) <= 32, "one bit of `seen` each");

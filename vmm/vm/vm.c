@@ -9,6 +9,7 @@
 #include <caisson/log.h>
 #include <caisson/mm.h>
 #include <caisson/smp.h>
+#include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
@@ -196,6 +197,7 @@ int vm_boot(struct vm *vm, char *err, size_t err_size)
 void vm_start(struct vm *vm)
 {
 	vm->state = VM_RUNNING;
+	vm->started_at = time_now();
 	log_info("%s: running", vm->config->name);
 	task_wake(vm->vcpus[0]->task);
 }
@@ -257,12 +259,12 @@ void vm_interrupt_wait(void)
 	waitq_notify_all(&ended);
 }
 
-struct vm *vm_wait_ended(bool (*give_up)(void))
+struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 {
 	struct end_wait w = { .give_up = give_up };
 	struct vm *vm;
 
-	waitq_wait(&ended, any_ended, &w, UINT64_MAX);
+	(void)waitq_wait(&ended, any_ended, &w, deadline);
 	vm = w.found;
 	if (!vm)
 		return NULL;

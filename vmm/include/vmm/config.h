@@ -19,6 +19,9 @@ struct vm_image {
 	const char *label;     /* as typed by the user */
 };
 
+/** Is a VM started again when it has ended by itself? */
+enum vm_restart { VM_RESTART_NEVER, VM_RESTART_ON_CRASH, VM_RESTART_ALWAYS };
+
 struct vm_config {
 	char name[VM_NAME_MAX];
 	unsigned cpus;                 /* 1 to 8 */
@@ -31,6 +34,7 @@ struct vm_config {
 	bool eager;                    /* all RAM backed before start */
 	const struct pt_format *format;/* NULL: the hypervisor chooses */
 	uint64_t hart_mask;            /* our hart numbers; 0: all */
+	enum vm_restart restart;
 };
 
 /**

@@ -45,6 +45,9 @@ struct vm {
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	uint64_t boots;                 /* how often it was started */
 	bool paused;                    /* while it is VM_RUNNING: vm_pause */
+	uint64_t started_at;            /* last vm_start, ticks */
+	uint64_t restart_at;            /* the manager's: when it starts it again, ticks; 0: not planned */
+	unsigned restarts;              /* the manager's: in a row, for the back-off */
 };
 
 /** The VM list (H6). Ids and names are unique. */
@@ -74,10 +77,11 @@ void vm_start(struct vm *vm);
 void vm_end(struct vm *vm, enum vm_end how, int status, const char *fmt, ...) __printf(4, 5);
 /**
  * Wait until some VM has ended (all its vCPU tasks gone) and return it; its tasks are joined. Task context.
- * @param give_up  asked with interrupts off, first and after each vm_interrupt_wait: true ends the wait
- * @return NULL: give_up said so, and no VM had ended
+ * @param give_up   asked with interrupts off, first and after each vm_interrupt_wait: true ends the wait
+ * @param deadline  when to give up in any case, ticks; UINT64_MAX: never
+ * @return NULL: it gave up, and no VM had ended
  */
-struct vm *vm_wait_ended(bool (*give_up)(void));
+struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline);
 void vm_interrupt_wait(void);
 
 /**
