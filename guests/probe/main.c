@@ -17,6 +17,8 @@ static const struct {
 } tests[] = {
 	{ "sbi", test_sbi },
 	{ "sbi-absurd", test_sbi_absurd },
+	{ "suspend", test_suspend },
+	{ "features", test_features },
 	{ "legacy", test_legacy },
 	{ "legacy-shutdown", test_legacy_shutdown },
 	{ "mem", test_mem },

@@ -54,16 +54,16 @@ pointer: .space	8		/* out[] while every register is in use */
 	with_registers registers_load, lbu x5, (x6)
 	with_registers registers_store, sb x5, (x6)
 
-/* a0 type, a1 hart id */
+/* a0 type, a1 hart id, a2 extension, a3 function */
 	.globl suspend_and_resume
 suspend_and_resume:
 	save_c
 	mv	s0, a1
+	mv	a7, a2
+	mv	a6, a3
 	mv	a2, t0
 	sd	s0, pointer, t1
 	la	a1, resumed
-	li	a7, 0x48534D
-	li	a6, 3
 	ecall
 	restore_c
 	ret

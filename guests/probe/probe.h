@@ -29,6 +29,8 @@ void catch_clear(void);
 /* The tests, one `test=NAME` each. */
 void test_sbi(void);
 void test_sbi_absurd(void);
+void test_suspend(void);
+void test_features(void);
 void test_legacy(void);
 void test_legacy_shutdown(void);
 void test_mem(void);

@@ -7,8 +7,8 @@
 /** Fill all registers but a0, a1, a6 and a7, call, and compare. */
 bool registers_kept_over_call(long ext, long function);
 
-/** Non-retentive HSM suspend. @return 0 after resuming on the hart, else an SBI error or 1. */
-long suspend_and_resume(uint64_t type, uint64_t hart);
+/** Suspend that loses registers (HSM or SUSP). @return 0 after resuming on the hart, else an SBI error or 1. */
+long suspend_and_resume(uint64_t type, uint64_t hart, long ext, long function);
 
 /*
  * Load x1 to x31 from in[1] to in[31], do the operation, store all to out[].

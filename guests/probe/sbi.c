@@ -170,7 +170,8 @@ static void check_suspend(void)
 	call_gives("retentive suspend", SBI_SUCCESS, sbi_call(SBI_EXT_HSM, HSM_SUSPEND, 0, 0, 0));
 	expect(csr_read(sip) & SIE_STIE, "woken by the timer");
 	wake_soon();
-	expect(suspend_and_resume(0x80000000, this_hart->id) == 0, "suspend resumes at its address");
+	expect(suspend_and_resume(0x80000000, this_hart->id, SBI_EXT_HSM, HSM_SUSPEND) == 0,
+	       "suspend resumes at its address");
 	csr_write(sie, 0);
 	timer_set(~0ul);
 }

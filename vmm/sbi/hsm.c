@@ -11,8 +11,7 @@ static struct vcpu *vcpu_with_id(struct vcpu *v, uint64_t id)
 	return id < v->vm->n_vcpus ? v->vm->vcpus[id] : NULL;
 }
 
-/* An address where a hart can begin: the shortest instructions have two bytes. */
-static bool can_begin_at(const struct vcpu *v, uint64_t pc)
+bool sbi_can_begin_at(const struct vcpu *v, uint64_t pc)
 {
 	return !(pc & 1) && guest_in_ram(v->vm, GPA(pc), 2);
 }
@@ -40,7 +39,7 @@ static enum vcpu_next hart_start(struct vcpu *v)
 
 	if (!target)
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
-	if (!can_begin_at(v, sbi_arg(v, 1)))
+	if (!sbi_can_begin_at(v, sbi_arg(v, 1)))
 		return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
 	/* Counted before its state says so: the VM may end now, and then the target counts itself out. */
 	vm_vcpu_active(v->vm);
@@ -61,22 +60,32 @@ static enum vcpu_next hart_status(struct vcpu *v)
 	return sbi_return(v, SBI_SUCCESS, __atomic_load_n(&target->hsm_state, __ATOMIC_SEQ_CST));
 }
 
+static enum vcpu_next suspend(struct vcpu *v)
+{
+	__atomic_store_n(&v->hsm_state, SBI_HSM_SUSPENDED, __ATOMIC_SEQ_CST);
+	sbi_return(v, SBI_SUCCESS, 0);
+	return vcpu_leave(v, LEAVE_WFI);
+}
+
+enum vcpu_next sbi_suspend_nonretentive(struct vcpu *v, uint64_t pc, uint64_t opaque)
+{
+	v->start_pc = pc;
+	v->start_opaque = opaque;
+	v->suspended_nonretentive = true;
+	return suspend(v);
+}
+
 static enum vcpu_next hart_suspend(struct vcpu *v)
 {
 	uint32_t type = (uint32_t)sbi_arg(v, 0); /* of the register only 32 bits count ("Binary Encoding") */
 
-	if (type != RETENTIVE && type != NON_RETENTIVE)
+	if (type == RETENTIVE)
+		return suspend(v);
+	if (type != NON_RETENTIVE)
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
-	if (type == NON_RETENTIVE) {
-		if (!can_begin_at(v, sbi_arg(v, 1)))
-			return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
-		v->start_pc = sbi_arg(v, 1);
-		v->start_opaque = sbi_arg(v, 2);
-		v->suspended_nonretentive = true;
-	}
-	__atomic_store_n(&v->hsm_state, SBI_HSM_SUSPENDED, __ATOMIC_SEQ_CST);
-	sbi_return(v, SBI_SUCCESS, 0);
-	return vcpu_leave(v, LEAVE_WFI);
+	if (!sbi_can_begin_at(v, sbi_arg(v, 1)))
+		return sbi_return(v, SBI_ERR_INVALID_ADDRESS, 0);
+	return sbi_suspend_nonretentive(v, sbi_arg(v, 1), sbi_arg(v, 2));
 }
 
 static enum vcpu_next hsm_call(struct vcpu *v)

@@ -94,12 +94,14 @@ void vcpu_power_on(struct vcpu *v)
 	/* CBO.INVAL flushes: dropping dirty lines could bring back what others had in this memory before. */
 	v->csrs.henvcfg = hext.henvcfg & (ENVCFG_STCE | ENVCFG_CBZE | ENVCFG_CBCFE | ENVCFG_CBIE_FLUSH |
 					  ENVCFG_PBMTE | ENVCFG_FIOM);
+	v->csrs.henvcfg |= v->fwft.henvcfg;
 	v->deadline = UINT64_MAX;
 }
 
 void vcpu_reset(struct vcpu *v)
 {
 	forget_loaded_state(v);
+	v->fwft = (struct vcpu_fwft){ 0, 0 };
 	vcpu_power_on(v);
 	v->requests = 0;
 	memset(v->devices, 0, sizeof(v->devices));
@@ -117,6 +119,7 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
 
 	v->start_pc = pc;
 	v->start_opaque = opaque;
+	v->fwft = (struct vcpu_fwft){ 0, 0 };
 	__atomic_or_fetch(&v->requests, VCPU_REQ_START, __ATOMIC_SEQ_CST);
 	if (v->task) {
 		vcpu_request(v, 0);

@@ -79,6 +79,11 @@ static inline __must_check int sbi_hart_mask(const struct vcpu *v, uint64_t mask
 	return base == UINT64_MAX || mask == 0 ? 0 : -EINVAL;
 }
 
+/** Can a hart begin at this address? (The shortest instructions have two bytes.) */
+bool sbi_can_begin_at(const struct vcpu *v, uint64_t pc);
+/** Suspend v until an interrupt; it goes on at pc with a0 = id, a1 = opaque. For exit handlers. */
+enum vcpu_next sbi_suspend_nonretentive(struct vcpu *v, uint64_t pc, uint64_t opaque);
+
 /** Send an IPI to each vCPU of the mask; fence.i or guest-virtual fences on each and wait. */
 void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus);
 void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus);

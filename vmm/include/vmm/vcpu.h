@@ -84,6 +84,11 @@ struct vcpu {
 	struct timer sample;       /* tells idle from run time while WFI is not trapped */
 	uint64_t sampled_at, idle_ticks, guest_ticks;
 	uint64_t vector_faults;    /* samples in a row at the guest's own trap vector */
+
+	struct vcpu_fwft {
+		uint64_t henvcfg;  /* bits of henvcfg that the guest switched on */
+		uint32_t locked;   /* features (by number) that it may not change again */
+	} fwft;                    /* SBI FWFT; outlasts a suspend, not a hart_start */
 };
 
 /** Make vCPU `id` of a VM, in HSM state stopped. @return NULL when memory is out. */

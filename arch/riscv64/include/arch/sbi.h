@@ -26,6 +26,8 @@ enum {
 #define SBI_EXT_HSM 0x48534d
 #define SBI_EXT_SRST 0x53525354
 #define SBI_EXT_DBCN 0x4442434e
+#define SBI_EXT_SUSP 0x53555350
+#define SBI_EXT_FWFT 0x46574654
 
 enum { SBI_HSM_START, SBI_HSM_STOP, SBI_HSM_STATUS, SBI_HSM_SUSPEND };
 enum {
@@ -34,6 +36,11 @@ enum {
 };
 enum { SBI_SRST_SHUTDOWN, SBI_SRST_COLD_REBOOT, SBI_SRST_WARM_REBOOT };
 enum { SBI_SRST_REASON_NONE, SBI_SRST_REASON_FAILURE };
+enum { SBI_FWFT_SET, SBI_FWFT_GET };
+enum {
+	SBI_FWFT_MISALIGNED_EXC_DELEG, SBI_FWFT_LANDING_PAD, SBI_FWFT_SHADOW_STACK, SBI_FWFT_DOUBLE_TRAP,
+	SBI_FWFT_PTE_AD_HW_UPDATING, SBI_FWFT_POINTER_MASKING_PMLEN,
+};
 
 struct sbiret sbi_call(unsigned long ext, unsigned long fid, unsigned long a0,
 		       unsigned long a1, unsigned long a2, unsigned long a3);
