@@ -163,11 +163,43 @@ static void check_ad_updating(void)
 	      sbi_call(SBI_EXT_FWFT, FWFT_SET, FWFT_AD_UPDATING, 1));
 }
 
+static volatile long lock_error;
+
+static void lock_and_stop(void *unused)
+{
+	(void)unused;
+	lock_error = sbi_call(SBI_EXT_FWFT, FWFT_SET, FWFT_AD_UPDATING, 1, 1).error;
+	sbi_call(SBI_EXT_HSM, HSM_STOP);
+}
+
+static void run_lock_and_stop(void)
+{
+	lock_error = 1;
+	hart_start(1, lock_and_stop, NULL);
+	while (lock_error == 1 || sbi_call(SBI_EXT_HSM, HSM_STATUS, harts[1].id).value != HSM_STOPPED)
+		;
+}
+
+/* Features are a hart's own, and a start is its reset. */
+static void check_start_unlocks(void)
+{
+	struct sbi_result before = sbi_call(SBI_EXT_FWFT, FWFT_GET, FWFT_AD_UPDATING), after;
+
+	for (int round = 0; round < 2; round++) {
+		run_lock_and_stop();
+		expect(lock_error == before.error, "another hart locks A/D updating: error %ld", lock_error);
+	}
+	after = sbi_call(SBI_EXT_FWFT, FWFT_GET, FWFT_AD_UPDATING);
+	expect(after.error == before.error && after.value == before.value, "this hart's is as it was");
+}
+
 void test_features(void)
 {
 	catch_traps();
 	expect(sbi_call(SBI_EXT_BASE, BASE_PROBE, SBI_EXT_FWFT).value == 1, "firmware features are there");
 	check_absent_features();
 	check_misaligned();
+	if (machine.harts > 1)
+		check_start_unlocks();
 	check_ad_updating();
 }
