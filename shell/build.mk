@@ -1,1 +1,1 @@
-obj-$(CONFIG_SHELL) += shell/line.o shell/command.o shell/basic.o
+obj-$(CONFIG_SHELL) += shell/line.o shell/command.o shell/complete.o shell/basic.o

@@ -14,6 +14,13 @@
 extern const struct shell_command __shell_commands_start[];
 extern const struct shell_command __shell_commands_end[];
 
+/* Set only while a group is asked for its table; commands run one at a time, in the same task. */
+static struct {
+	bool active;
+	const struct shell_command *table;
+	unsigned n;
+} asked;
+
 void shell_write(const char *buf, size_t n)
 {
 	console_write(CONSOLE_MONITOR, buf, n);
@@ -40,14 +47,6 @@ const struct shell_command *shell_commands(unsigned *n)
 {
 	*n = (unsigned)(__shell_commands_end - __shell_commands_start);
 	return __shell_commands_start;
-}
-
-const char *shell_command_name(unsigned i)
-{
-	unsigned n;
-	const struct shell_command *table = shell_commands(&n);
-
-	return i < n ? table[i].name : NULL;
 }
 
 /* Move one word to `to`, without its quotes. @return where it ended, or NULL: a quote is open. */
@@ -183,15 +182,33 @@ static void print_usage(const char *group, const struct shell_command *c)
 
 int shell_dispatch(const struct shell_command *table, unsigned n, const char *group, int argc, char **argv)
 {
-	const struct shell_command *c = shell_find(table, n, group, argv[0]);
+	const struct shell_command *c;
 	int error;
 
+	if (asked.active) {
+		asked.table = table;
+		asked.n = n;
+		return 0;
+	}
+	c = shell_find(table, n, group, argv[0]);
 	if (!c)
 		return -ENOENT;
 	error = c->fn(argc, argv);
 	if (error == -EINVAL)
 		print_usage(group, c);
 	return error;
+}
+
+const struct shell_command *shell_group_table(const struct shell_command *c, unsigned *n)
+{
+	char name[] = "", sub[] = "", *argv[] = { name, sub, NULL };
+
+	asked.active = true;
+	asked.n = 0;
+	(void)c->fn(2, argv);
+	asked.active = false;
+	*n = asked.n;
+	return asked.table;
 }
 
 int shell_help(const struct shell_command *table, unsigned n, const char *group, const char *word)

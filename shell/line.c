@@ -6,6 +6,7 @@
  */
 #include <shell/shell.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,13 +36,13 @@ void line_redraw(struct line *l)
 }
 
 void line_init(struct line *l, const char *prompt, void (*write)(void *arg, const char *buf, size_t n),
-	       void *arg, const char *(*name)(unsigned i))
+	       void *arg, shell_word_fn word)
 {
 	memset(l, 0, sizeof(*l));
 	l->prompt = prompt;
 	l->write = write;
 	l->arg = arg;
-	l->name = name;
+	l->word = word;
 }
 
 void line_start(struct line *l)
@@ -141,12 +142,13 @@ static void history_newer(struct line *l)
 	replace(l, l->browsing ? history_slot(l, l->n_history - l->browsing) : l->draft);
 }
 
-/* Completion of the first word. */
+/* Completion of the word before the cursor. */
 
-static bool begins(const char *name, const struct line *l)
-{
-	return strncmp(name, l->text, l->cursor) == 0;
-}
+struct found {
+	char first[SHELL_WORD_MAX];
+	size_t common; /* bytes that all of them begin with */
+	unsigned n;
+};
 
 static size_t common_length(const char *a, const char *b, size_t most)
 {
@@ -157,40 +159,66 @@ static size_t common_length(const char *a, const char *b, size_t most)
 	return n;
 }
 
-static void list_candidates(struct line *l)
+static size_t completed_from(const struct line *l)
 {
-	const char *name;
+	size_t at = l->cursor;
 
-	put(l, "\r\n");
-	for (unsigned i = 0; (name = l->name(i)) != NULL; i++) {
-		if (!begins(name, l))
-			continue;
-		put(l, name);
-		put(l, "  ");
+	while (at > 0 && l->text[at - 1] != ' ')
+		at--;
+	return at;
+}
+
+/* Call fn for each word that could stand at `from` and begins as what is typed there. */
+static void each_candidate(struct line *l, size_t from,
+			   void (*fn)(struct line *l, const char *word, struct found *f), struct found *f)
+{
+	char word[SHELL_WORD_MAX];
+	int error;
+
+	for (unsigned i = 0; (error = l->word(l->text, from, i, word, sizeof(word))) != -ENOENT; i++)
+		if (!error && strncmp(word, l->text + from, l->cursor - from) == 0)
+			fn(l, word, f);
+}
+
+static void note_candidate(struct line *l, const char *word, struct found *f)
+{
+	(void)l;
+	if (f->n++) {
+		f->common = common_length(f->first, word, f->common);
+		return;
 	}
+	f->common = strlen(word);
+	memcpy(f->first, word, f->common + 1);
+}
+
+static void put_candidate(struct line *l, const char *word, struct found *f)
+{
+	(void)f;
+	put(l, word);
+	put(l, "  ");
+}
+
+static void list_candidates(struct line *l, size_t from)
+{
+	put(l, "\r\n");
+	each_candidate(l, from, put_candidate, NULL);
 	put(l, "\r\n");
 	line_redraw(l);
 }
 
 static void complete(struct line *l)
 {
-	const char *first = NULL, *name;
-	size_t common = 0;
-	unsigned n = 0;
+	size_t from = completed_from(l), typed = l->cursor - from;
+	struct found f = { .n = 0 };
 
-	if (!l->name || memchr(l->text, ' ', l->cursor))
+	if (!l->word)
 		return;
-	for (unsigned i = 0; (name = l->name(i)) != NULL; i++) {
-		if (!begins(name, l))
-			continue;
-		common = n++ ? common_length(first, name, common) : strlen(name);
-		first = first ? first : name;
-	}
-	if (n > 1 && common == l->cursor)
-		list_candidates(l);
-	if (n > 0)
-		insert(l, first + l->cursor, common - l->cursor);
-	if (n == 1)
+	each_candidate(l, from, note_candidate, &f);
+	if (f.n > 1 && f.common == typed)
+		list_candidates(l, from);
+	if (f.n > 0)
+		insert(l, f.first + typed, f.common - typed);
+	if (f.n == 1)
 		insert(l, " ", 1);
 }
 

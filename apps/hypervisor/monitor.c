@@ -163,12 +163,36 @@ static void monitor_task(void *arg)
 		on_byte(console_mux_getc());
 }
 
+struct nth_vm {
+	unsigned left;
+	const char *name;
+};
+
+static bool count_down(struct vm *vm, void *arg)
+{
+	struct nth_vm *nth = arg;
+
+	if (nth->left-- == 0)
+		nth->name = vm->config->name;
+	return nth->name == NULL;
+}
+
+/* No VM goes away meanwhile: only this task's orders, or the end of the machine, take one away. */
+static const char *vm_name(unsigned i)
+{
+	struct nth_vm nth = { .left = i };
+
+	vm_for_each(count_down, &nth);
+	return nth.name;
+}
+
 void monitor_start(void)
 {
 	static const struct task_attr attr = { .detached = true };
 	struct vm *vm = vm_by_id(0);
 
-	line_init(&editor, "caisson> ", editor_write, NULL, shell_command_name);
+	line_init(&editor, "caisson> ", editor_write, NULL, shell_complete);
+	shell_set_things("VM", vm_name);
 	/* Here, not in the task: however soon a VM ends, its output is shown, and nothing is cut. */
 	shell_printf("Ctrl-] switches between the guest's console and the monitor\n");
 	if (vm)

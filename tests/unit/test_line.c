@@ -1,5 +1,6 @@
 /* The line editor, against a small terminal that shows what a person would see. */
 // sources: shell/line.c
+#include <errno.h>
 #include <shell/shell.h>
 #include <test.h>
 
@@ -76,16 +77,29 @@ static void terminal(void *arg, const char *buf, size_t n)
 
 static const char *const names[] = { "hart", "help", "log", "vm", "vmstat" };
 
-static const char *name(unsigned i)
+static const char *const arguments[] = { "list", "stats", "stop" };
+
+/* After "vm " its arguments, and one that is too long to offer. */
+static int word(const char *before, size_t len, unsigned i, char *out, size_t size)
 {
-	return i < ARRAY_SIZE(names) ? names[i] : NULL;
+	bool vm = len >= 3 && strncmp(before, "vm ", 3) == 0;
+
+	if (len > 0 && !vm)
+		return -ENOENT;
+	if (vm && i == 0)
+		return -ENOSPC;
+	i -= vm;
+	if (i >= (vm ? ARRAY_SIZE(arguments) : ARRAY_SIZE(names)))
+		return -ENOENT;
+	snprintf(out, size, "%s", vm ? arguments[i] : names[i]);
+	return 0;
 }
 
 static int setup(void **state)
 {
 	(void)state;
 	memset(&screen, 0, sizeof(screen));
-	line_init(&line, "> ", terminal, &screen, name);
+	line_init(&line, "> ", terminal, &screen, word);
 	line_start(&line);
 	return 0;
 }
@@ -276,7 +290,20 @@ static void tab_completes_one_name(void **state)
 	type("lo\t");
 	expect("log ", 4);
 	type("\t");
-	expect("log ", 4); /* only the first word */
+	expect("log ", 4); /* it has no arguments */
+}
+
+static void tab_completes_arguments(void **state)
+{
+	(void)state;
+	type("vm s\t");
+	expect("vm st", 5);
+	type("\t");
+	assert_string_equal(screen.before, "stats  stop  ");
+	type("o\t");
+	expect("vm stop ", 8);
+	type("\x15vm l rest\x01\x06\x06\x06\x06\t");
+	expect("vm list  rest", 8);
 }
 
 static void tab_completes_what_names_share(void **state)
@@ -374,6 +401,7 @@ int main(void)
 		CASE(an_edited_history_line_is_a_new_one),
 		CASE(history_forgets_the_oldest),
 		CASE(tab_completes_one_name),
+		CASE(tab_completes_arguments),
 		CASE(tab_completes_what_names_share),
 		CASE(tab_on_nothing_lists_all),
 		CASE(tab_before_the_rest_of_a_word),

@@ -1,5 +1,5 @@
 /* The shell's commands: splitting, finding, running, help; what a person reads is compared whole. */
-// sources: shell/command.c
+// sources: shell/command.c shell/complete.c
 #include <caisson/console.h>
 #include <errno.h>
 #include <shell/shell.h>
@@ -41,6 +41,8 @@ static int run_helm(int argc, char **argv)
 	return -EIO;
 }
 
+static int run_vm(int argc, char **argv);
+
 /* The names that the linker gives to the section's ends. */
 const struct shell_command __shell_commands_start[] = {
 	{ "hart", "[N]", "about harts", run_hart },
@@ -48,9 +50,20 @@ const struct shell_command __shell_commands_start[] = {
 	{ "help", "[COMMAND]", "about commands", run_help },
 	{ "vm", "", "about VMs", run_hart },
 	{ "vmstat", "", "counts", run_helm },
+	{ "zone", "COMMAND [VM]", "a group", run_vm },
 };
-_Static_assert(sizeof(__shell_commands_start) == 5 * 32, "the end below");
-__asm__(".globl __shell_commands_end\n.set __shell_commands_end, __shell_commands_start + 5 * 32");
+_Static_assert(sizeof(__shell_commands_start) == 6 * 32, "the end below");
+__asm__(".globl __shell_commands_end\n.set __shell_commands_end, __shell_commands_start + 6 * 32");
+
+static const struct shell_command zone_table[] = {
+	{ "list", "[--json]", "list", run_hart },
+	{ "show", "VM [regs|map] MORE...", "show", run_hart },
+};
+
+static int run_vm(int argc, char **argv)
+{
+	return shell_dispatch(zone_table, ARRAY_SIZE(zone_table), "zone ", argc - 1, argv + 1);
+}
 
 static int setup(void **state)
 {
@@ -183,7 +196,7 @@ static void help_lists_commands_or_tells_of_one(void **state)
 	const struct shell_command *table = shell_commands(&n);
 
 	(void)state;
-	assert_int_equal(n, 5);
+	assert_int_equal(n, 6);
 	assert_int_equal(shell_help(table, 2, "", NULL), 0);
 	assert_string_equal(out, "  hart [N]                   about harts\r\n"
 				 "  helm                       steer\r\n");
@@ -193,12 +206,64 @@ static void help_lists_commands_or_tells_of_one(void **state)
 	assert_int_equal(shell_help(table, n, "", "nothing"), -ENOENT);
 }
 
-static void names_for_completion(void **state)
+static const char *thing(unsigned i)
+{
+	static const char *const vms[] = { "linux", "tick", NULL };
+
+	return vms[i];
+}
+
+/* All candidates after `before` are these, joined by spaces. */
+static void candidates_are(const char *before, const char *words)
+{
+	char all[256] = "", word[SHELL_WORD_MAX];
+
+	for (unsigned i = 0; shell_complete(before, strlen(before), i, word, sizeof(word)) == 0; i++) {
+		if (i)
+			strcat(all, " ");
+		strcat(all, word);
+	}
+	assert_string_equal(all, words);
+	assert_string_equal(out, "");
+}
+
+static void completion_of_commands_and_subcommands(void **state)
 {
 	(void)state;
-	assert_string_equal(shell_command_name(0), "hart");
-	assert_string_equal(shell_command_name(4), "vmstat");
-	assert_null(shell_command_name(5));
+	args = -1;
+	candidates_are("", "hart helm help vm vmstat zone");
+	candidates_are("help ", "hart helm help vm vmstat zone");
+	candidates_are("zone ", "list show");
+	assert_int_equal(args, -1); /* nothing was run for it */
+	run("zone list x");
+	assert_int_equal(args, 2);
+}
+
+static void completion_of_arguments(void **state)
+{
+	(void)state;
+	shell_set_things("VM", thing);
+	candidates_are("zone show ", "linux tick");
+	candidates_are("zone  show  'tick' ", "regs map");
+	candidates_are("zone list ", "--json");
+}
+
+static void completion_knows_nothing_more(void **state)
+{
+	char word[4];
+
+	(void)state;
+	candidates_are("hart ", ""); /* N is only the command's */
+	candidates_are("hart 1 ", "");
+	candidates_are("helm ", "");
+	candidates_are("zone show tick map ", "");
+	candidates_are("zone show tick map a b c ", "");
+	candidates_are("nothing ", "");
+	candidates_are("zone nothing ", "");
+	candidates_are("zone 'open ", "");
+	candidates_are("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 ", "");
+	assert_int_equal(shell_complete("", 0, 0, word, sizeof(word)), -ENOSPC);
+	assert_int_equal(shell_complete("", 0, 3, word, sizeof(word)), 0);
 }
 
 static void printing_ends_lines_for_a_terminal(void **state)
@@ -229,7 +294,9 @@ int main(void)
 		CASE(wrong_use_prints_the_usage),
 		CASE(bad_lines_are_reported),
 		CASE(help_lists_commands_or_tells_of_one),
-		CASE(names_for_completion),
+		CASE(completion_of_commands_and_subcommands),
+		CASE(completion_of_arguments),
+		CASE(completion_knows_nothing_more),
 		CASE(printing_ends_lines_for_a_terminal),
 	};
 

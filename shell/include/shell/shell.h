@@ -13,6 +13,7 @@
 #define SHELL_LINE_MAX 256 /* with the terminating zero */
 #define SHELL_HISTORY 16
 #define SHELL_ARGS_MAX 16
+#define SHELL_WORD_MAX 64 /* of a word that Tab completes to, with the terminating zero */
 
 /* The line editor. */
 
@@ -22,11 +23,18 @@ enum line_event {
 	LINE_CANCELLED, /* Ctrl-C: given up */
 };
 
+/**
+ * What Tab may complete to: the i-th word (from 0) that could follow the `len` bytes at `before`.
+ * Called with the editor's lock held.
+ * @return 0; -ENOSPC: it is longer than size and cannot be offered; -ENOENT: past the last
+ */
+typedef int (*shell_word_fn)(const char *before, size_t len, unsigned i, char *out, size_t size);
+
 struct line {
 	const char *prompt;
 	void (*write)(void *arg, const char *buf, size_t n);
 	void *arg;
-	const char *(*name)(unsigned i); /* what Tab may complete to, NULL past the last; may be NULL */
+	shell_word_fn word;              /* may be NULL */
 	size_t len, cursor;
 	char text[SHELL_LINE_MAX];
 	unsigned escape;                 /* how far into an escape sequence the input is */
@@ -40,7 +48,7 @@ struct line {
 
 /** Set up an editor; prompt stays the caller's. */
 void line_init(struct line *l, const char *prompt, void (*write)(void *arg, const char *buf, size_t n),
-	       void *arg, const char *(*name)(unsigned i));
+	       void *arg, shell_word_fn word);
 /** Begin an empty line: print the prompt. */
 void line_start(struct line *l);
 /** Print prompt and line anew, after something else was printed. */
@@ -65,8 +73,19 @@ struct shell_command {
 
 /** The table that SHELL_COMMAND fills. */
 const struct shell_command *shell_commands(unsigned *n);
-/** For line.name: the names of the shell's commands. */
-const char *shell_command_name(unsigned i);
+/**
+ * For line.word: names of commands and sub-commands and, out of a command's usage line, its
+ * arguments: "a|b" are words as they stand, COMMAND is a command's name, and the placeholder of
+ * shell_set_things is a thing's. Other capitals stand for what cannot be completed.
+ */
+int shell_complete(const char *before, size_t len, unsigned i, char *out, size_t size);
+/** Things that arguments may be ("VM"): their placeholder in usage lines, and their i-th name, NULL past the last. */
+void shell_set_things(const char *placeholder, const char *(*name)(unsigned i));
+/**
+ * The sub-commands of a command whose usage begins with COMMAND. Such a command must do nothing with
+ * several words but hand them on to shell_dispatch, which here is asked for its table instead of running one.
+ */
+const struct shell_command *shell_group_table(const struct shell_command *c, unsigned *n);
 
 /**
  * Find a command by its name or by the beginning of just one name; says so when there is none.
