@@ -186,10 +186,20 @@ static const char *vm_name(unsigned i)
 	return nth.name;
 }
 
+static bool was_started(struct vm *vm, void *arg)
+{
+	struct vm **found = arg;
+
+	*found = vm->state == VM_BOOTED ? NULL : vm;
+	return *found == NULL;
+}
+
 void monitor_start(void)
 {
 	static const struct task_attr attr = { .detached = true };
-	struct vm *vm = vm_by_id(0);
+	struct vm *vm = NULL;
+
+	vm_for_each(was_started, &vm);
 
 	line_init(&editor, "caisson> ", editor_write, NULL, shell_complete);
 	shell_set_things("VM", vm_name);

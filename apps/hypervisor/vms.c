@@ -63,7 +63,8 @@ static void destroy_all(void)
 static bool start_in_turn(struct vm *vm, void *arg)
 {
 	(void)arg;
-	vm_start(vm);
+	if (!vm->config->no_autostart)
+		vm_start(vm);
 	return true;
 }
 
@@ -87,7 +88,7 @@ static bool is_alive(struct vm *vm, void *arg)
 {
 	bool *alive = arg;
 
-	*alive |= vm->state != VM_ENDED || vm->restart_at;
+	*alive |= vm->restart_at || (vm->state != VM_ENDED && !(in_batch && vm->state == VM_BOOTED));
 	return true;
 }
 

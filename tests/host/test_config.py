@@ -140,6 +140,8 @@ BAD_TOML = [
     ('kernel = "kernel"\nformat = "sv39"\n', 'vm.toml:2: format = "sv39": not a format of guest page tables (sv39x4'),
     ('kernel = "kernel"\nrestart = "often"\n', 'vm.toml:2: restart = "often": not a restart policy (never, on-crash, always'),
     ('kernel = "kernel"\nrestart = true\n', "vm.toml:2: restart = true: a string is wanted here, not a truth value"),
+    ('kernel = "kernel"\nautostart = "no"\n', 'vm.toml:2: autostart = "no": true or false is wanted here, not a string'),
+    ('kernel = "kernel"\nautostart = false\n', "vm.toml:2: autostart = false: the monitor would have to start it"),
     ('kernel = "kernel"\neager = 1\n', "vm.toml:2: eager = 1: true or false is wanted here, not a whole number"),
     ('kernel = "kernel"\nharts = 1\n', "vm.toml:2: harts = 1: a list of hart numbers is wanted here, not a whole"),
     ('kernel = "kernel"\nharts = []\n', "vm.toml:2: harts = []: a VM needs at least one hart"),
@@ -243,6 +245,15 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
     for absent in ("initrd", "bootargs", "entry", "load", "eager", "format", "harts", "dtb", "restart"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
+
+
+def test_autostart_reaches_the_bundle(tool):
+    tool.file("a.toml", 'kernel = "kernel"\nautostart = false\n')
+    tool.file("b.toml", 'kernel = "kernel"\nautostart = true\n')
+    assert tool.run("run", "a.toml", "b.toml").returncode == 0
+    files = read_bundle(tool)
+    assert bytes(libfdt.FdtRo(files["vm/0.dtb"]).getprop(0, "no-autostart")) == b""
+    assert libfdt.FdtRo(files["vm/1.dtb"]).getprop(0, "no-autostart", [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 
 def test_shared_image_is_stored_once(tool):

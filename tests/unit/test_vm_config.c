@@ -115,6 +115,7 @@ static void H8_least_description_has_the_defaults(void **state)
 	assert_false(cfg.has_entry);
 	assert_false(cfg.has_load);
 	assert_false(cfg.eager);
+	assert_false(cfg.no_autostart);
 	assert_null(cfg.format);
 	assert_int_equal(cfg.hart_mask, 0);
 }
@@ -128,6 +129,7 @@ static void set_everything(void)
 	set("entry", DOUBLE("\x80\x20\0\4"), 8);
 	set("load", DOUBLE("\x80\x20\0\0"), 8);
 	set("eager", "", 0);
+	set("no-autostart", "", 0);
 	set_text("format", "sv48x4");
 	set("harts", DOUBLE("\0\0\0\5"), 8);
 }
@@ -144,6 +146,7 @@ static void expect_everything(void)
 	assert_true(cfg.has_load);
 	assert_int_equal(cfg.load, 0x80200000);
 	assert_true(cfg.eager);
+	assert_true(cfg.no_autostart);
 	assert_ptr_equal(cfg.format, &pt_sv48x4);
 	assert_int_equal(cfg.hart_mask, 5);
 }
@@ -271,6 +274,8 @@ static void wrong_types_are_refused(void **state)
 	expect_refused("harts: has 4 bytes, not the 8 of a u64");
 	set("eager", CELL("\1"), 4);
 	expect_refused("eager: has a value, though its presence says it all");
+	set("no-autostart", CELL("\0"), 4);
+	expect_refused("no-autostart: has a value, though its presence says it all");
 	set("name", "debian", 6);
 	expect_refused("name: is not one string");
 	set("bootargs", "", 0);

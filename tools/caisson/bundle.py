@@ -58,6 +58,8 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property("format", vm.format.encode() + b"\0")
         if vm.restart != "never":
             tree.property("restart", vm.restart.encode() + b"\0")
+        if not vm.autostart:
+            tree.property("no-autostart", b"")
         if vm.harts:
             tree.property_u64("harts", sum(1 << hart for hart in vm.harts))
     return bytes(tree.as_fdt().as_bytearray())

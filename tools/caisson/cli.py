@@ -83,7 +83,7 @@ def _read_run_options(options):
     plan = machine.from_options(options)
     output = runner.output_from_options(options)
     vms = _vms_from_options(options)
-    vmconfig.check_together(vms)
+    vmconfig.check_together(vms, options.batch)
     machine.check_memory(plan, vms)
     machine.check_harts(plan, vms)
     return plan, output, vms

@@ -42,6 +42,7 @@ class VmConfig:
     format: str | None = None
     harts: list[int] | None = None
     restart: str = "never"
+    autostart: bool = True
     quotes: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
@@ -183,6 +184,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "format": _format,
     "harts": _harts,
     "restart": _restart,
+    "autostart": _boolean,
 }
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
 
@@ -217,10 +219,12 @@ def _read_image(vm: VmConfig, key: str, source: Source, locate) -> None:
         raise vm.fail(key, f"{error}{where}") from None
 
 
-def check_together(vms: list[VmConfig]) -> None:
-    """What must hold between VMs."""
+def check_together(vms: list[VmConfig], batch: bool) -> None:
+    """What must hold between VMs, and between them and --batch."""
     seen: dict[str, VmConfig] = {}
     for vm in vms:
+        if batch and not vm.autostart:
+            raise vm.fail("autostart", "the monitor would have to start it, and with --batch there is none")
         if vm.name in seen:
             first = seen[vm.name].quotes.get("name", seen[vm.name].origin)
             raise vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})")

@@ -206,7 +206,7 @@ static int read_load(struct reader *r, const struct value *v, void *member)
 	return as_number(r, v, 8, member);
 }
 
-static int read_eager(struct reader *r, const struct value *v, void *member)
+static int read_flag(struct reader *r, const struct value *v, void *member)
 {
 	if (v->len != 0)
 		return refuse(r, v->name, "has a value, though its presence says it all");
@@ -275,10 +275,11 @@ static const struct property properties[] = {
 	{ "bootargs", read_bootargs, MEMBER(bootargs), false },
 	{ "entry", read_entry, MEMBER(entry), false },
 	{ "load", read_load, MEMBER(load), false },
-	{ "eager", read_eager, MEMBER(eager), false },
+	{ "eager", read_flag, MEMBER(eager), false },
 	{ "format", read_format, MEMBER(format), false },
 	{ "harts", read_harts, MEMBER(hart_mask), false },
 	{ "restart", read_restart, MEMBER(restart), false },
+	{ "no-autostart", read_flag, MEMBER(no_autostart), false },
 };
 
 _Static_assert(ARRAY_SIZE(properties) <= 32, "one bit of `seen` each");

@@ -1,0 +1,44 @@
+"""`autostart = false`: a VM that is made, and started from the monitor only (H7)."""
+import re
+
+import pexpect
+
+from machines import guest
+
+PROMPT = "caisson> "
+
+
+def ask(child, line: str) -> str:
+    child.send(line + "\r")
+    child.expect_exact(line)
+    child.expect(r"\n" + PROMPT)
+    return child.before.decode(errors="replace")
+
+
+def test_H7_a_vm_without_autostart_waits_for_the_monitor(spawn, toml):
+    late = toml("late", kernel=guest("hello"), memory="16M", autostart=False)
+    tick = toml("tick", kernel=guest("tick"), memory="16M")
+    child = spawn("run", late, tick)
+    child.expect("tick 1")  # the console is that of a VM that runs
+    child.send("\x1d")
+    child.expect(PROMPT)
+    assert re.search(r"late +created", ask(child, "vm list"))
+    assert "; 0 exits" in ask(child, "vm stats late")
+    child.send("vm start late\r")
+    child.expect("late has shut down")
+    ask(child, "help")
+    child.send("poweroff\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_H7_all_vms_may_wait(spawn, toml):
+    child = spawn("run", toml("late", kernel=guest("hello"), memory="16M", autostart=False))
+    child.expect(PROMPT)
+    assert re.search(r"late +created", ask(child, "vm list"))
+    child.send("vm start late\r")
+    child.expect("late has shut down")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
