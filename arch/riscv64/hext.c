@@ -95,8 +95,6 @@ int hext_enable(void)
 	CSR_WRITE(htimedelta, 0);
 	CSR_WRITE(hcounteren, COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR);
 	CSR_WRITE(hgeie, 0);
-	if (f.stateen)
-		CSR_WRITE(hstateen0, STATEEN_SE0 | STATEEN_ENVCFG);
 	hext_flush_all();
 	return 0;
 }

@@ -21,8 +21,10 @@ void vcpu_csrs_load(const struct vcpu_csrs *c)
 	CSR_WRITE(hvip, c->hvip);
 	CSR_WRITE(scounteren, c->scounteren);
 	CSR_WRITE(senvcfg, c->senvcfg);
-	if (hext.stateen)
+	if (hext.stateen) {
+		CSR_WRITE(hstateen0, c->hstateen0);
 		CSR_WRITE(sstateen0, c->sstateen0);
+	}
 }
 
 void vcpu_csrs_save(struct vcpu_csrs *c)

@@ -14,6 +14,7 @@
 #define X(n) (VCTX_X + 8 * (n))
 #define CAUSE_ECALL_VS 10
 #define HSTATUS_SPV 0x80
+#define SSTATUS_FS_INITIAL (1 << 13)
 #define VCPU_SAVED 2 /* enum vcpu_next */
 
 	.section .text.vcpu_switch, "ax"
@@ -125,6 +126,9 @@ vcpu_fp_save:
 
 	.globl vcpu_fp_load
 vcpu_fp_load:
+	/* The guest that was left last may have had it off. */
+	li t0, SSTATUS_FS_INITIAL
+	csrs sstatus, t0
 	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	fld f\n, (8 * \n)(a0)
 	.endr

@@ -35,6 +35,7 @@ static const struct {
 	{ "smp", test_smp },
 	{ "fp-harts", test_fp_harts },
 	{ "isa", test_isa },
+	{ "isa-switches", test_isa_switches },
 	{ "machine", test_machine },
 	{ "zeroed", test_zeroed },
 	{ "dirty", test_dirty },

@@ -1,9 +1,6 @@
 /* What the machine looks like, what memory holds at the start, and console streams. */
 #include "probe.h"
 
-#include <libfdt.h>
-#include <string.h>
-
 /* Harts, RAM and boot arguments as this guest sees them. */
 void test_machine(void)
 {
@@ -15,48 +12,6 @@ void test_machine(void)
 	print("satp %lx sie %lx sstatus.sie %lu\n", csr_read(satp), csr_read(sie),
 	      csr_read(sstatus) & SSTATUS_SIE);
 	expect(csr_read(scounteren) & 2, "programs may read the time");
-}
-
-static bool listed(const char *name)
-{
-	int cpus = fdt_path_offset(machine.dtb, "/cpus");
-	int cpu = fdt_first_subnode(machine.dtb, cpus), len;
-	const char *list = fdt_getprop(machine.dtb, cpu, "riscv,isa-extensions", &len);
-
-	return list && fdt_stringlist_contains(list, len, name);
-}
-
-#define WORKS(name, text) do { \
-	catch_clear(); \
-	__asm__ volatile(text : : "r"(page) : "memory", "t0"); \
-	expect(!listed(name) || !caught.any, name " works if it is listed"); \
-} while (0)
-
-/* Each extension that the device tree lists can be used; H never is. */
-void test_isa(void)
-{
-	uint64_t page = machine.ram_base + 0x400000;
-
-	catch_traps();
-	csr_set(sstatus, SSTATUS_FS);
-	expect(!listed("h"), "h is not listed");
-	expect(listed("i") && listed("m") && listed("a") && listed("c"), "imac is listed");
-	WORKS("d", ".insn r 0x53, 0, 0x01, x0, x0, x0");		/* fadd.d ft0, ft0, ft0 */
-	WORKS("sstc", "csrr t0, 0x14d");
-	WORKS("zicntr", "rdtime t0; rdcycle t0; rdinstret t0");
-	WORKS("zicboz", ".insn i 0x0f, 2, x0, %0, 4");
-	WORKS("zicbom", ".insn i 0x0f, 2, x0, %0, 1");
-	WORKS("zba", ".insn r 0x33, 2, 0x10, t0, t0, t0");		/* sh1add */
-	WORKS("zbb", ".insn r 0x33, 7, 0x20, t0, t0, t0");		/* andn */
-	WORKS("zawrs", ".insn i 0x73, 0, x0, x0, 0x1d");		/* wrs.sto */
-	WORKS("svinval", ".insn r 0x73, 0, 0x0b, x0, x0, x0");		/* sinval.vma */
-	catch_clear();
-	__asm__ volatile(".insn i 0x73, 2, t0, x0, 0x600" : : : "t0");	/* hstatus */
-	expect(caught.any && caught.cause == CAUSE_ILLEGAL, "reading hstatus is illegal: cause %lx",
-	       caught.cause);
-	catch_clear();
-	__asm__ volatile(".insn i 0x73, 4, t0, %0, 0x600" : : "r"(page) : "t0");	/* hlv.b */
-	expect(caught.any && caught.cause == CAUSE_ILLEGAL, "hlv.b is illegal: cause %lx", caught.cause);
 }
 
 /* From the end of this program on, RAM below the device tree reads as zero. */

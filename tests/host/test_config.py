@@ -2,10 +2,13 @@
 import gzip
 import io
 import os
+import re
 
 import libfdt
 import pytest
 from caisson import vmconfig
+
+from hosttool import ROOT
 
 BAD_OPTIONS = [
     (["--cpus", "0"], "--cpus 0: a VM has 1 to 8 CPUs"),
@@ -143,6 +146,16 @@ BAD_TOML = [
     ('kernel = "kernel"\nautostart = "no"\n', 'vm.toml:2: autostart = "no": true or false is wanted here, not a string'),
     ('kernel = "kernel"\nautostart = false\n', "vm.toml:2: autostart = false: the monitor would have to start it"),
     ('kernel = "kernel"\neager = 1\n', "vm.toml:2: eager = 1: true or false is wanted here, not a whole number"),
+    ('kernel = "kernel"\nisa-hide = "v"\n', 'vm.toml:2: isa-hide = "v": a list of ISA extensions is wanted here, not a string'),
+    ('kernel = "kernel"\nisa-hide = [1]\n', "vm.toml:2: isa-hide = [1]: a list of ISA extensions is wanted here, not a wh"),
+    ('kernel = "kernel"\nisa-hide = ["sstcc"]\n', """isa-hide = ["sstcc"]: unknown extension 'sstcc'; did you mean 'sstc'?"""),
+    ('kernel = "kernel"\nisa-hide = ["SSTC"]\n', "unknown extension 'SSTC'; did you mean 'sstc'?"),
+    ('kernel = "kernel"\nisa-hide = ["q1"]\n', "unknown extension 'q1'; there are i, m, a, f, d"),
+    ('kernel = "kernel"\nisa-hide = ["v", "v"]\n', "the same extension is named twice"),
+    ('kernel = "kernel"\nisa-hide = ["i"]\n', "'i' is the base, which cannot be hidden"),
+    ('kernel = "kernel"\nisa-require = ["h"]\n', """vm.toml:2: isa-require = ["h"]: no guest has 'h' on this hypervisor"""),
+    ('kernel = "kernel"\nisa-require = ["d"]\nisa-hide = ["f"]\n',
+     """vm.toml:2: isa-require = ["d"]: 'd' is hidden from it (vm.toml:3: isa-hide = ["f"])"""),
     ('kernel = "kernel"\nharts = 1\n', "vm.toml:2: harts = 1: a list of hart numbers is wanted here, not a whole"),
     ('kernel = "kernel"\nharts = []\n', "vm.toml:2: harts = []: a VM needs at least one hart"),
     ('kernel = "kernel"\nharts = [0, 0]\n', "vm.toml:2: harts = [0, 0]: the same hart is named twice"),
@@ -247,13 +260,22 @@ def test_bundle_says_everything(tool):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 
-def test_autostart_reaches_the_bundle(tool):
-    tool.file("a.toml", 'kernel = "kernel"\nautostart = false\n')
+def test_autostart_and_isa_reach_the_bundle(tool):
+    tool.file("a.toml", 'kernel = "kernel"\nautostart = false\nisa-hide = ["sstc", "v"]\nisa-require = ["d"]\n')
     tool.file("b.toml", 'kernel = "kernel"\nautostart = true\n')
     assert tool.run("run", "a.toml", "b.toml").returncode == 0
     files = read_bundle(tool)
-    assert bytes(libfdt.FdtRo(files["vm/0.dtb"]).getprop(0, "no-autostart")) == b""
-    assert libfdt.FdtRo(files["vm/1.dtb"]).getprop(0, "no-autostart", [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
+    first, second = (libfdt.FdtRo(files[f"vm/{n}.dtb"]) for n in range(2))
+    assert bytes(first.getprop(0, "no-autostart")) == b""
+    assert bytes(first.getprop(0, "isa-hide")) == b"sstc\0v\0"
+    assert bytes(first.getprop(0, "isa-require")) == b"d\0"
+    for key in ("no-autostart", "isa-hide", "isa-require"):
+        assert second.getprop(0, key, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
+
+
+def test_isa_names_are_those_of_the_hypervisor():
+    text = (ROOT / "vmm" / "image" / "isa_names.c").read_text()
+    assert re.findall(r'\] = "(\w+)"', text) == [*vmconfig.EXTENSIONS, *vmconfig.NO_GUESTS_EXTENSIONS]
 
 
 def test_shared_image_is_stored_once(tool):

@@ -34,6 +34,8 @@ def toml(tmp_path):
     """Write a VM's TOML file: toml("name", kernel=..., cpus=2) -> its path. Nothing is added."""
     def write(name: str, /, **values) -> str:
         def literal(value):
+            if isinstance(value, list):
+                return "[" + ", ".join(map(literal, value)) + "]"
             return str(value).lower() if isinstance(value, (bool, int)) else '"' + str(value) + '"'
 
         path = tmp_path / f"{name}.toml"

@@ -1,9 +1,6 @@
 /* SBI calls of guests: system suspend and firmware features, with every way in which SBI 3.0 lets them fail. */
 // sources: vmm/sbi/sbi.c vmm/sbi/base.c vmm/sbi/hsm.c vmm/sbi/susp.c vmm/sbi/fwft.c vmm/vm/memory.c
-#include <arch/hext.h>
 #include <sbi_call.h>
-
-struct hext_features hext;
 
 #define MISALIGNED SBI_FWFT_MISALIGNED_EXC_DELEG
 #define AD SBI_FWFT_PTE_AD_HW_UPDATING
@@ -73,7 +70,7 @@ static void H10_features_that_are_not_there(void **state)
 					   0xffffffff, UINT64_MAX };
 
 	(void)state;
-	hext.henvcfg = ~ENVCFG_ADUE;
+	m.vm.isa = ~BIT(ISA_SVADU);
 	firmware.error = SBI_ERR_NOT_SUPPORTED;
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
 		fails(SBI_ERR_NOT_SUPPORTED, SBI_EXT_FWFT, SBI_FWFT_GET, ARGS(known[i]));
@@ -91,7 +88,7 @@ static void H10_features_that_are_not_there(void **state)
 static void H10_feature_ad_updating(void **state)
 {
 	(void)state;
-	hext.henvcfg = ENVCFG_ADUE | ENVCFG_STCE;
+	m.vm.isa = BIT(ISA_SVADU);
 	m.self->csrs.henvcfg = ENVCFG_STCE;
 	assert_int_equal(succeeds(SBI_EXT_FWFT, SBI_FWFT_GET, ARGS(AD)), 0);
 	assert_int_equal(succeeds(SBI_EXT_FWFT, SBI_FWFT_SET, ARGS(AD | BIT(32), 1)), 0);

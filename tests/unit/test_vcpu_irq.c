@@ -2,7 +2,6 @@
 // sources: vmm/vcpu/irq.c
 #include <test.h>
 #include <arch/cpu.h>
-#include <arch/hext.h>
 #include <caisson/hart.h>
 #include <caisson/smp.h>
 #include <vmm/vcpu.h>
@@ -13,8 +12,6 @@
 #define EXT BIT(IRQ_VS_EXT)
 #define TIMER BIT(IRQ_VS_TIMER)
 #define SOFT BIT(IRQ_VS_SOFT)
-
-struct hext_features hext;
 
 /* The test runs on hart 0, where vCPU 0 is. */
 static struct {
@@ -59,12 +56,11 @@ static int setup(void **state)
 	memset(mock_harts, 0, sizeof(struct hart) * HART_MAX);
 	mock_fence_is = 0;
 	mock_wait = NULL;
-	hext.sstc = true;
 	m.vm.n_vcpus = VCPUS;
 	for (unsigned i = 0; i < VCPUS; i++) {
 		mock_harts[i].index = i;
 		m.vm.vcpus[i] = &m.vcpu[i];
-		m.vcpu[i] = (struct vcpu){ .vm = &m.vm, .id = i, .running_on = -1, .deadline = UINT64_MAX };
+		m.vcpu[i] = (struct vcpu){ .vm = &m.vm, .id = i, .running_on = -1, .deadline = UINT64_MAX, .sstc = true };
 	}
 	mock_hart = &mock_harts[0];
 	put_on(&m.vcpu[0], 0);
@@ -250,7 +246,7 @@ static void H10_timer_without_sstc(void **state)
 	struct vcpu *v = &m.vcpu[0];
 
 	(void)state;
-	hext.sstc = false;
+	v->sstc = false;
 	vcpu_set_timer(v, 1234);
 	assert_int_equal(v->deadline, 1234);
 	assert_int_equal(m.guest_deadline, 1234);

@@ -1,5 +1,5 @@
 /* VM descriptions: every property of docs/host.md, each refused in every wrong shape. */
-// sources: vmm/image/config.c vmm/image/blob.c fs/cpio.c
+// sources: vmm/image/config.c vmm/image/isa_names.c vmm/image/blob.c fs/cpio.c
 #include <test.h>
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <caisson/mm.h>
 #include <mem.h>
 #include <vmm/config.h>
+#include <vmm/isa.h>
 
 /* The formats, without the table arithmetic that comes with the real ones. */
 const struct pt_format pt_sv39 = { .name = "sv39", .guest = false };
@@ -116,6 +117,7 @@ static void H8_least_description_has_the_defaults(void **state)
 	assert_false(cfg.has_load);
 	assert_false(cfg.eager);
 	assert_false(cfg.no_autostart);
+	assert_int_equal(cfg.isa_hide | cfg.isa_require, 0);
 	assert_null(cfg.format);
 	assert_int_equal(cfg.hart_mask, 0);
 }
@@ -130,6 +132,8 @@ static void set_everything(void)
 	set("load", DOUBLE("\x80\x20\0\0"), 8);
 	set("eager", "", 0);
 	set("no-autostart", "", 0);
+	set("isa-hide", "sstc\0v", 7);
+	set("isa-require", "d", 2);
 	set_text("format", "sv48x4");
 	set("harts", DOUBLE("\0\0\0\5"), 8);
 }
@@ -147,6 +151,8 @@ static void expect_everything(void)
 	assert_int_equal(cfg.load, 0x80200000);
 	assert_true(cfg.eager);
 	assert_true(cfg.no_autostart);
+	assert_int_equal(cfg.isa_hide, BIT(ISA_SSTC) | BIT(ISA_V));
+	assert_int_equal(cfg.isa_require, BIT(ISA_D));
 	assert_ptr_equal(cfg.format, &pt_sv48x4);
 	assert_int_equal(cfg.hart_mask, 5);
 }
@@ -257,6 +263,24 @@ static void restart_policies(void **state)
 	assert_int_equal(cfg.restart, VM_RESTART_ALWAYS);
 	set("restart", "often", 6);
 	expect_refused("restart: \"often\" is not never, on-crash or always");
+}
+
+static void isa_lists(void **state)
+{
+	(void)state;
+	set("isa-hide", "", 0);
+	expect_refused("isa-hide: is not a list of strings");
+	set("isa-require", "sstc", 4);
+	expect_refused("isa-require: is not a list of strings");
+	set("isa-hide", "sstc\0zz", 8);
+	expect_refused("isa-hide: unknown extension \"zz\"");
+	set("isa-require", "\0", 1);
+	expect_refused("isa-require: unknown extension \"\"");
+	set("isa-hide", "f\0i", 4);
+	expect_refused("isa-hide: \"i\" is the base, which cannot be hidden");
+	set("isa-require", "i\0h", 4); /* that is the machine's to answer */
+	expect_accepted();
+	assert_int_equal(cfg.isa_require, BIT(ISA_I) | BIT(ISA_H));
 }
 
 static void wrong_types_are_refused(void **state)
@@ -413,6 +437,7 @@ int main(void)
 		TEST(numbers_out_of_range_are_refused),
 		TEST(wrong_types_are_refused),
 		TEST(restart_policies),
+		TEST(isa_lists),
 		TEST(bad_strings_are_refused),
 		TEST(repeated_properties_are_refused),
 		TEST(without_memory_it_says_so),

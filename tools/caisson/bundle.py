@@ -58,6 +58,9 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property("format", vm.format.encode() + b"\0")
         if vm.restart != "never":
             tree.property("restart", vm.restart.encode() + b"\0")
+        for key, names in (("isa-hide", vm.isa_hide), ("isa-require", vm.isa_require)):
+            if names:
+                tree.property(key, "".join(name + "\0" for name in names).encode())
         if not vm.autostart:
             tree.property("no-autostart", b"")
         if vm.harts:

@@ -1,4 +1,5 @@
 """What a VM is made of, checked. Values come from options (text) or from a TOML file (typed)."""
+import difflib
 import os
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -14,6 +15,11 @@ MIN_MEMORY = 2 * MIB
 DEFAULT_MEMORY = 256 * MIB
 FORMATS = ("sv39x4", "sv48x4", "sv57x4")
 RESTARTS = ("never", "on-crash", "always")
+# What a guest can have (vmm/include/vmm/isa.h), and what none has: V is not switched between guests, H is ours.
+EXTENSIONS = ("i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicsr", "zifencei", "zihintpause", "zihpm",
+              "zawrs", "zba", "zbb", "zbc", "zbs", "zbkb", "zbkc", "zbkx", "sstc", "svinval", "svnapot", "svpbmt",
+              "svadu", "ssstateen")
+NO_GUESTS_EXTENSIONS = ("v", "h")
 
 
 @dataclass
@@ -43,6 +49,8 @@ class VmConfig:
     harts: list[int] | None = None
     restart: str = "never"
     autostart: bool = True
+    isa_hide: list[str] = field(default_factory=list)
+    isa_require: list[str] = field(default_factory=list)
     quotes: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
@@ -159,6 +167,33 @@ def _harts(value: Any, _typed: bool) -> list[int]:
     return value
 
 
+def _extensions(value: Any) -> list[str]:
+    _want(value, list, "a list of ISA extensions")
+    for name in value:
+        _want(name, str, "a list of ISA extensions")
+        known = EXTENSIONS + NO_GUESTS_EXTENSIONS
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            raise ValueError(f"unknown extension {name!r}; " + (f"did you mean {near[0]!r}?" if near else
+                                                                f"there are {', '.join(known)}"))
+    if len(set(value)) != len(value):
+        raise ValueError("the same extension is named twice")
+    return value
+
+
+def _isa_hide(value: Any, _typed: bool) -> list[str]:
+    if "i" in _extensions(value):
+        raise ValueError("'i' is the base, which cannot be hidden")
+    return value
+
+
+def _isa_require(value: Any, _typed: bool) -> list[str]:
+    for name in _extensions(value):
+        if name in NO_GUESTS_EXTENSIONS:
+            raise ValueError(f"no guest has {name!r} on this hypervisor")
+    return value
+
+
 _TYPE_NAMES = {bool: "a truth value", int: "a whole number", float: "a number with a fraction", str: "a string",
                list: "a list", dict: "a table"}
 
@@ -185,6 +220,8 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "harts": _harts,
     "restart": _restart,
     "autostart": _boolean,
+    "isa-hide": _isa_hide,
+    "isa-require": _isa_require,
 }
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
 
@@ -195,9 +232,10 @@ def build(values: dict[str, Any], source: Source, default_name: str,
     vm = VmConfig(name=default_name, quotes=source.quotes, origin=source.origin)
     for key, raw in values.items():
         try:
-            setattr(vm, key, KEYS[key](raw, source.typed))
+            setattr(vm, key.replace("-", "_"), KEYS[key](raw, source.typed))
         except ValueError as error:
             raise vm.fail(key, str(error)) from None
+    _check_isa(vm)
     if "kernel" not in values:
         raise UsageError(f'{source.origin}: a VM needs a kernel (kernel = "FILE")')
     if "name" not in values and not NAME.fullmatch(vm.name):
@@ -207,6 +245,13 @@ def build(values: dict[str, Any], source: Source, default_name: str,
         if key in values:
             _read_image(vm, key, source, locate)
     return vm
+
+
+def _check_isa(vm: VmConfig) -> None:
+    hidden = vm.isa_hide + (["d"] if "f" in vm.isa_hide else [])
+    for name in vm.isa_require:
+        if name in hidden:
+            raise vm.fail("isa-require", f"{name!r} is hidden from it ({vm.quotes['isa-hide']})")
 
 
 def _read_image(vm: VmConfig, key: str, source: Source, locate) -> None:

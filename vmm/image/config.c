@@ -14,6 +14,7 @@
 #include <libfdt.h>
 
 #include <caisson/mm.h>
+#include <vmm/isa.h>
 
 #include "blob.h"
 
@@ -246,6 +247,23 @@ static int read_restart(struct reader *r, const struct value *v, void *member)
 	return refuse(r, v->name, "\"%s\" is not never, on-crash or always", text);
 }
 
+/** A list of names, each ended by a zero. */
+static int read_isa(struct reader *r, const struct value *v, void *member)
+{
+	uint64_t *set = member;
+
+	if (v->len == 0 || v->data[v->len - 1] != '\0')
+		return refuse(r, v->name, "is not a list of strings");
+	for (const char *name = v->data; name < v->data + v->len; name += strlen(name) + 1) {
+		int ext = isa_by_name(name);
+
+		if (ext < 0)
+			return refuse(r, v->name, "unknown extension \"%s\"", name);
+		*set |= BIT(ext);
+	}
+	return 0;
+}
+
 static int read_harts(struct reader *r, const struct value *v, void *member)
 {
 	uint64_t mask;
@@ -279,6 +297,8 @@ static const struct property properties[] = {
 	{ "format", read_format, MEMBER(format), false },
 	{ "harts", read_harts, MEMBER(hart_mask), false },
 	{ "restart", read_restart, MEMBER(restart), false },
+	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
+	{ "isa-require", read_isa, MEMBER(isa_require), false },
 	{ "no-autostart", read_flag, MEMBER(no_autostart), false },
 };
 
@@ -318,6 +338,8 @@ static int check_whole(struct reader *r, uint32_t seen)
 	for (unsigned i = 0; i < ARRAY_SIZE(properties); i++)
 		if (properties[i].required && !(seen & BIT(i)))
 			return refuse(r, properties[i].name, "is missing");
+	if (r->out->isa_hide & BIT(ISA_I))
+		return refuse(r, "isa-hide", "\"i\" is the base, which cannot be hidden");
 	err = settle_label(r, "initrd-label", &r->out->initrd);
 	if (!err)
 		err = settle_label(r, "dtb-label", &r->out->dtb);

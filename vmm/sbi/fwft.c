@@ -6,8 +6,8 @@
  * does holds for all VMs, and guests may only look. The other features have
  * state that is not switched with the vCPU, so guests do not get them.
  */
-#include <arch/hext.h>
 #include <vmm/sbi.h>
+#include <vmm/vm.h>
 
 #define LOCK 1UL
 
@@ -34,7 +34,7 @@ static long feature_get(const struct vcpu *v, uint32_t feature, uint64_t *value)
 		return SBI_ERR_DENIED;
 	if (feature == SBI_FWFT_MISALIGNED_EXC_DELEG)
 		return misaligned_get(value);
-	if (feature != SBI_FWFT_PTE_AD_HW_UPDATING || !(hext.henvcfg & ENVCFG_ADUE))
+	if (feature != SBI_FWFT_PTE_AD_HW_UPDATING || !vm_has_ext(v->vm, ISA_SVADU))
 		return SBI_ERR_NOT_SUPPORTED;
 	*value = (v->fwft.henvcfg & ENVCFG_ADUE) != 0;
 	return SBI_SUCCESS;

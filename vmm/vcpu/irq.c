@@ -7,7 +7,6 @@
  * request is never left unseen: either the vCPU finds it before it enters the
  * guest, or the asker finds the hart to kick.
  */
-#include <arch/hext.h>
 #include <arch/timer.h>
 #include <caisson/hart.h>
 #include <caisson/smp.h>
@@ -121,7 +120,7 @@ void vcpu_timer_expired(struct vcpu *v)
 
 void vcpu_set_timer(struct vcpu *v, uint64_t deadline)
 {
-	if (likely(hext.sstc)) {
+	if (likely(v->sstc)) {
 		vcpu_live_set_vstimecmp(deadline);
 		return;
 	}

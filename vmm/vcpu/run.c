@@ -1,7 +1,6 @@
 /* The run loop of a vCPU's task: enter the guest, and what cannot be done on the exit path. */
 #include <errno.h>
 
-#include <arch/hext.h>
 #include <arch/sbi.h>
 #include <caisson/hart.h>
 #include <caisson/log.h>
@@ -48,7 +47,7 @@ static void wait_for_requests(struct vcpu *v, uint64_t requests, uint64_t deadli
 /* When the guest's own timer will be due. */
 static uint64_t guest_deadline(const struct vcpu *v)
 {
-	return hext.sstc ? vcpu_live_vstimecmp() : v->deadline;
+	return v->sstc ? vcpu_live_vstimecmp() : v->deadline;
 }
 
 /* When a wait ends by itself: a timer whose interrupt the guest has not enabled ends none. */

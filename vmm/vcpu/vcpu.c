@@ -47,6 +47,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 		return NULL;
 	v->vm = vm;
 	v->id = id;
+	v->sstc = vm_has_ext(vm, ISA_SSTC);
 	v->siblings = BIT(vm->n_vcpus) - 1;
 	v->ext.ops = &vcpu_task_ops;
 	v->running_on = -1;
@@ -86,15 +87,16 @@ void vcpu_power_on(struct vcpu *v)
 	memset(&v->fp, 0, sizeof(v->fp));
 	/* sret enters VS-mode (SPV, SPVP, SPP) at 64 bits; interrupts for the host are on while V = 1. */
 	v->ctx.hstatus = HSTATUS_SPV | HSTATUS_SPVP | HSTATUS_VSXL_64;
-	v->ctx.sstatus = SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_FS_CLEAN | SSTATUS_UXL_64;
+	v->ctx.sstatus = SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_UXL_64;
+	/* While it is off here, an FP instruction is illegal to the guest, whatever its own sstatus says. */
+	if (vm_has_ext(v->vm, ISA_F))
+		v->ctx.sstatus |= SSTATUS_FS_CLEAN;
 	v->csrs.vsstatus = SSTATUS_UXL_64;
 	v->csrs.vstimecmp = UINT64_MAX;
 	/* Some user programs read the time before their kernel opens it. */
 	v->csrs.scounteren = COUNTEREN_TM;
-	/* CBO.INVAL flushes: dropping dirty lines could bring back what others had in this memory before. */
-	v->csrs.henvcfg = hext.henvcfg & (ENVCFG_STCE | ENVCFG_CBZE | ENVCFG_CBCFE | ENVCFG_CBIE_FLUSH |
-					  ENVCFG_PBMTE | ENVCFG_FIOM);
-	v->csrs.henvcfg |= v->fwft.henvcfg;
+	v->csrs.henvcfg = guest_isa_henvcfg(v->vm->isa) | v->fwft.henvcfg;
+	v->csrs.hstateen0 = STATEEN_ENVCFG | (vm_has_ext(v->vm, ISA_SSSTATEEN) ? STATEEN_SE0 : 0);
 	v->deadline = UINT64_MAX;
 }
 
@@ -189,7 +191,7 @@ static void switch_in(struct task_ext *ext)
 
 	load(v);
 	v->sampled_at = time_now();
-	if (hext.sstc)
+	if (v->sstc)
 		return;
 	if (v->deadline <= time_now())
 		vcpu_timer_expired(v);
@@ -204,6 +206,6 @@ static void switch_out(struct task_ext *ext)
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	vcpu_csrs_save(&v->csrs);
 	fp_save(v);
-	if (!hext.sstc)
+	if (!v->sstc)
 		timer_set_guest_deadline(UINT64_MAX);
 }

@@ -1,6 +1,4 @@
 /* What the guest's device tree takes from this machine. */
-#include <string.h>
-
 #include <caisson/dt.h>
 #include <caisson/time.h>
 #include <vmm/guest_dt.h>
@@ -41,14 +39,6 @@ static uint32_t block_size(const char *name, bool wanted)
 	return want.value;
 }
 
-static bool guest_has(const char *ext)
-{
-	for (const char *const *e = guest_isa_extensions(); *e; e++)
-		if (strcmp(*e, ext) == 0)
-			return true;
-	return false;
-}
-
 /* The seeds only need to differ: a mixing generator over time and the machine's own seed. */
 static void fill_seed(uint8_t *seed, size_t n)
 {
@@ -65,18 +55,20 @@ static void fill_seed(uint8_t *seed, size_t n)
 
 int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size)
 {
+	struct isa_text isa;
 	struct guest_dt_machine m = {
 		.timebase_hz = (uint32_t)timebase_hz,
-		.isa = guest_isa_string(),
-		.isa_extensions = guest_isa_extensions(),
+		.isa = isa.string,
+		.isa_extensions = isa.list,
 		.mmu_type = mmu_type(),
-		.cbom_block = block_size("riscv,cbom-block-size", guest_has("zicbom")),
-		.cboz_block = block_size("riscv,cboz-block-size", guest_has("zicboz")),
+		.cbom_block = block_size("riscv,cbom-block-size", vm_has_ext(vm, ISA_ZICBOM)),
+		.cboz_block = block_size("riscv,cboz-block-size", vm_has_ext(vm, ISA_ZICBOZ)),
 		.write_devices = vm_devices_write_nodes,
 		.arg = vm,
 		.plic_phandle = GUEST_PLIC_PHANDLE,
 	};
 
+	isa_describe(vm->isa, &isa);
 	fill_seed(m.rng_seed, sizeof(m.rng_seed));
 	fill_seed(m.kaslr_seed, sizeof(m.kaslr_seed));
 	return guest_dt_build(vm->config, vm->ram_start, &vm->layout, &m, buf, size, err, err_size);

@@ -51,6 +51,8 @@ static int build(struct vm *vm, char *err, size_t n)
 	const struct pt_format *format;
 	int error = choose_format(c, &format, err, n);
 
+	if (!error)
+		error = guest_isa_choose(c, &vm->isa, err, n);
 	if (error)
 		return error;
 	error = aspace_init(&vm->space, format, 0, BIT(format->input_bits) - 1);
@@ -71,6 +73,14 @@ static int build(struct vm *vm, char *err, size_t n)
 		snprintf(err, n, error == -ENOMEM ? "memory: the machine has too little for it" :
 						    "cannot be created (error %d)", error);
 	return error;
+}
+
+static void log_isa(const struct vm *vm)
+{
+	struct isa_text isa;
+
+	isa_describe(vm->isa, &isa);
+	log_info("%s: guest ISA: %s", vm->config->name, isa.string);
 }
 
 int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t err_size)
@@ -100,6 +110,7 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 		vm_destroy(vm);
 		return error;
 	}
+	log_isa(vm);
 	log_info("%s: id %u, %u vCPUs, %lu KiB at %lx, %s, VMID %u", config->name, vm->id, vm->n_vcpus,
 		 (unsigned long)(vm->ram_size >> 10), (unsigned long)vm->ram_start, vm->space.format->name,
 		 vm->vmid);

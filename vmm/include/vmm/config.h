@@ -35,6 +35,7 @@ struct vm_config {
 	const struct pt_format *format;/* NULL: the hypervisor chooses */
 	uint64_t hart_mask;            /* our hart numbers; 0: all */
 	enum vm_restart restart;
+	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
 	bool no_autostart;             /* created, but started by the monitor only */
 };
 

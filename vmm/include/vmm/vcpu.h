@@ -68,7 +68,8 @@ struct vcpu {
 	int running_on;            /* hart whose run loop is in (or about to enter) the guest, -1: none */
 	enum vcpu_leave leave;
 	void (*deferred)(struct vcpu *v);
-	uint64_t deadline;         /* SBI timer of a machine without Sstc, ticks; UINT64_MAX: none */
+	bool sstc;                 /* the guest's timer is vstimecmp */
+	uint64_t deadline;         /* otherwise: the SBI timer, ticks; UINT64_MAX: none */
 
 	unsigned hsm_state;        /* atomic, SBI_HSM_* (arch/sbi.h) */
 	uint64_t start_pc, start_opaque; /* of the hart_start under way */

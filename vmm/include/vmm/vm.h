@@ -14,6 +14,7 @@
 #include <caisson/types.h>
 #include <vmm/config.h>
 #include <vmm/image.h>
+#include <vmm/isa.h>
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
 
@@ -33,6 +34,7 @@ struct vm {
 	char reason[VM_REASON_MAX];
 	struct aspace space;
 	unsigned vmid;
+	uint64_t isa;                   /* what its guest may use, BIT(enum isa_ext) */
 	uint64_t ram_start, ram_size;
 	struct image_layout layout;
 	unsigned n_vcpus;
@@ -108,7 +110,8 @@ void vm_devices_write_nodes(struct dt_writer *w, void *arg);
 /** Build the guest's device tree into buf. @return size or negative errno as guest_dt_build. */
 int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size) __must_check;
 
-/** The ISA that guests see, read once from the machine's device tree. */
-void guest_isa_init(void);
-const char *guest_isa_string(void);
-const char *const *guest_isa_extensions(void);
+/** May its guest use the extension? */
+static inline bool vm_has_ext(const struct vm *vm, enum isa_ext ext)
+{
+	return vm->isa & BIT(ext);
+}

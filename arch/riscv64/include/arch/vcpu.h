@@ -28,7 +28,7 @@ struct vcpu_csrs {
 	uint64_t vstimecmp;  /* with Sstc */
 	uint64_t hvip;
 	uint64_t scounteren, senvcfg, sstateen0;
-	uint64_t henvcfg;    /* what this guest may use */
+	uint64_t henvcfg, hstateen0; /* what this guest may use */
 };
 
 /** FP state. */
@@ -54,7 +54,7 @@ enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx);
 
 void vcpu_csrs_load(const struct vcpu_csrs *c);
 void vcpu_csrs_save(struct vcpu_csrs *c);
-/** FP registers; sstatus.FS must not be off. (vcpu_switch.S) */
+/** FP registers. To load turns sstatus.FS on, to store needs it on. (vcpu_switch.S) */
 void vcpu_fp_load(const struct vcpu_fp *fp);
 void vcpu_fp_save(struct vcpu_fp *fp);
 
