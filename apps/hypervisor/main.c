@@ -76,7 +76,7 @@ static int enable_virtualization(void)
 /* From the first VM's start to the last one's end. @return the machine's status. */
 static int run_vms(bool batch)
 {
-	int vms = vms_start();
+	int vms = vms_start(batch);
 
 	if (vms < 0)
 		return vms == -ENOMEM ? STATUS_CANNOT_START : STATUS_CONFIG;
@@ -88,7 +88,7 @@ static int run_vms(bool batch)
 		console_mux_attach(vm_by_id(0)); /* for the input */
 	else
 		monitor_start();
-	return vms_supervise(batch);
+	return vms_supervise();
 }
 
 int main(void)

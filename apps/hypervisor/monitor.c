@@ -246,17 +246,34 @@ static void say_end(const struct vm *vm)
 		shell_printf("[%s starts again in %lu s]\n", name, (unsigned long)((vm->restart_at - now) / timebase_hz + 1));
 }
 
-void monitor_vm_ended(struct vm *vm)
+/* News of a VM between two keys; if it was attached, the prompt comes back. */
+static void tell(struct vm *vm, void (*say)(const struct vm *vm))
 {
 	irqflags_t flags = spin_lock_irqsave(&lock);
 	bool attached = console_mux_attached() == vm;
 
 	if (attached)
 		console_mux_attach(NULL);
-	say_end(vm);
+	say(vm);
 	if (attached && !busy)
 		line_start(&editor);
 	else if (!busy && !console_mux_attached())
 		line_redraw(&editor);
 	spin_unlock_irqrestore(&lock, flags);
+}
+
+void monitor_vm_ended(struct vm *vm)
+{
+	tell(vm, say_end);
+}
+
+static void say_held(const struct vm *vm)
+{
+	shell_printf("\n[%s is paused: the machine is out of memory. It goes on when you stop or delete another VM]\n",
+		     vm->config->name);
+}
+
+void monitor_vm_held(struct vm *vm)
+{
+	tell(vm, say_held);
 }

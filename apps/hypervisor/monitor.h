@@ -15,5 +15,7 @@ bool monitor_stop(void);
 /** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back.
  *  Task context. */
 void monitor_vm_ended(struct vm *vm);
+/** Tell the person that a VM is paused because the machine is out of memory; the prompt comes. Task context. */
+void monitor_vm_held(struct vm *vm);
 /** Show a VM's console and send input to it, until the escape key or its end. Monitor task (commands). */
 void monitor_attach(struct vm *vm);

@@ -6,6 +6,7 @@
 #include "bundle.h"
 #include "monitor.h"
 #include "vms.h"
+#include "vms_memory.h"
 
 #include <caisson/console.h>
 #include <caisson/log.h>
@@ -68,11 +69,12 @@ static bool start_in_turn(struct vm *vm, void *arg)
 	return true;
 }
 
-int vms_start(void)
+int vms_start(bool batch)
 {
 	char err[256] = "";
 	int n = 0, error;
 
+	in_batch = batch;
 	while ((error = bundle_make((unsigned)n, NULL, err, sizeof(err))) == 0)
 		n++;
 	if (error != -ENXIO) {
@@ -198,6 +200,7 @@ static int delete(struct order *o)
 		return -EBUSY;
 	log_info("%s: deleted", o->vm->config->name);
 	bundle_unmake(o->vm);
+	vms_memory_freed();
 	return 0;
 }
 
@@ -268,7 +271,7 @@ static bool is_over(void)
 
 static bool something_else(void)
 {
-	return __atomic_load_n(&order, __ATOMIC_ACQUIRE) || is_over();
+	return vms_memory_news() || __atomic_load_n(&order, __ATOMIC_ACQUIRE) || is_over();
 }
 
 /* An end that is none is no failure of the machine. @return 0 */
@@ -282,10 +285,22 @@ static int announce(struct vm *vm, unsigned seconds)
 	return 0;
 }
 
+/* What a person may still want to look into stays until the VM is started again or deleted. */
+static bool is_worth_a_look(const struct vm *vm)
+{
+	return vm->end == VM_END_CRASH && !in_batch;
+}
+
 /* @return the status that its end gives the machine. */
 static int see_to_end(struct vm *vm)
 {
-	if (vm->end == VM_END_RESET && !leaving && reboot(vm))
+	bool again;
+
+	if (!is_worth_a_look(vm))
+		vm_drop_ram(vm);
+	again = vm->end == VM_END_RESET && !leaving && reboot(vm);
+	vms_memory_freed();
+	if (again)
 		return 0;
 	if (vm->end == VM_END_CRASH)
 		vm_report(vm);
@@ -309,11 +324,10 @@ static void serve_restart(void)
 		person_stays = true;
 }
 
-int vms_supervise(bool batch)
+int vms_supervise(void)
 {
 	int status = 0;
 
-	in_batch = batch;
 	while (!is_over()) {
 		struct vm *next = next_restart();
 		struct vm *vm = vm_wait_ended(something_else, next ? next->restart_at : UINT64_MAX);
@@ -322,6 +336,7 @@ int vms_supervise(bool batch)
 			status |= see_to_end(vm);
 		serve_order();
 		serve_restart();
+		vms_memory_serve(in_batch);
 	}
 	serve_order(); /* one that came too late is answered all the same */
 	if (monitor_stop())

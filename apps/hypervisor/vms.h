@@ -8,12 +8,12 @@
 
 struct vm;
 
-/** Create, load and start every VM that the bundle describes. @return number of VMs, or
+/** Create, load and start every VM that the bundle describes. batch: there is no monitor. @return number of VMs, or
  *  negative errno after reporting why not. */
-int vms_start(void);
+int vms_start(bool batch);
 /** Wait for VMs to end, reboot those that ask for it; until the machine has nothing left to do, and
  *  give back what they have. @return exit status. */
-int vms_supervise(bool batch);
+int vms_supervise(void);
 /** Stop every VM and end the machine with status 0 or 1. Any context. */
 void vms_poweroff(void);
 /** One line on the error channel, for a person. */

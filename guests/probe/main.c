@@ -39,6 +39,7 @@ static const struct {
 	{ "machine", test_machine },
 	{ "zeroed", test_zeroed },
 	{ "dirty", test_dirty },
+	{ "touch", test_touch },
 	{ "cat", test_cat },
 	{ "bytes", test_bytes },
 	{ "lines", test_lines },

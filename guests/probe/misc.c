@@ -39,6 +39,25 @@ void test_dirty(void)
 	sbi_call(SBI_EXT_SRST, 0, SRST_COLD_REBOOT, 0);
 }
 
+/* Write to every page of RAM but its end (the device tree is there): it is all really ours. Waits: after=MS, half=MS, stay=MS. */
+void test_touch(void)
+{
+	const uint64_t mib = 1 << 20;
+	uint64_t first = machine.ram_base + 4 * mib, end = machine.ram_base + machine.ram_size - 3 * mib;
+	unsigned wrong = 0;
+
+	delay_ms((unsigned)bootarg_number("after", 0));
+	for (uint64_t page = first; page < end; page += 4096) {
+		if (page - first == (end - first) / 2)
+			delay_ms((unsigned)bootarg_number("half", 0));
+		*(volatile uint64_t *)page = page;
+	}
+	for (uint64_t page = first; page < end; page += 4096)
+		wrong += *(volatile uint64_t *)page != page;
+	expect(wrong == 0, "every page keeps what was written");
+	delay_ms((unsigned)bootarg_number("stay", 0));
+}
+
 /* Echo so many bytes of input, each as it comes. */
 void test_cat(void)
 {

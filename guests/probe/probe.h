@@ -51,6 +51,7 @@ void test_isa_switches(void);
 void test_machine(void);
 void test_zeroed(void);
 void test_dirty(void);
+void test_touch(void);
 void test_cat(void);
 void test_bytes(void);
 void test_lines(void);

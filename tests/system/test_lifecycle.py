@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from machines import CAISSON, guest, kill_all, start
+from machines import CAISSON, guest, kill_all, run, start
 
 PROMPT = "caisson> "
 
@@ -151,3 +151,44 @@ def test_restart_policy_in_batch(toml):
         assert b"frail: starts again in 1 s" in said and b"frail: starts again in 2 s" in said
     finally:
         kill_all(child)
+
+
+def test_out_of_memory_pauses_the_vm_that_asked(spawn, toml):
+    """One VM keeps memory, the next finds too little; when the first is gone it goes on where it was."""
+    tick = toml("tick", kernel=guest("tick"), memory="16M")
+    one, two = (toml(name, kernel=guest("probe"), append="test=touch stay=1000000", memory="96M")
+                for name in ("one", "two"))
+    child = spawn("run", "--ram", "144M", "--harts", "2", tick, one, two)
+    child.expect(r"\[(one|two) is paused: the machine is out of memory")
+    waits = child.match[1].decode()
+    other = "two" if waits == "one" else "one"
+    child.expect("tick")
+    child.send("\x1d")
+    child.expect(PROMPT)
+    child.send("vm list\r")
+    child.expect(rf"{waits} +paused")
+    child.expect(PROMPT)
+    child.send(f"vm stop {other}\r")
+    child.expect(rf"\[{other} was stopped")
+    child.send("\r")
+    child.expect(r"\n" + PROMPT)
+    child.send(f"vm console {waits}\r")
+    child.expect("every page keeps what was written")
+
+
+def test_out_of_memory_in_batch_waits_for_another_vm_to_end(toml):
+    first = toml("one", kernel=guest("probe"), append="test=touch stay=2000", memory="96M")
+    then = toml("two", kernel=guest("probe"), append="test=touch after=1000", memory="96M")
+    result = run([CAISSON, "run", "--batch", "--icount", "--ram", "144M", first, then])
+    assert result.status == 0, result.err
+    assert "paused: the machine is out of memory" in result.err
+    assert result.text.count("every page keeps what was written") == 2
+
+
+def test_out_of_memory_for_good_crashes_the_last_that_asked(toml):
+    """Where all wait for memory, one goes, so that the others need not wait for ever."""
+    files = [toml(name, kernel=guest("probe"), append="test=touch half=1000", memory="112M") for name in ("one", "two")]
+    result = run([CAISSON, "run", "--batch", "--icount", "--ram", "144M", *files])
+    assert result.status == 1
+    assert result.err.count("the machine is out of memory (guest touched") == 1
+    assert result.text.count("every page keeps what was written") == 1

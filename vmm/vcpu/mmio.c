@@ -76,10 +76,10 @@ static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev
 	return unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE)) ? vcpu_leave(v, LEAVE_RESCHED) : VCPU_RESUME;
 }
 
-/* The machine's memory is out: the VM that asked ends, nobody else notices. */
+/* The machine's memory is out: the VM that asked waits until some is free; nobody else notices. */
 static enum vcpu_next out_of_memory(struct vcpu *v, uint64_t gpa)
 {
-	vm_end(v->vm, VM_END_CRASH, 1, "the machine is out of memory (guest touched %lx)", (unsigned long)gpa);
+	vm_hold(v->vm, gpa);
 	return vcpu_leave(v, LEAVE_RESCHED);
 }
 

@@ -9,6 +9,21 @@
 #define PAUSE_TIMEOUT_US 1000000
 #define LOOK_AGAIN_US 50
 
+static void request_all(struct vm *vm)
+{
+	vm->paused = true;
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_request(vm->vcpus[i], VCPU_REQ_PAUSE);
+}
+
+void vm_hold(struct vm *vm, uint64_t gpa)
+{
+	request_all(vm);
+	vm->held_at = gpa;
+	__atomic_store_n(&vm->held, VM_HELD_NEWS, __ATOMIC_RELEASE);
+	vm_interrupt_wait();
+}
+
 static bool any_in_guest(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
@@ -23,9 +38,7 @@ int vm_pause(struct vm *vm)
 
 	if (vm->state != VM_RUNNING || vm->paused)
 		return -EBUSY;
-	vm->paused = true;
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		vcpu_request(vm->vcpus[i], VCPU_REQ_PAUSE);
+	request_all(vm);
 	while (any_in_guest(vm)) {
 		if (time_now() >= deadline)
 			return -ETIMEDOUT;
@@ -40,6 +53,7 @@ int vm_resume(struct vm *vm)
 	if (vm->state != VM_RUNNING || !vm->paused)
 		return -EBUSY;
 	vm->paused = false;
+	vm->held = VM_NOT_HELD;
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		__atomic_and_fetch(&vm->vcpus[i]->requests, ~(uint64_t)VCPU_REQ_PAUSE, __ATOMIC_SEQ_CST);
 		waitq_notify_all(&vm->vcpus[i]->wait);

@@ -131,15 +131,18 @@ void vm_destroy(struct vm *vm)
 	kfree(vm);
 }
 
+void vm_drop_ram(struct vm *vm)
+{
+	if (aspace_unmap(&vm->space, vm->ram_start) == 0)
+		smp_call_all(flush_vmid, &vm->vmid);
+}
+
 /* Fresh zeroed RAM: the old area with its frames goes, a new one comes. */
 static int renew_ram(struct vm *vm)
 {
 	unsigned flags = ALLOC_LARGE | (vm->config->eager ? ALLOC_EAGER : 0);
-	int error = aspace_unmap(&vm->space, vm->ram_start);
 
-	smp_call_all(flush_vmid, &vm->vmid);
-	if (error && error != -ENOENT)
-		return error;
+	vm_drop_ram(vm);
 	return aspace_map_alloc(&vm->space, vm->ram_start, vm->ram_size, PERM_R | PERM_W | PERM_X, flags);
 }
 
@@ -288,6 +291,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 		vm->vcpus[i]->task = NULL;
 	}
 	vm->paused = false;
+	vm->held = VM_NOT_HELD;
 	vm->state = VM_ENDED;
 	log_info("%s: ended: %s", vm->config->name, vm->reason);
 	return vm;

@@ -22,6 +22,7 @@
 #define VM_REASON_MAX 160
 
 enum vm_state { VM_CREATED, VM_BOOTED, VM_RUNNING, VM_ENDING, VM_ENDED };
+enum vm_held { VM_NOT_HELD, VM_HELD_NEWS /* not seen by the manager yet */, VM_HELD };
 enum vm_end { VM_END_NONE, VM_END_SHUTDOWN, VM_END_RESET, VM_END_CRASH, VM_END_STOPPED };
 
 struct vm {
@@ -46,7 +47,9 @@ struct vm {
 	struct vdev *plic, *uart;
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	uint64_t boots;                 /* how often it was started */
-	bool paused;                    /* while it is VM_RUNNING: vm_pause */
+	bool paused;                    /* while it is VM_RUNNING: vm_pause, vm_hold */
+	enum vm_held held;              /* atomic: is it paused because the machine is out of memory? */
+	uint64_t held_at;               /* guest-physical address that it touched then */
 	uint64_t started_at;            /* last vm_start, ticks */
 	uint64_t restart_at;            /* the manager's: when it starts it again, ticks; 0: not planned */
 	unsigned restarts;              /* the manager's: in a row, for the back-off */
@@ -70,6 +73,8 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 void vm_destroy(struct vm *vm);
 /** Fresh RAM, images, devices and vCPUs; the primary vCPU's task exists and is not yet woken. @return as vm_create. */
 int vm_boot(struct vm *vm, char *err, size_t err_size) __must_check;
+/** Give the frames of its RAM back; the next vm_boot makes it anew. The VM must not run. */
+void vm_drop_ram(struct vm *vm);
 /** Let it run. */
 void vm_start(struct vm *vm);
 /**
@@ -92,6 +97,11 @@ void vm_interrupt_wait(void);
  * @return 0; -EBUSY it does not run, or is paused; -ETIMEDOUT a vCPU has not come out within a second (it will)
  */
 int vm_pause(struct vm *vm) __must_check;
+/**
+ * Pause it from one of its own vCPUs' exit handlers, because the machine is out of memory. Its access is repeated
+ * when it is resumed. Whoever waits in vm_wait_ended is told (vm.held). gpa: what it touched.
+ */
+void vm_hold(struct vm *vm, uint64_t gpa);
 /** @return 0, or -EBUSY: it is not paused. Any context. */
 int vm_resume(struct vm *vm) __must_check;
 /** One vCPU began / ceased to be active; at zero the VM ends as if shut down. */
