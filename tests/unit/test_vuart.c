@@ -314,6 +314,55 @@ static void input_beyond_the_ring_is_refused_and_nothing_lost(void **state)
 	assert_int_equal(mv.readies, 1);
 }
 
+/* A BREAK comes in its turn among the bytes, shows in the line status while it is next, and reads as 0. */
+static void breaks_come_in_their_turn(void **state)
+{
+	(void)state;
+	wr(FCR, 1);
+	wr(IER, 5);
+	assert_true(vuart_listens(&mv.dev));
+	input("ab");
+	assert_true(vuart_break(&mv.dev));
+	input("s");
+	assert_int_equal(rd(LSR), 0x61);
+	assert_int_equal(rd(RBR), 'a');
+	assert_int_equal(rd(LSR), 0x61);
+	assert_int_equal(rd(RBR), 'b');
+	assert_int_equal(rd(IIR) & 0xf, 6);     /* line status */
+	assert_int_equal(rd(LSR), 0x79);
+	assert_int_equal(rd(LSR), 0x61);        /* told once */
+	assert_int_equal(rd(RBR), 0);
+	assert_int_equal(rd(LSR), 0x61);
+	assert_int_equal(rd(RBR), 's');
+	assert_int_equal(rd(LSR), 0x60);
+	assert_false(irq());
+}
+
+static void a_break_waits_in_the_ring_and_outlasts_a_save(void **state)
+{
+	static char buf[8192];
+	size_t n;
+
+	(void)state;
+	wr(FCR, 1);
+	input_n(FIFO_ROOM + 9);
+	assert_true(vuart_break(&mv.dev));
+	n = mv_save(buf, sizeof(buf));
+	vuart_type.reset(&mv.dev);
+	assert_false(vuart_listens(&mv.dev));
+	assert_int_equal(vuart_type.restore(&mv.dev, buf, n), 0);
+	for (unsigned i = 0; i < FIFO_ROOM + 9; i++) {
+		assert_int_equal(rd(LSR) & 0x18, 0);
+		(void)rd(RBR);
+	}
+	assert_int_equal(rd(LSR), 0x79);
+	(void)rd(RBR);
+	input_n(FIFO_ROOM + RING_ROOM);
+	assert_false(vuart_break(&mv.dev));
+	wr(FCR, 3);                             /* what is cleared is gone, a BREAK, too */
+	assert_int_equal(rd(LSR) & 0x18, 0);
+}
+
 static void reset_is_power_on(void **state)
 {
 	(void)state;
@@ -422,6 +471,8 @@ static void random_accesses_keep_the_state_plausible(void **state)
 			(void)!mv_try_read((r >> 16) % 10, size, &value);
 		else if (r % 3 == 1)
 			(void)!mv_try_write((r >> 16) % 10, size, r >> 24);
+		else if (r % 7 == 0)
+			(void)!vuart_break(&mv.dev);
 		else
 			input_n((r >> 16) % 40);
 		mv.out_n = 0;
@@ -480,6 +531,8 @@ int main(void)
 		T(loopback_data_and_overrun),
 		T(loopback_keeps_input_waiting),
 		T(input_beyond_the_ring_is_refused_and_nothing_lost),
+		T(breaks_come_in_their_turn),
+		T(a_break_waits_in_the_ring_and_outlasts_a_save),
 		T(reset_is_power_on),
 		T(save_and_restore_in_the_middle),
 		T(restore_keeps_a_ring_that_wraps),

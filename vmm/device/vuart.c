@@ -43,7 +43,7 @@ static unsigned trigger_level(const struct vuart_regs *r)
 /* The interrupt that IIR shows: the most urgent of those enabled and present. */
 static inline uint8_t interrupt(const struct vuart_regs *r)
 {
-	if (r->ier & IER_RLSI && r->lsr & LSR_OE)
+	if (r->ier & IER_RLSI && r->lsr & LSR_ERRORS)
 		return IIR_RLSI;
 	if (r->ier & IER_RDI && r->lsr & LSR_DR)
 		return r->fcr & FCR_ENABLE && r->count < trigger_level(r) ? IIR_TIMEOUT : IIR_RDI;
@@ -57,19 +57,32 @@ static void set_lsr(struct vuart_regs *r, uint8_t lsr)
 	__atomic_store_n(&r->lsr, lsr, __ATOMIC_RELAXED);
 }
 
-static void push(struct vuart_regs *r, uint8_t byte)
+/* The line status says whether the next byte is a BREAK. */
+static void show_break(struct vuart_regs *r)
 {
-	r->fifo[(r->head + r->count++) % VUART_FIFO] = byte;
+	if (r->breaks >> r->head & 1)
+		set_lsr(r, r->lsr | LSR_BI | LSR_FE);
+}
+
+static void push(struct vuart_regs *r, uint8_t byte, bool is_break)
+{
+	unsigned slot = (r->head + r->count++) % VUART_FIFO;
+
+	r->fifo[slot] = byte;
+	r->breaks = (uint16_t)((r->breaks & ~(1U << slot)) | (unsigned)is_break << slot);
 	set_lsr(r, r->lsr | LSR_DR);
+	show_break(r);
 }
 
 static uint8_t pop(struct vuart_regs *r)
 {
 	uint8_t byte = r->fifo[r->head];
 
+	r->breaks &= (uint16_t)~(1U << r->head);
 	r->head = (r->head + 1) % VUART_FIFO;
-	if (--r->count == 0)
-		set_lsr(r, r->lsr & ~LSR_DR);
+	r->count--;
+	set_lsr(r, (r->lsr & ~(LSR_DR | LSR_BI | LSR_FE)) | (r->count ? LSR_DR : 0));
+	show_break(r);
 	return byte;
 }
 
@@ -103,8 +116,10 @@ static inline int drive_line_and_unlock(struct vuart *u)
 void vuart_refresh(struct vuart *u)
 {
 	while (u->ring_count && u->r.count < fifo_capacity(&u->r) && !(u->r.mcr & MCR_LOOP)) {
-		push(&u->r, (uint8_t)u->ring[u->ring_head]);
-		u->ring_head = (u->ring_head + 1) % VUART_RING;
+		unsigned i = u->ring_head;
+
+		push(&u->r, (uint8_t)u->ring[i], u->ring_breaks[i / 8] >> i % 8 & 1);
+		u->ring_head = (uint16_t)((i + 1) % VUART_RING);
 		u->ring_count--;
 	}
 	if (line_is_stale(u))
@@ -123,18 +138,48 @@ void vuart_unlock(struct vuart *u, irqflags_t flags)
 		u->host->console_ready(u->host->vm);
 }
 
+/* Behind what waits; if nothing does, straight into the FIFO while that has room. Lock held, the ring has room. */
+static void receive(struct vuart *u, char byte, bool is_break)
+{
+	unsigned i = (u->ring_head + u->ring_count) % VUART_RING;
+	uint8_t bit = (uint8_t)(1U << i % 8);
+
+	u->ring[i] = byte;
+	if (is_break)
+		u->ring_breaks[i / 8] |= bit;
+	else
+		u->ring_breaks[i / 8] &= (uint8_t)~bit;
+	if (++u->ring_count == 1)
+		vuart_refresh(u);
+}
+
+bool vuart_break(struct vdev *uart)
+{
+	struct vuart *u = uart->state;
+	irqflags_t flags = spin_lock_irqsave(&u->lock);
+	bool room = u->ring_count < VUART_RING;
+
+	if (room)
+		receive(u, '\0', true);
+	vuart_unlock(u, flags);
+	return room;
+}
+
+bool vuart_listens(const struct vdev *uart)
+{
+	const struct vuart *u = uart->state;
+
+	return u->r.ier & IER_RDI;
+}
+
 size_t vuart_input(struct vdev *uart, const char *buf, size_t n)
 {
 	struct vuart *u = uart->state;
 	irqflags_t flags = spin_lock_irqsave(&u->lock);
 	size_t taken = 0;
 
-	while (taken < n && u->ring_count < VUART_RING) {
-		u->ring[(u->ring_head + u->ring_count) % VUART_RING] = buf[taken++];
-		u->ring_count++;
-		if (u->ring_count == 1)
-			vuart_refresh(u); /* straight into the FIFO while that has room */
-	}
+	while (taken < n && u->ring_count < VUART_RING)
+		receive(u, buf[taken++], false);
 	u->starved |= taken < n;
 	vuart_unlock(u, flags);
 	return taken;
@@ -177,12 +222,14 @@ static int OUT_OF_LINE read_iir(struct vuart *u, uint64_t *value)
 	return 0;
 }
 
-/* Reading acknowledges the overrun. */
+/* Reading acknowledges the errors. */
 static int OUT_OF_LINE read_lsr(struct vuart *u, uint64_t *value)
 {
 	spin_lock(&u->lock);
 	*value = u->r.lsr;
-	set_lsr(&u->r, u->r.lsr & ~LSR_OE);
+	set_lsr(&u->r, u->r.lsr & ~LSR_ERRORS);
+	if (u->r.count)
+		u->r.breaks &= (uint16_t)~(1U << u->r.head);
 	return drive_line_and_unlock(u);
 }
 
@@ -241,7 +288,7 @@ int vuart_read(void *dev, uint64_t off, unsigned size, uint64_t *value)
 	struct vuart *u = dev;
 	uint8_t lsr = __atomic_load_n(&u->r.lsr, __ATOMIC_RELAXED);
 
-	if (off == UART_LSR && size == 1 && !(lsr & LSR_OE)) {
+	if (off == UART_LSR && size == 1 && !(lsr & LSR_ERRORS)) {
 		*value = lsr;
 		return 0;
 	}
@@ -256,7 +303,7 @@ int vuart_read(void *dev, uint64_t off, unsigned size, uint64_t *value)
 static void loop_back(struct vuart_regs *r, uint8_t byte)
 {
 	if (r->count < fifo_capacity(r)) {
-		push(r, byte);
+		push(r, byte, false);
 		return;
 	}
 	if (!(r->fcr & FCR_ENABLE))
@@ -310,7 +357,8 @@ static void write_fcr(struct vuart_regs *r, uint8_t value)
 		value |= FCR_CLEAR_RX | FCR_CLEAR_TX;
 	if (value & FCR_CLEAR_RX) {
 		r->head = r->count = 0;
-		set_lsr(r, r->lsr & ~LSR_DR);
+		r->breaks = 0;
+		set_lsr(r, r->lsr & ~(LSR_DR | LSR_BI | LSR_FE));
 	}
 	if (value & FCR_CLEAR_TX)
 		r->thr_pending = 1;

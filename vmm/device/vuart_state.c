@@ -9,15 +9,17 @@
 #include <vmm/dt_writer.h>
 #include <vmm/memory.h>
 
-#define SAVE_VERSION 1
+#define SAVE_VERSION 2
 #define NODE_SIZE UINT64_C(0x100) /* as in QEMU's tree, although only the first 8 bytes answer */
 #define CLOCK_HZ 3686400
 
-/* Saved state: this, then VUART_RING bytes of input, of which ring_count count. */
+/* Saved state; of the input the first ring_count bytes count. */
 struct saved {
 	uint8_t version, pad;
 	uint16_t ring_count;
 	struct vuart_regs r;
+	char ring[VUART_RING];
+	uint8_t ring_breaks[VUART_RING / 8];
 };
 
 static const struct vuart_regs power_on = {
@@ -27,12 +29,9 @@ static const struct vuart_regs power_on = {
 };
 
 /* Lock held. To the interrupt controller the source falls first, whatever it was told before. */
-static void load(struct vuart *u, const struct vuart_regs *r, const char *ring, uint16_t ring_count)
+static void load(struct vuart *u, const struct vuart_regs *r)
 {
 	u->r = *r;
-	u->ring_head = 0;
-	u->ring_count = ring_count;
-	memcpy(u->ring, ring, ring_count);
 	u->line = false;
 	u->host->irq_level(u->host->vm, GUEST_UART_IRQ, false);
 	vuart_refresh(u);
@@ -61,30 +60,48 @@ static void vuart_reset(struct vdev *dev)
 	struct vuart *u = dev->state;
 	irqflags_t flags = spin_lock_irqsave(&u->lock);
 
-	load(u, &power_on, "", 0);
+	u->ring_head = u->ring_count = 0;
+	load(u, &power_on);
 	vuart_unlock(u, flags);
+}
+
+/* The ring from its head on. */
+static void save_ring(const struct vuart *u, struct saved *s)
+{
+	s->ring_count = u->ring_count;
+	for (unsigned n = 0; n < u->ring_count; n++) {
+		unsigned i = (u->ring_head + n) % VUART_RING;
+
+		s->ring[n] = u->ring[i];
+		s->ring_breaks[n / 8] |= (uint8_t)((u->ring_breaks[i / 8] >> i % 8 & 1) << n % 8);
+	}
 }
 
 static size_t vuart_save(struct vdev *dev, void *buf, size_t size)
 {
 	struct vuart *u = dev->state;
-	char *ring = (char *)buf + sizeof(struct saved);
-	struct saved s = { .version = SAVE_VERSION };
+	struct saved *s = buf;
 	irqflags_t flags;
-	size_t first;
 
-	if (size < sizeof(s) + VUART_RING)
-		return sizeof(s) + VUART_RING;
-	memset(ring, 0, VUART_RING);
+	if (size < sizeof(*s))
+		return sizeof(*s);
+	memset(s, 0, sizeof(*s));
+	s->version = SAVE_VERSION;
 	flags = spin_lock_irqsave(&u->lock);
-	s.ring_count = u->ring_count;
-	s.r = u->r;
-	first = MIN((size_t)u->ring_count, (size_t)(VUART_RING - u->ring_head));
-	memcpy(ring, u->ring + u->ring_head, first);
-	memcpy(ring + first, u->ring, u->ring_count - first);
+	s->r = u->r;
+	save_ring(u, s);
 	spin_unlock_irqrestore(&u->lock, flags);
-	memcpy(buf, &s, sizeof(s));
-	return sizeof(s) + VUART_RING;
+	return sizeof(*s);
+}
+
+/* A BREAK is shown exactly while it is the next byte, and only what is there can be one. */
+static bool plausible_breaks(const struct vuart_regs *r)
+{
+	uint8_t shown = r->breaks >> r->head & 1 ? LSR_BI | LSR_FE : 0;
+	uint32_t there = ((1U << r->count) - 1) << r->head;
+
+	there |= there >> VUART_FIFO;
+	return (r->lsr & (LSR_BI | LSR_FE)) == shown && !(r->breaks & ~there);
 }
 
 /* Could the registers ever have come to this? */
@@ -92,26 +109,32 @@ static bool plausible(const struct vuart_regs *r)
 {
 	unsigned capacity = r->fcr & 1 ? VUART_FIFO : 1;
 
-	if ((r->lsr & ~(LSR_DR | LSR_OE)) != (LSR_THRE | LSR_TEMT))
+	if ((r->lsr & ~(LSR_DR | LSR_ERRORS)) != (LSR_THRE | LSR_TEMT))
 		return false;
 	if (!(r->lsr & LSR_DR) != !r->count || r->count > capacity || r->head >= VUART_FIFO)
 		return false;
-	return !(r->ier & ~0x0f) && !(r->fcr & ~0xc9) && !(r->mcr & ~0x1f) && r->thr_pending <= 1;
+	return !(r->ier & ~0x0f) && !(r->fcr & ~0xc9) && !(r->mcr & ~0x1f) && r->thr_pending <= 1 &&
+	       plausible_breaks(r);
 }
 
 static int vuart_restore(struct vdev *dev, const void *buf, size_t size)
 {
 	struct vuart *u = dev->state;
+	const struct saved *s = buf;
+	struct vuart_regs r;
 	irqflags_t flags;
-	struct saved s;
 
-	if (size != sizeof(s) + VUART_RING)
+	if (size != sizeof(*s))
 		return -EINVAL;
-	memcpy(&s, buf, sizeof(s));
-	if (s.version != SAVE_VERSION || s.ring_count > VUART_RING || !plausible(&s.r))
+	memcpy(&r, &s->r, sizeof(r)); /* checked and used is the same */
+	if (s->version != SAVE_VERSION || s->ring_count > VUART_RING || !plausible(&r))
 		return -EINVAL;
 	flags = spin_lock_irqsave(&u->lock);
-	load(u, &s.r, (const char *)buf + sizeof(s), s.ring_count);
+	u->ring_head = 0;
+	u->ring_count = s->ring_count;
+	memcpy(u->ring, s->ring, sizeof(u->ring));
+	memcpy(u->ring_breaks, s->ring_breaks, sizeof(u->ring_breaks));
+	load(u, &r);
 	vuart_unlock(u, flags);
 	return 0;
 }

@@ -81,6 +81,10 @@ void vplic_set_level(struct vdev *plic, unsigned source, bool level);
 extern const struct vdev_type vuart_type;
 /** Offer received bytes. Any context. @return how many it took (4 KiB are queued beyond the FIFO). */
 size_t vuart_input(struct vdev *uart, const char *buf, size_t n);
+/** The line goes into the BREAK condition and out again, behind the bytes offered so far. Any context. @return false: no room */
+bool vuart_break(struct vdev *uart) __must_check;
+/** Has the guest asked to be interrupted by what it receives? Any context. */
+bool vuart_listens(const struct vdev *uart);
 
 /* Test finisher (vmm/device/vfinisher.c) and goldfish real-time clock (vmm/device/vrtc.c). */
 extern const struct vdev_type vfinisher_type;

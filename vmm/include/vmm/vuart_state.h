@@ -14,8 +14,11 @@
 enum {
 	LSR_DR = 0x01,   /* data ready */
 	LSR_OE = 0x02,   /* overrun (only in loopback: from outside there is backpressure) */
+	LSR_FE = 0x08,   /* a BREAK is a framing error, too */
+	LSR_BI = 0x10,   /* the next byte is not one, but a BREAK */
 	LSR_THRE = 0x20, /* transmitter takes a byte: always, output never waits */
 	LSR_TEMT = 0x40,
+	LSR_ERRORS = LSR_OE | LSR_FE | LSR_BI, /* until they are read */
 };
 
 /* All that a guest can see, and so all that is saved. */
@@ -25,6 +28,7 @@ struct vuart_regs {
 	uint8_t thr_pending; /* transmitter-empty interrupt; means nothing unless enabled */
 	uint8_t rbr;     /* last byte that was read */
 	uint8_t head, count; /* of the receive FIFO; without FIFOs it holds one byte */
+	uint16_t breaks;     /* bit n: fifo[n] is a BREAK that was not shown yet */
 	uint8_t fifo[VUART_FIFO];
 };
 
@@ -36,6 +40,7 @@ struct vuart {
 	uint16_t ring_head, ring_count;
 	const struct vdev_host *host;
 	char ring[VUART_RING];    /* input that the FIFO has no room for */
+	uint8_t ring_breaks[VUART_RING / 8]; /* a bit for each byte of it: it is a BREAK */
 };
 
 /** Move input from the ring to the FIFO and drive the interrupt accordingly. Lock held. */
