@@ -145,6 +145,7 @@ static struct task *choose_next(struct runqueue *rq, struct task *prev)
 		timer_cancel(&rq->slice);
 	if (prev->queued_in)
 		sched_offer(prev->hart_mask);
+	next->wait_time += now - next->switched_in_at;
 	next->state = TASK_RUNNING;
 	next->hart = this_hart()->index;
 	next->switched_in_at = now;

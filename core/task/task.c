@@ -129,8 +129,10 @@ bool task_wake(struct task *t)
 	bool woken = __atomic_compare_exchange_n(&t->state, &blocked, TASK_READY, false, __ATOMIC_ACQ_REL,
 						 __ATOMIC_ACQUIRE);
 
-	if (woken)
+	if (woken) {
+		t->switched_in_at = time_now();
 		sched_enqueue(t, PUT_WOKEN);
+	}
 	irq_restore(flags);
 	return woken;
 }

@@ -19,6 +19,7 @@ static const struct {
 	{ "sbi-absurd", test_sbi_absurd },
 	{ "suspend", test_suspend },
 	{ "features", test_features },
+	{ "steal", test_steal },
 	{ "legacy", test_legacy },
 	{ "legacy-shutdown", test_legacy_shutdown },
 	{ "mem", test_mem },

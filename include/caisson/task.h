@@ -68,7 +68,8 @@ struct task {
 	const struct class_queue *home; /* CFS: NULL before the first time in a queue */
 	uint64_t slice_left;       /* RR: ticks */
 	uint64_t run_time;         /* ticks on a hart so far */
-	uint64_t switched_in_at;   /* since when run_time does not count yet */
+	uint64_t wait_time;        /* ticks ready without a hart so far; counted when it gets one */
+	uint64_t switched_in_at;   /* since when run_time (while it runs) or wait_time (while it is ready) does not count */
 	int exit_status;
 	struct task_ext *ext;
 	struct timer timeout;

@@ -42,7 +42,7 @@ def test_same_as_bare(test, cpus, harts, cpu):
 VM_ONLY = [
     case("H10", "sbi-absurd"), case("H10", "sbi-absurd", 4), case("H4", "mem-odd"), case("H11", "plic-level"),
     case("H10", "suspend"), case("H10", "suspend", 2), case("H10", "suspend", cpu=NO_SSTC),
-    case("H10", "features"), case("H10", "features", 2, harts=1),
+    case("H10", "steal"), case("H10", "steal", 2, harts=1), case("H10", "features"), case("H10", "features", 2, harts=1),
     case("H12", "isa"), case("H12", "isa", cpu=NO_SSTC), case("H13", "zeroed"),
 ]
 

@@ -189,6 +189,28 @@ static void T2_wake_up_waits_for_the_end_of_the_slice(void **state)
 	task_join(w);
 }
 
+static void T2_time_ready_without_a_hart_is_counted(void **state)
+{
+	struct task *a = spawn(spin, (void *)'a', BIT(1)), *b, *w;
+
+	(void)state;
+	stop = gate_open = false;
+	w = spawn(waits_at_gate, (void *)'w', BIT(1));
+	machine_busy(5 * SLICE); /* w has had a turn, and sleeps */
+	b = spawn(spin, (void *)'b', BIT(1));
+	assert_in_range(w->wait_time, SLICE / 2, SLICE + 2 * MACHINE_STEP);
+	machine_busy(9 * SLICE);
+	/* By turns: each waits while the other runs, and stretches under way are not counted. */
+	assert_in_range(a->wait_time, 4 * SLICE, 6 * SLICE);
+	assert_in_range(b->wait_time, 3 * SLICE, 6 * SLICE);
+	assert_in_range(w->wait_time, SLICE / 2, SLICE + 2 * MACHINE_STEP);
+	stop = gate_open = true;
+	waitq_notify_all(&gate);
+	task_join(w);
+	task_join(a);
+	task_join(b);
+}
+
 static void T2_a_slice_used_up_alone_is_used_up(void **state)
 {
 	struct task *w;
@@ -444,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup(T2_tasks_on_a_hart_take_turns_by_slices, tasks_fresh),
 		cmocka_unit_test_setup(T2_yield_goes_to_the_back, tasks_fresh),
 		cmocka_unit_test_setup(T2_wake_up_waits_for_the_end_of_the_slice, tasks_fresh),
+		cmocka_unit_test_setup(T2_time_ready_without_a_hart_is_counted, tasks_fresh),
 		cmocka_unit_test_setup(T2_a_slice_used_up_alone_is_used_up, tasks_fresh),
 		cmocka_unit_test_setup(T2_no_slice_timer_while_alone, tasks_fresh),
 		cmocka_unit_test_setup(T4_limited_to_one_hart_never_runs_elsewhere, tasks_fresh),

@@ -106,6 +106,7 @@ static void stay_paused(struct vcpu *v)
 
 static void stop_self(struct vcpu *v)
 {
+	vcpu_steal_set(v, NULL);
 	__atomic_store_n(&v->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST);
 	vm_vcpu_inactive(v->vm);
 	wait_for_start(v);
@@ -196,7 +197,9 @@ void vcpu_run(void *arg)
 		if (req & VCPU_REQ_STOP)
 			break;
 		if (req & VCPU_REQ_PAUSE) {
+			vcpu_steal_withhold(v);
 			stay_paused(v);
+			vcpu_steal_release(v);
 			continue;
 		}
 		if (req & VCPU_REQ_START) {

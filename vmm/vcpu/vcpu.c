@@ -104,6 +104,7 @@ void vcpu_reset(struct vcpu *v)
 {
 	forget_loaded_state(v);
 	v->fwft = (struct vcpu_fwft){ 0, 0 };
+	v->steal = (struct vcpu_steal){ .record = NULL };
 	vcpu_power_on(v);
 	v->requests = 0;
 	memset(v->devices, 0, sizeof(v->devices));
@@ -190,6 +191,8 @@ static void switch_in(struct task_ext *ext)
 	struct vcpu *v = container_of(ext, struct vcpu, ext);
 
 	load(v);
+	if (v->steal.record)
+		vcpu_steal_publish(v);
 	v->sampled_at = time_now();
 	if (v->sstc)
 		return;
@@ -206,6 +209,8 @@ static void switch_out(struct task_ext *ext)
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	vcpu_csrs_save(&v->csrs);
 	fp_save(v);
+	if (v->steal.record)
+		vcpu_steal_begin(v);
 	if (!v->sstc)
 		timer_set_guest_deadline(UINT64_MAX);
 }

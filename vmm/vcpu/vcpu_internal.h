@@ -21,6 +21,15 @@ enum vcpu_next vcpu_virtual_insn(struct vcpu *v);
 /** Give the guest the access fault that belongs to a guest-page fault cause. */
 enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause);
 
+/* Stolen time (vmm/vcpu/steal.c). Interrupts off, v's task is the current one. */
+/** It is about to run: tell the guest how much was stolen so far. Does nothing while the guest cannot look. */
+void vcpu_steal_publish(struct vcpu *v);
+/** Its task gives up the hart: tell the others of the guest, if that is not by its own will. */
+void vcpu_steal_begin(struct vcpu *v);
+/** vcpu_run stays out of the guest between these two, though it has something to do: that time is stolen too. */
+void vcpu_steal_withhold(struct vcpu *v);
+void vcpu_steal_release(struct vcpu *v);
+
 /* Sampling (vmm/vcpu/sample.c). */
 void vcpu_sample_init(struct vcpu *v);
 /** The guest is about to run with WFI untrapped: make sure it is looked at now and then. */

@@ -33,6 +33,18 @@ static int copy(struct vm *vm, uint64_t gpa, char *host, uint64_t n, unsigned ac
 	return 0;
 }
 
+void *guest_address(struct vm *vm, gpa_t at, uint64_t n)
+{
+	uint64_t len;
+	hpa_t hpa;
+
+	if (!guest_in_ram(vm, at, n) || n > PAGE_SIZE - (at.v & (PAGE_SIZE - 1)))
+		return NULL;
+	if (aspace_resolve(&vm->space, at.v, PERM_W, &hpa, &len) != FAULT_RESOLVED)
+		return NULL;
+	return hpa_to_kva(hpa);
+}
+
 int guest_read(struct vm *vm, gpa_t from, void *to, uint64_t n)
 {
 	if (!guest_in_ram(vm, from, n))

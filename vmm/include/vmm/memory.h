@@ -24,5 +24,10 @@ struct vm;
 /** Copy to or from guest RAM, resolving lazy pages. @return 0; -EFAULT partly or wholly outside RAM (nothing copied); -ENOMEM. */
 int guest_read(struct vm *vm, gpa_t from, void *to, uint64_t n) __must_check;
 int guest_write(struct vm *vm, gpa_t to, const void *from, uint64_t n) __must_check;
+/**
+ * Where n bytes of guest RAM stand in the kernel's memory, for reading and writing; until the VM is booted anew or
+ * destroyed. Any context. @return NULL: they are not wholly in RAM or not in one page, or memory is out.
+ */
+void *guest_address(struct vm *vm, gpa_t at, uint64_t n) __must_check;
 /** Is [start, start + n) wholly inside RAM? n may be anything. */
 bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n);

@@ -90,6 +90,13 @@ struct vcpu {
 		uint64_t henvcfg;  /* bits of henvcfg that the guest switched on */
 		uint32_t locked;   /* features (by number) that it may not change again */
 	} fwft;                    /* SBI FWFT; outlasts a suspend, not a hart_start */
+	struct vcpu_steal {
+		void *record;      /* guest RAM of VCPU_STEAL_SIZE bytes; NULL: the guest does not ask */
+		uint64_t withheld; /* ticks that it was paused with something to do */
+		uint64_t from;     /* what had been stolen when the guest asked, ticks */
+		uint64_t ns;       /* what stands in the record */
+		uint32_t sequence;
+	} steal;                   /* SBI STA; likewise */
 };
 
 /** Make vCPU `id` of a VM, in HSM state stopped. @return NULL when memory is out. */
@@ -118,6 +125,11 @@ void vcpu_set_timer(struct vcpu *v, uint64_t deadline);
 
 /** Serve what needs no task context (interrupts, fences). Run loop and exit handlers of v. @return requests left. */
 uint64_t vcpu_serve(struct vcpu *v);
+
+/** Bytes of the record for stolen time. */
+#define VCPU_STEAL_SIZE 64
+/** SBI STA: zero this record in guest RAM and keep it up to date; NULL: no longer. v is the running vCPU. */
+void vcpu_steal_set(struct vcpu *v, void *record);
 
 /** Set up the hooks into time and smp. Once. */
 void vcpu_init_hooks(void);
