@@ -5,23 +5,21 @@ from typing import BinaryIO
 import libfdt
 
 from caisson import cpio
-from caisson.vmconfig import VmConfig
-
-_IMAGES = ("kernel", "initrd", "dtb")
+from caisson.vmconfig import IMAGES, VmConfig
 
 
 def write(out: BinaryIO, vms: list[VmConfig]) -> int:
     """Write the bundle. Returns its size in bytes. An image that several VMs name is stored once."""
     files: dict[tuple[str, bool], tuple[str, bytes]] = {}
     for vm in vms:
-        for key in _IMAGES:
+        for key in IMAGES:
             image = getattr(vm, key)
             if image:
                 files.setdefault(_identity(key, image), (f"file/{len(files)}", image.data))
     archive = cpio.Writer(out)
     archive.directory("vm")
     for index, vm in enumerate(vms):
-        places = {key: files[_identity(key, image)][0] for key in _IMAGES if (image := getattr(vm, key))}
+        places = {key: files[_identity(key, image)][0] for key in IMAGES if (image := getattr(vm, key))}
         archive.file(f"vm/{index}.dtb", describe(vm, places))
     archive.directory("file")
     for name, data in files.values():

@@ -1,13 +1,14 @@
 """What ./caisson does with its command line: one function per command, one place for errors."""
 import dataclasses
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, debugging, disks, fetch, guests, machine, packages, paths, process,
+from caisson import (applications, bench, building, check, debugging, disks, fetch, guests, machine, packages, paths, process,
                      runner, testing, tomlfile, vmconfig)
-from caisson.errors import CANNOT_START, CannotStart, Failure, Interrupted, UsageError
+from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
 
@@ -57,15 +58,31 @@ def _split_gdb_words(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _complain(message: str) -> None:
-    print("caisson: " + message.encode(errors="backslashreplace").decode(), file=sys.stderr)
+    """Messages quote files and options, whose control characters are not for the terminal."""
+    shown = re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", message)
+    print("caisson: " + shown.encode(errors="backslashreplace").decode(), file=sys.stderr)
 
 
 def command_run(options) -> int:
+    if options.check:
+        return _check_run(options)
     plan, output, vms = _read_run_options(options)
     packages.ensure("run")
     image = runner.image_to_run(_hypervisor(options, plan))
     _announce_gdb(plan, image)
     return runner.run(vms, plan, output, image)
+
+
+def _check_run(options) -> int:
+    errors = Errors(keep=True)
+    plan, _, vms = _read_run_options(options, errors)
+    check.look_into(vms, options, errors)
+    for error in errors.kept:
+        _complain(str(error))
+    if errors.kept:
+        return BAD_USAGE
+    sys.stdout.write(check.report(plan, vms, _hypervisor(options, plan)))
+    return 0
 
 
 def _hypervisor(options, plan: machine.Machine) -> building.Variant:
@@ -78,42 +95,46 @@ def _announce_gdb(plan: machine.Machine, image: Path) -> None:
               f"{os.path.relpath(image.with_suffix('.elf'))} -ex 'target remote :{plan.gdb}'", file=sys.stderr, flush=True)
 
 
-def _read_run_options(options):
+def _read_run_options(options, errors: Errors | None = None):
     """Everything that can be wrong with the options is found here, before anything is built."""
-    plan = machine.from_options(options)
-    output = runner.output_from_options(options)
-    vms = _vms_from_options(options)
-    vmconfig.check_together(vms, options.batch)
-    machine.check_memory(plan, vms)
-    machine.check_harts(plan, vms)
+    errors = errors or Errors()
+    plan = machine.from_options(options, errors)
+    output = runner.output_from_options(options, errors)
+    vms = _vms_from_options(options, errors)
+    vmconfig.check_together(vms, options.batch, errors)
+    machine.check_memory(plan, vms, errors)
+    machine.check_harts(plan, vms, errors)
     return plan, output, vms
 
 
-def _vms_from_options(options) -> list[vmconfig.VmConfig]:
+def _vms_from_options(options, errors: Errors) -> list[vmconfig.VmConfig]:
     given = {key: value for key in VM_OPTIONS if (value := getattr(options, key)) is not None}
-    for key in given:
-        if key in tomlfile.NOT_YET:
-            value = given[key][0] if isinstance(given[key], list) else given[key]
-            raise UsageError(f"--{key} {value}".rstrip() + f": {tomlfile.NOT_YET[key]}")
+    locate = guests.find if options.check else guests.locate
+    for key in [key for key in given if key in tomlfile.NOT_YET]:
+        value = given[key][0] if isinstance(given[key], list) else given[key]
+        errors.add(UsageError(f"--{key} {value}".rstrip() + f": {tomlfile.NOT_YET[key]}"))
+        del given[key]
     if options.kernel is not None:
         if options.files:
-            raise UsageError(f"{options.files[0]}: --kernel describes the one VM; give either it or files")
-        return [_vm_from_options({"kernel": options.kernel, **given})]
+            errors.add(UsageError(f"{options.files[0]}: --kernel describes the one VM; give either it or files"))
+        return [_vm_from_options({"kernel": options.kernel, **given}, locate, errors)]
     if given:
         key = next(iter(given))
-        raise UsageError(f"--{key} {given[key]}: belongs to a VM given with --kernel FILE")
+        errors.add(UsageError(f"--{key} {given[key]}: belongs to a VM given with --kernel FILE"))
     if not options.files:
-        return _demonstration()
-    return [tomlfile.read(path, guests.locate) for path in options.files]
+        return _demonstration(locate, options.check)
+    vms = [tomlfile.read(path, locate, errors) for path in options.files]
+    return [vm for vm in vms if vm]
 
 
-def _demonstration() -> list[vmconfig.VmConfig]:
+def _demonstration(locate, check_only: bool) -> list[vmconfig.VmConfig]:
     """A Debian guest and one of our own. What cannot be had is said and left out."""
-    packages.ensure("run")
+    if not check_only:
+        packages.ensure("run")
     vms = []
     for name in DEMONSTRATION:
         try:
-            vms.append(tomlfile.read(os.path.relpath(paths.ROOT / "configs" / "vms" / f"{name}.toml"), guests.locate))
+            vms.append(tomlfile.read(os.path.relpath(paths.ROOT / "configs" / "vms" / f"{name}.toml"), locate))
         except CannotStart as failure:
             _complain(f"starting without the guest {name!r}: {failure}")
     if not vms:
@@ -121,11 +142,11 @@ def _demonstration() -> list[vmconfig.VmConfig]:
     return vms
 
 
-def _vm_from_options(values: dict[str, str]) -> vmconfig.VmConfig:
+def _vm_from_options(values: dict[str, str], locate, errors: Errors) -> vmconfig.VmConfig:
     quotes = {key: f"--{key} {value}" for key, value in values.items()}
     quotes["memory"] = quotes.get("memory", f"--memory {vmconfig.DEFAULT_MEMORY >> 20}M (the default)")
     source = vmconfig.Source(origin=quotes["kernel"], quotes=quotes, typed=False)
-    return vmconfig.build(values, source, default_name="guest", locate=guests.locate)
+    return vmconfig.build(values, source, default_name="guest", locate=locate, errors=errors)
 
 
 def command_debug(options) -> int:

@@ -22,6 +22,19 @@ class CannotStart(Failure):
     """Something could not be installed, fetched, built or started."""
 
 
+class Errors:
+    """What checks complain to: the first error is raised, or all are kept (--check)."""
+
+    def __init__(self, keep: bool = False):
+        self._keep = keep
+        self.kept: list[UsageError] = []
+
+    def add(self, error: UsageError) -> None:
+        if not self._keep:
+            raise error from None
+        self.kept.append(error)
+
+
 class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP arrived."""
 

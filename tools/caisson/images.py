@@ -14,6 +14,14 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
+class NotThereYet(Exception):
+    """A file that is fetched or built before the start; the text says which."""
+
+    def __init__(self, path: str, what: str):
+        super().__init__(what)
+        self.path = path
+
+
 def read(path: str) -> bytes:
     """The file's bytes. Raises ValueError saying why it cannot be used."""
     try:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from caisson import platforms
 from caisson.disks import Disk, qemu_words
-from caisson.errors import CannotStart, UsageError
+from caisson.errors import CannotStart, Errors, UsageError
 from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
 
 MIN_RAM = 32 * MIB
-_MARGIN = 128 * MIB
+MARGIN = 128 * MIB  # for the hypervisor itself
 DEFAULT_GDB_PORT = 1234
 ICOUNT = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T00:00:00,clock=vm"]
 
@@ -29,30 +29,38 @@ class Machine:
     disks: list[Disk] = field(default_factory=list)
 
 
-def from_options(options) -> Machine:
+def from_options(options, errors: Errors | None = None) -> Machine:
     """Check the machine options. They arrive as text, so that errors can quote it."""
-    platform = platforms.read(options.platform)
+    errors = errors or Errors()
+    platform = _platform(options.platform, errors)
     if options.cpu is not None and platform.cpu is None:
-        raise UsageError(f"--cpu {options.cpu}: the CPUs of {platform.name} cannot be chosen")
+        errors.add(UsageError(f"--cpu {options.cpu}: the CPUs of {platform.name} cannot be chosen"))
+
+    def checked(option, text, check, default):
+        try:
+            return default if text is None else check(text)
+        except ValueError as error:
+            errors.add(UsageError(f"{option} {text}: {error}"))
+            return default
+
     return Machine(
         platform=platform,
-        harts=_checked("--harts", options.harts, lambda text: _harts(text, platform), 1),
-        ram=_checked("--ram", options.ram, _ram, None),
-        cpu=_checked("--cpu", options.cpu, _not_empty, None),
-        machine=_checked("--machine", options.machine, _not_empty, None),
+        harts=checked("--harts", options.harts, lambda text: _harts(text, platform), 1),
+        ram=checked("--ram", options.ram, _ram, None),
+        cpu=checked("--cpu", options.cpu, _not_empty, None),
+        machine=checked("--machine", options.machine, _not_empty, None),
         icount=options.icount,
-        gdb=_checked("--gdb", options.gdb, _port, None),
+        gdb=checked("--gdb", options.gdb, _port, None),
         qemu_args=options.qemu_arg,
     )
 
 
-def _checked(option, text, check, default):
-    if text is None:
-        return default
+def _platform(name: str | None, errors: Errors) -> platforms.Platform:
     try:
-        return check(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}") from None
+        return platforms.read(name)
+    except UsageError as error:
+        errors.add(error)
+        return platforms.read(None)
 
 
 def _harts(text: str, platform: platforms.Platform) -> int:
@@ -98,38 +106,38 @@ def plan_ram(machine: Machine, vms, bundle_size: int) -> int:
     """The machine's memory in bytes: as asked for, or what the VMs and their images need."""
     if machine.ram is None:
         # QEMU puts the bundle in the middle of memory (at 512 MiB if that is lower).
-        wanted = sum(vm.memory for vm in vms) + bundle_size + _MARGIN
-        return round_up(max(wanted, 2 * bundle_size + _MARGIN), 16 * MIB)
+        wanted = sum(vm.memory for vm in vms) + bundle_size + MARGIN
+        return round_up(max(wanted, 2 * bundle_size + MARGIN), 16 * MIB)
     return machine.ram
 
 
-def check_memory(machine: Machine, vms) -> None:
+def check_memory(machine: Machine, vms, errors: Errors) -> None:
     """The VMs fit the machine, and the machine fits this computer."""
     if machine.ram is not None:
-        _check_against_ram(machine.ram, vms)
+        _check_against_ram(machine.ram, vms, errors)
     limit = host_memory()
     for vm in vms:
         if vm.memory > limit:
-            raise vm.fail("memory", f"this computer has only {limit // MIB}M")
+            errors.add(vm.fail("memory", f"this computer has only {limit // MIB}M"))
     needed = machine.ram if machine.ram is not None else sum(vm.memory for vm in vms)
     if needed > limit:
         what = f"--ram {show_size(needed)}" if machine.ram else f"memory of the VMs together, {show_size(needed)}"
-        raise UsageError(f"{what}: this computer has only {limit // MIB}M")
+        errors.add(UsageError(f"{what}: this computer has only {limit // MIB}M"))
 
 
-def _check_against_ram(ram: int, vms) -> None:
+def _check_against_ram(ram: int, vms, errors: Errors) -> None:
     """Each must fit. Together they may have more: a VM's memory is backed when it is touched."""
     for vm in vms:
         if vm.memory > ram:
-            raise vm.fail("memory", f"the machine has only {show_size(ram)} (--ram)")
+            errors.add(vm.fail("memory", f"the machine has only {show_size(ram)} (--ram)"))
 
 
-def check_harts(machine: Machine, vms) -> None:
+def check_harts(machine: Machine, vms, errors: Errors) -> None:
     """Every hart that a VM names exists."""
     for vm in vms:
         for hart in vm.harts or []:
             if hart >= machine.harts:
-                raise vm.fail("harts", f"the machine has no hart {hart}: --harts is {machine.harts}")
+                errors.add(vm.fail("harts", f"the machine has no hart {hart}: --harts is {machine.harts}"))
 
 
 def qemu_program() -> str:

@@ -22,6 +22,7 @@ Run virtual machines on the hypervisor, in QEMU.
                                     and a small guest of our own
   ./caisson run A.toml [B.toml ...] VMs described in files (docs/configuration.md)
   ./caisson run --kernel FILE ...   one VM without writing a file
+  ./caisson run --check ...         say what would be done, or all that is wrong, and start nothing
 
 Without --batch the terminal belongs to the guest, Ctrl-C included. Ctrl-] switches
 between the guest and the monitor's prompt, where `help` shows the commands and
@@ -105,12 +106,15 @@ def _build_parser():
 
     run = _command(commands, "run", "run virtual machines", _RUN_TEXT)
     _add_run_options(run)
+    run.add_argument("--check", action="store_true",
+                     help="only say what would be done, or everything that is wrong; start, fetch and build nothing")
     debug = _command(commands, "debug", "run with a debugger attached",
                      "Start QEMU halted and gdb attached to it, with the hypervisor's symbols.\n"
                      "The options are those of `run`; what follows `--` is given to gdb. The machine's\n"
                      "output goes to standard error. In gdb, `help caisson` lists our own commands.\n\n"
                      "  ./caisson debug app [options of app] NAME [ARG...]   a unikernel application")
     _add_run_options(debug)
+    debug.set_defaults(check=False)
     _add_app(commands)
     _add_exec(commands)
     _add_maintenance(commands)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable
 
 from caisson import building, demux, machine, paths, process
-from caisson.errors import CANNOT_START, CannotStart, UsageError
+from caisson.errors import CANNOT_START, CannotStart, Errors, UsageError
 from caisson.options import LOG_LEVELS
 from caisson.relay import OutputClosed, Relay, Sink
 from caisson.terminal import RawTerminal, is_foreground_terminal
@@ -34,10 +34,10 @@ class Output:
     quiet: bool = False
 
 
-def output_from_options(options) -> Output:
+def output_from_options(options, errors: Errors | None = None) -> Output:
     level = options.log_level
     if level is not None and level not in LOG_LEVELS:
-        raise UsageError(f"--log-level {level}: not a log level ({', '.join(LOG_LEVELS)})")
+        (errors or Errors()).add(UsageError(f"--log-level {level}: not a log level ({', '.join(LOG_LEVELS)})"))
     return Output(options.batch, options.log, level or ("debug" if options.debug else "info"),
                   options.debug, options.quiet)
 

@@ -1,14 +1,17 @@
 """Reading a VM's description from a TOML file. Messages name the file, the line and the line's text."""
+import codecs
 import difflib
+import itertools
 import os
 import re
 import tomllib
 from pathlib import Path
 
 from caisson import images, vmconfig
-from caisson.errors import UsageError
+from caisson.errors import Errors, UsageError
 
 _LARGEST = 1 << 20
+_CANDIDATES = 20  # lines that look as if they set a key
 NOT_YET = {
     "disk": "virtual disks are not there yet",
     "disks": "virtual disks are not there yet",
@@ -16,16 +19,21 @@ NOT_YET = {
 }
 
 
-def read(path: str, locate=None) -> vmconfig.VmConfig:
-    """One file describes one VM."""
-    text = _read_text(path)
-    values = _parse(path, text)
+def read(path: str, locate=None, errors: Errors | None = None) -> vmconfig.VmConfig | None:
+    """One file describes one VM. None: its text is not TOML, which `errors` keeps."""
+    errors = errors or Errors()
+    try:
+        text = _read_text(path)
+        values = _parse(path, text)
+    except UsageError as error:
+        errors.add(error)
+        return None
     quotes = {key: _quote(path, text, key) for key in values}
-    for key in values:
-        if key not in vmconfig.KEYS:
-            raise UsageError(f"{quotes[key]}: {_explain_unknown(key)}")
+    for key in [key for key in values if key not in vmconfig.KEYS]:
+        errors.add(UsageError(f"{quotes[key]}: {_explain_unknown(key)}"))
+        del values[key]
     source = vmconfig.Source(origin=path, quotes=quotes, folder=os.path.dirname(path))
-    return vmconfig.build(values, source, default_name=Path(path).stem, locate=locate)
+    return vmconfig.build(values, source, default_name=Path(path).stem, locate=locate, errors=errors)
 
 
 def _read_text(path: str) -> str:
@@ -34,6 +42,10 @@ def _read_text(path: str) -> str:
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
     hint = "this is not a TOML file (a kernel is given with --kernel FILE)"
+    if data.startswith(codecs.BOM_UTF8):
+        raise UsageError(f"{path}:1: begins with a byte order mark: save it as plain UTF-8")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(f"{path}:1: is UTF-16 text: save it as UTF-8")
     if len(data) > _LARGEST or b"\0" in data:
         raise UsageError(f"{path}: {hint}")
     try:
@@ -67,11 +79,20 @@ def _quote(path: str, text: str, key: str) -> str:
     """'vm.toml:3: cpus = 9' for the line that sets the key."""
     name = re.escape(key)
     pattern = rf"""^[ \t]*(\[+[ \t]*)?(?:{name}|"{name}"|'{name}')[ \t]*[.=\]]"""
-    match = re.search(pattern, text, re.MULTILINE)
-    if not match:
-        return f"{path}: {key}"
-    number = text.count("\n", 0, match.start()) + 1
-    return f"{path}:{number}: {_line(text, number)}"
+    for match in itertools.islice(re.finditer(pattern, text, re.MULTILINE), _CANDIDATES):
+        if _is_statement(text[: match.start()]):
+            number = text.count("\n", 0, match.start()) + 1
+            return f"{path}:{number}: {_line(text, number)}"
+    return f"{path}: {key}"
+
+
+def _is_statement(before: str) -> bool:
+    """Whether a statement can follow: otherwise this is a line within a string or a list."""
+    try:
+        tomllib.loads(before)
+        return True
+    except (ValueError, RecursionError):
+        return False
 
 
 def _explain_unknown(key: str) -> str:

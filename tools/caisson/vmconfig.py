@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from caisson import images
-from caisson.errors import UsageError
+from caisson.errors import Errors, UsageError
 from caisson.values import KIB, MIB, NAME, parse_integer, parse_size, show_size
 
 MAX_CPUS = 8
@@ -29,6 +29,7 @@ class Image:
     label: str  # its name as it was typed
     path: str
     data: bytes
+    still: str = ""  # "to be fetched": not read, because it is not there yet (--check)
 
 
 @dataclass
@@ -223,54 +224,70 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "isa-hide": _isa_hide,
     "isa-require": _isa_require,
 }
+IMAGES = ("kernel", "initrd", "dtb")
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
 
 
 def build(values: dict[str, Any], source: Source, default_name: str,
-          locate: Callable[[str], str] | None = None) -> VmConfig:
+          locate: Callable[[str], str] | None = None, errors: Errors | None = None) -> VmConfig:
     """Check all values and read the files they name. `locate` turns a file name into a path."""
+    errors = errors or Errors()
     vm = VmConfig(name=default_name, quotes=source.quotes, origin=source.origin)
-    for key, raw in values.items():
-        try:
-            setattr(vm, key.replace("-", "_"), KEYS[key](raw, source.typed))
-        except ValueError as error:
-            raise vm.fail(key, str(error)) from None
-    _check_isa(vm)
+    good = [key for key, raw in values.items() if _set(vm, key, raw, source, errors)]
+    _check_isa(vm, errors)
     if "kernel" not in values:
-        raise UsageError(f'{source.origin}: a VM needs a kernel (kernel = "FILE")')
+        errors.add(UsageError(f'{source.origin}: a VM needs a kernel (kernel = "FILE")'))
     if "name" not in values and not NAME.fullmatch(vm.name):
-        raise UsageError(f"{source.origin}: give this VM a name: {vm.name!r} is not one "
-                         "(1 to 31 characters out of A-Z a-z 0-9 . _ -)")
+        errors.add(UsageError(f"{source.origin}: give this VM a name: {vm.name!r} is not one "
+                              "(1 to 31 characters out of A-Z a-z 0-9 . _ -)"))
     for key in _READERS:
-        if key in values:
-            _read_image(vm, key, source, locate)
+        if key in good:
+            _read_image(vm, key, source, locate, errors)
     return vm
 
 
-def _check_isa(vm: VmConfig) -> None:
+def _set(vm: VmConfig, key: str, raw: Any, source: Source, errors: Errors) -> bool:
+    """Whether the value is good; a bad one leaves the default."""
+    try:
+        setattr(vm, attribute(key), KEYS[key](raw, source.typed))
+        return True
+    except ValueError as error:
+        errors.add(vm.fail(key, str(error)))
+        return False
+
+
+def attribute(key: str) -> str:
+    """The name of a key's field in VmConfig."""
+    return key.replace("-", "_")
+
+
+def _check_isa(vm: VmConfig, errors: Errors) -> None:
     hidden = vm.isa_hide + (["d"] if "f" in vm.isa_hide else [])
     for name in vm.isa_require:
         if name in hidden:
-            raise vm.fail("isa-require", f"{name!r} is hidden from it ({vm.quotes['isa-hide']})")
+            errors.add(vm.fail("isa-require", f"{name!r} is hidden from it ({vm.quotes['isa-hide']})"))
 
 
-def _read_image(vm: VmConfig, key: str, source: Source, locate) -> None:
+def _read_image(vm: VmConfig, key: str, source: Source, locate, errors: Errors) -> None:
     path = label = getattr(vm, key)
+    setattr(vm, key, None)
     try:
         path = os.path.join(source.folder, locate(label) if locate else label)
         setattr(vm, key, Image(label, path, _READERS[key](path)))
+    except images.NotThereYet as later:
+        setattr(vm, key, Image(label, later.path, b"", str(later)))
     except ValueError as error:
         where = f" ({path})" if path != label else ""
-        raise vm.fail(key, f"{error}{where}") from None
+        errors.add(vm.fail(key, f"{error}{where}"))
 
 
-def check_together(vms: list[VmConfig], batch: bool) -> None:
+def check_together(vms: list[VmConfig], batch: bool, errors: Errors) -> None:
     """What must hold between VMs, and between them and --batch."""
     seen: dict[str, VmConfig] = {}
     for vm in vms:
         if batch and not vm.autostart:
-            raise vm.fail("autostart", "the monitor would have to start it, and with --batch there is none")
+            errors.add(vm.fail("autostart", "the monitor would have to start it, and with --batch there is none"))
         if vm.name in seen:
             first = seen[vm.name].quotes.get("name", seen[vm.name].origin)
-            raise vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})")
+            errors.add(vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})"))
         seen[vm.name] = vm
