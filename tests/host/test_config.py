@@ -156,6 +156,8 @@ BAD_TOML = [
     ('kernel = "kernel"\nisa-require = ["h"]\n', """vm.toml:2: isa-require = ["h"]: no guest has 'h' on this hypervisor"""),
     ('kernel = "kernel"\nisa-require = ["d"]\nisa-hide = ["f"]\n',
      """vm.toml:2: isa-require = ["d"]: 'd' is hidden from it (vm.toml:3: isa-hide = ["f"])"""),
+    ('kernel = "kernel"\ninitrd-load = 0x84000000\n', "vm.toml:2: initrd-load = 0x84000000: there is no initrd"),
+    ('kernel = "kernel"\ndtb-load = 0x84000004\n', "vm.toml:2: dtb-load = 0x84000004: a device tree stands at a multiple of 8"),
     ('kernel = "kernel"\nharts = 1\n', "vm.toml:2: harts = 1: a list of hart numbers is wanted here, not a whole"),
     ('kernel = "kernel"\nharts = []\n', "vm.toml:2: harts = []: a VM needs at least one hart"),
     ('kernel = "kernel"\nharts = [0, 0]\n', "vm.toml:2: harts = [0, 0]: the same hart is named twice"),
@@ -232,7 +234,7 @@ def test_bundle_says_everything(tool):
     tool.file("image.gz", gzip.compress(b"packed kernel"))
     (tool.folder / "sub").mkdir()
     tool.file("sub/a.toml", 'name = "first"\nkernel = "../image.gz"\ninitrd = "../initrd"\ncpus = 3\nmemory = "64M"\n'
-              'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\n'
+              'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\ninitrd-load = 0x81000000\ndtb-load = "0x82000000"\n'
               'harts = [0, 2]\nrestart = "on-crash"\n')
     tool.file("b.toml", 'kernel = "kernel"\n')
     result = tool.run("run", "--batch", "--harts", "4", "sub/a.toml", "b.toml")
@@ -251,13 +253,15 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "memory").as_uint64() == 64 << 20
     assert tree.getprop(0, "entry").as_uint64() == 0x80200000
     assert tree.getprop(0, "load").as_uint64() == 0x80300000
+    assert tree.getprop(0, "initrd-load").as_uint64() == 0x81000000
+    assert tree.getprop(0, "dtb-load").as_uint64() == 0x82000000
     assert tree.getprop(0, "harts").as_uint64() == 0b101
     assert bytes(tree.getprop(0, "eager")) == b""
     assert text_of(tree, "restart") == "on-crash"
     second = libfdt.FdtRo(files["vm/1.dtb"])
     assert text_of(second, "name") == "b"
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
-    for absent in ("initrd", "bootargs", "entry", "load", "eager", "format", "harts", "dtb", "restart"):
+    for absent in ("initrd", "bootargs", "entry", "load", "initrd-load", "dtb-load", "eager", "format", "harts", "dtb", "restart"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 

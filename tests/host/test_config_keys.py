@@ -16,7 +16,7 @@ LITERALS = {
 # The kinds that a key takes; every other must be refused. (A key that is not here: it may take any.)
 TAKES = {
     "name": {"string"}, "cpus": {"integer"}, "memory": set(), "kernel": set(), "initrd": set(), "dtb": set(),
-    "append": {"string", "empty string"}, "entry": {"integer"}, "load": {"integer"}, "eager": {"true", "false"},
+    "append": {"string", "empty string"}, "entry": {"integer"}, "load": {"integer"}, "initrd-load": set(), "dtb-load": set(), "eager": {"true", "false"},
     "format": set(), "harts": {"list"}, "restart": set(), "autostart": {"true", "false"},
     "isa-hide": {"empty list"}, "isa-require": {"empty list"},
 }
@@ -121,3 +121,11 @@ def test_D2_properties_of_the_bundle():
 def test_D2_every_extension_is_in_the_table():
     said = [name for row in rows("configuration.md", "| extensions | hidden") for name in re.findall(r"`(\w+)`", row[0])]
     assert set(said) == {*vmconfig.EXTENSIONS, *vmconfig.NO_GUESTS_EXTENSIONS} - {"i"}
+
+
+def test_D2_keys_that_are_ours_in_the_page_about_axvisor():
+    """What the right-hand columns offer exists, and every key of ours is named."""
+    text = (ROOT / "docs" / "axvisor.md").read_text()
+    ours = " ".join(line.split("|")[2] for line in text.splitlines() if line.startswith("| `"))
+    named = {name for name in re.findall(r"`([a-z-]+)`", ours + text[text.index("Here and not there"):])}
+    assert named - {"virt"} <= set(vmconfig.KEYS)

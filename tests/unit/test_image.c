@@ -499,6 +499,108 @@ static void H4_initrd_goes_above_the_device_tree_where_only_there_is_room(void *
 	assert_int_equal(at.initrd_start, RAM + 6 * MiB + 512 * KiB);
 }
 
+static bool apart(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a + a_size <= b || b + b_size <= a;
+}
+
+/** Random sizes, small ones as often as large ones. */
+static uint64_t some_size(uint64_t *seed, unsigned max_bits)
+{
+	return 1 + (mock_random(seed) >> (64 - 1 - mock_random(seed) % max_bits));
+}
+
+static void fix_initrd(uint64_t address)
+{
+	cfg.has_initrd_load = true;
+	cfg.initrd_load = address;
+}
+
+static void fix_dtb(uint64_t address)
+{
+	cfg.has_dtb_load = true;
+	cfg.dtb_load = address;
+}
+
+static void H8_initrd_and_device_tree_go_where_they_are_told(void **state)
+{
+	(void)state;
+	kernel("kern", 4);
+	initrd(MiB);
+	fix_initrd(RAM + 62 * MiB + 3);
+	expect_placed();
+	assert_int_equal(at.initrd_start, RAM + 62 * MiB + 3);
+	assert_int_equal(at.dtb_start, RAM + 60 * MiB); /* below what is in its place */
+	fix_dtb(RAM + 8);
+	expect_placed();
+	assert_int_equal(at.initrd_start, RAM + 62 * MiB + 3);
+	assert_int_equal(at.dtb_start, RAM + 8);
+	cfg.has_initrd_load = false;
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 8);
+	assert_int_equal(at.initrd_start, RAM + 63 * MiB);
+	cfg.memory = 4 * GiB;
+	fix_dtb(RAM + 3 * GiB); /* beyond the first GiB, for once */
+	expect_placed();
+	assert_int_equal(at.dtb_start, RAM + 3 * GiB);
+	assert_int_equal(at.initrd_start, RAM + GiB - MiB);
+}
+
+static void H8_impossible_places_are_refused(void **state)
+{
+	(void)state;
+	kernel("kern", 4);
+	initrd(MiB);
+	fix_initrd(RAM - 1);
+	expect_refused(-EINVAL, "initrd-load: 0x7fffffff is outside the VM's RAM, 0x80000000 to 0x84000000");
+	fix_initrd(UINT64_MAX);
+	assert_int_equal(place(), -EINVAL);
+	fix_initrd(RAM + 63 * MiB + 1);
+	expect_refused(-E2BIG, "initrd-load: 0x83f00001 leaves 1023.9 KiB to the end of the VM's RAM, the initrd needs 1 MiB");
+	fix_initrd(RAM + MiB + 1);
+	expect_refused(-EINVAL, "initrd-load: at 0x80100001 the initrd, which needs 1 MiB, would overlap the kernel at 0x80200000");
+	fix_initrd(RAM + MiB);
+	expect_placed();
+	fix_dtb(RAM + 4);
+	expect_refused(-EINVAL, "dtb-load: 0x80000004 is not a multiple of 8");
+	fix_dtb(RAM + 2 * MiB - 8);
+	expect_refused(-EINVAL, "dtb-load: at 0x801ffff8 the device tree, which needs 64 KiB, would overlap the kernel at 0x80200000");
+	fix_dtb(RAM + MiB - 8);
+	expect_refused(-EINVAL, "dtb-load: at 0x800ffff8 the device tree, which needs 64 KiB, would overlap the initrd at 0x80100000");
+	fix_dtb(RAM + 64 * MiB - 8);
+	expect_refused(-E2BIG, "dtb-load: 0x83fffff8 leaves 8 bytes to the end of the VM's RAM, the device tree needs 64 KiB");
+	fix_dtb(RAM + 64 * MiB);
+	expect_refused(-EINVAL, "dtb-load: 0x84000000 is outside the VM's RAM, 0x80000000 to 0x84000000");
+}
+
+static void H4_told_places_never_overlap(void **state)
+{
+	uint64_t seed = 7;
+	unsigned fitted = 0;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		reset(NULL);
+		make_image(2 * MiB, sizeof(image) + some_size(&seed, 24));
+		initrd(some_size(&seed, 24));
+		fix_initrd(RAM + mock_random(&seed) % (70 * MiB));
+		fix_dtb(ALIGN_DOWN(RAM + mock_random(&seed) % (70 * MiB), 4));
+		cfg.has_initrd_load = mock_random(&seed) & 1;
+		cfg.has_dtb_load = mock_random(&seed) & 1;
+		if (place() != 0)
+			continue;
+		assert_true(at.dtb_start >= RAM && at.dtb_start + ROOM <= RAM + cfg.memory);
+		assert_true(at.initrd_start >= RAM && at.initrd_start + at.initrd_size <= RAM + cfg.memory);
+		assert_true(apart(at.kernel_start, at.kernel_size, at.dtb_start, ROOM));
+		assert_true(apart(at.initrd_start, at.initrd_size, at.dtb_start, ROOM));
+		assert_true(apart(at.initrd_start, at.initrd_size, at.kernel_start, at.kernel_size));
+		assert_true(!cfg.has_dtb_load || at.dtb_start == cfg.dtb_load);
+		assert_true(!cfg.has_initrd_load || at.initrd_start == cfg.initrd_load);
+		fitted++;
+	}
+	assert_true(fitted > 4000);
+}
+
 static void what_does_not_fit_is_refused_with_sizes(void **state)
 {
 	(void)state;
@@ -513,11 +615,6 @@ static void what_does_not_fit_is_refused_with_sizes(void **state)
 	expect_refused(-E2BIG, "dir/kernel: leaves no room for the device tree, which needs 64 KiB beside the "
 			       "firmware's 2 MiB and the kernel's 62 MiB, the VM has 64 MiB below 0x84000000");
 	assert_int_equal(image_place(&cfg, RAM, UINT64_MAX, &at, message, sizeof(message)), -E2BIG);
-}
-
-static bool apart(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
-{
-	return a + a_size <= b || b + b_size <= a;
 }
 
 static void check_layout(uint64_t room)
@@ -538,12 +635,6 @@ static void check_layout(uint64_t room)
 	assert_true(IS_ALIGNED(at.initrd_start, 4096));
 	assert_true(apart(at.initrd_start, at.initrd_size, at.dtb_start, room));
 	assert_true(apart(at.initrd_start, at.initrd_size, at.kernel_start, at.kernel_size));
-}
-
-/** Random sizes, small ones as often as large ones. */
-static uint64_t some_size(uint64_t *seed, unsigned max_bits)
-{
-	return 1 + (mock_random(seed) >> (64 - 1 - mock_random(seed) % max_bits));
 }
 
 static void H4_placements_never_overlap(void **state)
@@ -628,6 +719,9 @@ int main(void)
 		TEST(H4_initrd_goes_above_the_device_tree_where_only_there_is_room),
 		TEST(what_does_not_fit_is_refused_with_sizes),
 		TEST(H4_placements_never_overlap),
+		TEST(H8_initrd_and_device_tree_go_where_they_are_told),
+		TEST(H8_impossible_places_are_refused),
+		TEST(H4_told_places_never_overlap),
 		TEST(H8_initrd_is_loaded_and_errors_come_back),
 		TEST(short_message_buffers_are_kept_to),
 	};

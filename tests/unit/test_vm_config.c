@@ -115,6 +115,7 @@ static void H8_least_description_has_the_defaults(void **state)
 	assert_string_equal(cfg.bootargs, "");
 	assert_false(cfg.has_entry);
 	assert_false(cfg.has_load);
+	assert_false(cfg.has_initrd_load || cfg.has_dtb_load);
 	assert_false(cfg.eager);
 	assert_false(cfg.no_autostart);
 	assert_int_equal(cfg.isa_hide | cfg.isa_require, 0);
@@ -130,6 +131,8 @@ static void set_everything(void)
 	set_text("bootargs", "console=ttyS0 quiet");
 	set("entry", DOUBLE("\x80\x20\0\4"), 8);
 	set("load", DOUBLE("\x80\x20\0\0"), 8);
+	set("initrd-load", DOUBLE("\x81\0\0\1"), 8);
+	set("dtb-load", DOUBLE("\x82\0\0\0"), 8);
 	set("eager", "", 0);
 	set("no-autostart", "", 0);
 	set("isa-hide", "sstc\0v", 7);
@@ -149,6 +152,9 @@ static void expect_everything(void)
 	assert_int_equal(cfg.entry, 0x80200004);
 	assert_true(cfg.has_load);
 	assert_int_equal(cfg.load, 0x80200000);
+	assert_true(cfg.has_initrd_load && cfg.has_dtb_load);
+	assert_int_equal(cfg.initrd_load, 0x81000001);
+	assert_int_equal(cfg.dtb_load, 0x82000000);
 	assert_true(cfg.eager);
 	assert_true(cfg.no_autostart);
 	assert_int_equal(cfg.isa_hide, BIT(ISA_SSTC) | BIT(ISA_V));
@@ -298,6 +304,10 @@ static void wrong_types_are_refused(void **state)
 	expect_refused("harts: has 4 bytes, not the 8 of a u64");
 	set("eager", CELL("\1"), 4);
 	expect_refused("eager: has a value, though its presence says it all");
+	set("dtb-load", CELL("\0"), 4);
+	expect_refused("dtb-load: has 4 bytes, not the 8 of a u64");
+	set("initrd-load", DOUBLE("\0\0\0\0"), 8);
+	expect_refused("initrd-load: there is no initrd");
 	set("no-autostart", CELL("\0"), 4);
 	expect_refused("no-autostart: has a value, though its presence says it all");
 	set("name", "debian", 6);

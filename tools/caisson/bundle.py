@@ -5,7 +5,7 @@ from typing import BinaryIO
 import libfdt
 
 from caisson import cpio
-from caisson.vmconfig import IMAGES, VmConfig
+from caisson.vmconfig import IMAGES, VmConfig, attribute
 
 
 def write(out: BinaryIO, vms: list[VmConfig]) -> int:
@@ -47,9 +47,9 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property(f"{key}-label", os.fsencode(getattr(vm, key).label) + b"\0")
         if vm.append is not None:
             tree.property("bootargs", os.fsencode(vm.append) + b"\0")
-        for key in ("entry", "load"):
-            if getattr(vm, key) is not None:
-                tree.property_u64(key, getattr(vm, key))
+        for key in ("entry", "load", "initrd-load", "dtb-load"):
+            if (address := getattr(vm, attribute(key))) is not None:
+                tree.property_u64(key, address)
         if vm.eager:
             tree.property("eager", b"")
         if vm.format:

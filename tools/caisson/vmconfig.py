@@ -45,6 +45,8 @@ class VmConfig:
     append: str | None = None
     entry: int | None = None
     load: int | None = None
+    initrd_load: int | None = None
+    dtb_load: int | None = None
     eager: bool = False
     format: str | None = None
     harts: list[int] | None = None
@@ -117,6 +119,13 @@ def _address(value: Any, typed: bool) -> int:
         address = parse_integer(value)
     if not 0 <= address < 1 << 56:
         raise ValueError("not a guest-physical address (0 to 0xffffffffffffff)")
+    return address
+
+
+def _dtb_load(value: Any, typed: bool) -> int:
+    address = _address(value, typed)
+    if address % 8:
+        raise ValueError("a device tree stands at a multiple of 8")
     return address
 
 
@@ -216,6 +225,8 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "append": _append,
     "entry": _address,
     "load": _address,
+    "initrd-load": _address,
+    "dtb-load": _dtb_load,
     "eager": _boolean,
     "format": _format,
     "harts": _harts,
@@ -240,6 +251,8 @@ def build(values: dict[str, Any], source: Source, default_name: str,
     if "name" not in values and not NAME.fullmatch(vm.name):
         errors.add(UsageError(f"{source.origin}: give this VM a name: {vm.name!r} is not one "
                               "(1 to 31 characters out of A-Z a-z 0-9 . _ -)"))
+    if vm.initrd_load is not None and "initrd" not in values:
+        errors.add(vm.fail("initrd-load", "there is no initrd"))
     for key in _READERS:
         if key in good:
             _read_image(vm, key, source, locate, errors)

@@ -207,6 +207,18 @@ static int read_load(struct reader *r, const struct value *v, void *member)
 	return as_number(r, v, 8, member);
 }
 
+static int read_initrd_load(struct reader *r, const struct value *v, void *member)
+{
+	r->out->has_initrd_load = true;
+	return as_number(r, v, 8, member);
+}
+
+static int read_dtb_load(struct reader *r, const struct value *v, void *member)
+{
+	r->out->has_dtb_load = true;
+	return as_number(r, v, 8, member);
+}
+
 static int read_flag(struct reader *r, const struct value *v, void *member)
 {
 	if (v->len != 0)
@@ -293,6 +305,8 @@ static const struct property properties[] = {
 	{ "bootargs", read_bootargs, MEMBER(bootargs), false },
 	{ "entry", read_entry, MEMBER(entry), false },
 	{ "load", read_load, MEMBER(load), false },
+	{ "initrd-load", read_initrd_load, MEMBER(initrd_load), false },
+	{ "dtb-load", read_dtb_load, MEMBER(dtb_load), false },
 	{ "eager", read_flag, MEMBER(eager), false },
 	{ "format", read_format, MEMBER(format), false },
 	{ "harts", read_harts, MEMBER(hart_mask), false },
@@ -340,6 +354,8 @@ static int check_whole(struct reader *r, uint32_t seen)
 			return refuse(r, properties[i].name, "is missing");
 	if (r->out->isa_hide & BIT(ISA_I))
 		return refuse(r, "isa-hide", "\"i\" is the base, which cannot be hidden");
+	if (r->out->has_initrd_load && !r->out->initrd.file.data)
+		return refuse(r, "initrd-load", "there is no initrd");
 	err = settle_label(r, "initrd-label", &r->out->initrd);
 	if (!err)
 		err = settle_label(r, "dtb-label", &r->out->dtb);

@@ -161,10 +161,12 @@ struct span {
 	uint64_t start, size;
 };
 
+enum { KERNEL, INITRD, DTB, THINGS };
+
 /** Where things may go: in [floor, limit), clear of what is taken. */
 struct room {
 	uint64_t floor, limit;
-	struct span taken[2];
+	struct span taken[THINGS];
 };
 
 static const struct span *taken_by(const struct room *room, uint64_t start, uint64_t size)
@@ -196,14 +198,16 @@ static bool find_highest(const struct room *room, uint64_t limit, uint64_t size,
 	return false;
 }
 
+/** What has no place yet. */
 static bool place_rest(struct room room, uint64_t dtb_align, struct image_layout *out)
 {
-	if (!find_highest(&room, room.limit, out->dtb_size, dtb_align, &out->dtb_start))
+	if (!room.taken[DTB].size &&
+	    !find_highest(&room, room.limit, out->dtb_size, dtb_align, &out->dtb_start))
 		return false;
-	if (!out->initrd_size)
+	if (!out->initrd_size || room.taken[INITRD].size)
 		return true;
-	room.taken[1] = (struct span){ out->dtb_start, out->dtb_size };
-	return find_highest(&room, out->dtb_start, out->initrd_size, PAGE_SIZE,
+	room.taken[DTB] = (struct span){ out->dtb_start, out->dtb_size };
+	return find_highest(&room, MIN(out->dtb_start, room.limit), out->initrd_size, PAGE_SIZE,
 			    &out->initrd_start) ||
 	       find_highest(&room, room.limit, out->initrd_size, PAGE_SIZE, &out->initrd_start);
 }
@@ -226,6 +230,42 @@ static int refuse_rest(const struct placement *p, uint64_t limit, const struct i
 				dtb.text, kernel.text, there.text, limit);
 }
 
+/** Put something of `size` bytes where the configuration says. */
+static int place_at(const struct placement *p, const char *key, uint64_t address, uint64_t size, struct room *room,
+		    int thing)
+{
+	static const char *const names[THINGS] = { "kernel", "initrd", "device tree" };
+	const struct span *hit;
+
+	if (!placement_in_ram(p, address, 1))
+		return refuse_outside(p, key, address);
+	if (!placement_in_ram(p, address, size))
+		return placement_refuse(p, -E2BIG, key, "0x%" PRIx64 " leaves %s to the end of the VM's RAM, the %s "
+					"needs %s", address, size_there(p->end - address).text, names[thing],
+					size_needed(size).text);
+	hit = taken_by(room, address, size);
+	if (hit)
+		return placement_refuse(p, -EINVAL, key, "at 0x%" PRIx64 " the %s, which needs %s, would overlap the %s "
+					"at 0x%" PRIx64, address, names[thing], size_needed(size).text,
+					names[hit - room->taken], hit->start);
+	room->taken[thing] = (struct span){ address, size };
+	return 0;
+}
+
+static int settle_fixed(const struct placement *p, struct room *room, struct image_layout *out)
+{
+	const struct vm_config *cfg = p->cfg;
+	int err = 0;
+
+	if (cfg->has_initrd_load)
+		err = place_at(p, "initrd-load", cfg->initrd_load, out->initrd_size, room, INITRD);
+	if (err || !cfg->has_dtb_load)
+		return err;
+	if (!IS_ALIGNED(cfg->dtb_load, 8))
+		return placement_refuse(p, -EINVAL, "dtb-load", "0x%" PRIx64 " is not a multiple of 8", cfg->dtb_load);
+	return place_at(p, "dtb-load", cfg->dtb_load, out->dtb_size, room, DTB);
+}
+
 /** Small VMs may not have 2 MiB to spare for the device tree's alignment, and need less of it. */
 static int settle_rest(const struct placement *p, struct image_layout *out)
 {
@@ -233,9 +273,14 @@ static int settle_rest(const struct placement *p, struct image_layout *out)
 	struct room room = {
 		.floor = p->ram + GUEST_FIRMWARE_SIZE,
 		.limit = MIN(p->end, p->ram + GiB),
-		.taken = { { out->kernel_start, out->kernel_size } },
+		.taken = { [KERNEL] = { out->kernel_start, out->kernel_size } },
 	};
+	int err = settle_fixed(p, &room, out);
 
+	if (err)
+		return err;
+	out->initrd_start = room.taken[INITRD].start;
+	out->dtb_start = room.taken[DTB].start;
 	/* A kernel that was put into the firmware's place says that nobody keeps it free. */
 	if (out->kernel_start < room.floor)
 		room.floor = p->ram;

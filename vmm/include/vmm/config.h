@@ -29,8 +29,8 @@ struct vm_config {
 	struct vm_image kernel;        /* required */
 	struct vm_image initrd, dtb;   /* optional */
 	const char *bootargs;          /* "" when not given */
-	bool has_entry, has_load;
-	uint64_t entry, load;          /* guest-physical */
+	bool has_entry, has_load, has_initrd_load, has_dtb_load;
+	uint64_t entry, load, initrd_load, dtb_load; /* guest-physical */
 	bool eager;                    /* all RAM backed before start */
 	const struct pt_format *format;/* NULL: the hypervisor chooses */
 	uint64_t hart_mask;            /* our hart numbers; 0: all */

@@ -29,8 +29,8 @@ struct image_sink {
  * Decide the placement for RAM at [ram, ram + memory): kernel at RAM + text_offset (Image), its addresses (ELF,
  * physical where inside RAM, else virtual), or RAM + 2 MiB (raw), or config->load (not for ELF); the device tree as
  * high as it fits below the end of RAM's first GiB, aligned to 2 MiB (to 4 KiB or 8 bytes where it fits only so), the
- * initrd as high as it fits below that or, failing that, above it, aligned to 4 KiB. Nothing overlaps. The firmware's
- * 2 MiB stay free unless the kernel itself was put there.
+ * initrd as high as it fits below that or, failing that, above it, aligned to 4 KiB; or both where config->dtb_load and
+ * config->initrd_load say. Nothing overlaps. The firmware's 2 MiB stay free unless something was put there.
  * @param[out] err  a message that names the file as the user typed it and what is wrong
  * @return 0, -EINVAL (a bad or contradictory image), -E2BIG (does not fit)
  */
