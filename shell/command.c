@@ -1,53 +1,27 @@
 /* Commands: splitting a line, finding the command, running it. */
 #include <shell/shell.h>
 
-#include <caisson/console.h>
+#include <caisson/types.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PRINT_MAX 512
+#include <shell/output.h>
+
 #define NAME_MAX 16  /* longer words are near to no command */
 #define NEAR 2       /* edits that a typing slip takes at most */
+#define GROUP_MAX 32 /* a group's name with the space behind it */
 
 extern const struct shell_command __shell_commands_start[];
 extern const struct shell_command __shell_commands_end[];
-
-/* Set only while a group is asked for its table; commands run one at a time, in the same task. */
-static struct {
-	bool active;
-	const struct shell_command *table;
-	unsigned n;
-} asked;
-
-void shell_write(const char *buf, size_t n)
-{
-	console_write(CONSOLE_MONITOR, buf, n);
-}
-
-void shell_printf(const char *fmt, ...)
-{
-	char text[PRINT_MAX];
-	const char *at = text, *end;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	while ((end = strchr(at, '\n')) != NULL) {
-		shell_write(at, (size_t)(end - at));
-		shell_write("\r\n", 2);
-		at = end + 1;
-	}
-	shell_write(at, strlen(at));
-}
 
 const struct shell_command *shell_commands(unsigned *n)
 {
 	*n = (unsigned)(__shell_commands_end - __shell_commands_start);
 	return __shell_commands_start;
 }
+
+/* --- the words of a line --- */
 
 /* Move one word to `to`, without its quotes. @return where it ended, or NULL: a quote is open. */
 static char *take_word(char *from, char **to)
@@ -90,6 +64,30 @@ int shell_split(char *line, char **argv, int max)
 	}
 }
 
+/* --- finding a command --- */
+
+const char *shell_own_name(const struct shell_command *c)
+{
+	const char *space = strrchr(c->name, ' ');
+
+	return space ? space + 1 : c->name;
+}
+
+static bool is_member(const struct shell_command *c, const char *group)
+{
+	size_t len = strlen(group);
+
+	return strncmp(c->name, group, len) == 0 && shell_own_name(c) == c->name + len;
+}
+
+const struct shell_command *shell_next(const char *group, const struct shell_command *c)
+{
+	for (c = c ? c + 1 : __shell_commands_start; c < __shell_commands_end; c++)
+		if (is_member(c, group))
+			return c;
+	return NULL;
+}
+
 /* Insertions, deletions and replacements that make one word of the other; both shorter than NAME_MAX. */
 static unsigned edits(const char *a, const char *b)
 {
@@ -112,137 +110,148 @@ static unsigned edits(const char *a, const char *b)
 	return row[n];
 }
 
-static const char *nearest(const struct shell_command *table, unsigned n, const char *word)
+static const char *nearest(const char *group, const char *word)
 {
+	const struct shell_command *c = NULL;
 	const char *best = NULL;
 	unsigned least = NEAR + 1;
 
-	for (unsigned i = 0; i < n && strlen(word) < NAME_MAX; i++) {
-		unsigned distance = strlen(table[i].name) < NAME_MAX ? edits(word, table[i].name) : least;
+	while ((c = shell_next(group, c)) != NULL) {
+		const char *name = shell_own_name(c);
+		bool comparable = strlen(word) < NAME_MAX && strlen(name) < NAME_MAX;
+		unsigned distance = comparable ? edits(word, name) : least;
 
 		/* Where half of the letters differ it is another word. */
 		if (distance < least && distance * 2 <= strlen(word)) {
 			least = distance;
-			best = table[i].name;
+			best = name;
 		}
 	}
 	return best;
 }
 
-static void say_unknown(const struct shell_command *table, unsigned n, const char *group, const char *word)
+static void say_unknown(struct shell *sh, const char *group, const char *word)
 {
-	const char *near = nearest(table, n, word);
+	const char *near = nearest(group, word);
 
 	if (near)
-		shell_printf("unknown command '%s%s'; did you mean '%s%s'?\n", group, word, group, near);
+		shell_error(sh, "unknown command '%s%s'; did you mean '%s%s'?", group, word, group, near);
 	else if (*group)
-		shell_printf("unknown command '%s%s'; '%.*s' alone lists what there is\n", group, word,
-			     (int)strlen(group) - 1, group);
+		shell_error(sh, "unknown command '%s%s'; '%.*s' alone lists what there is", group, word,
+			    (int)strlen(group) - 1, group);
 	else
-		shell_printf("unknown command '%s'; 'help' lists what there is\n", word);
+		shell_error(sh, "unknown command '%s'; 'help' lists what there is", word);
 }
 
-static void say_ambiguous(const struct shell_command *table, unsigned n, const char *group, const char *word)
+static void say_ambiguous(struct shell *sh, const char *group, const char *word)
 {
-	shell_printf("'%s%s' may be", group, word);
-	for (unsigned i = 0; i < n; i++)
-		if (strncmp(table[i].name, word, strlen(word)) == 0)
-			shell_printf(" '%s%s'", group, table[i].name);
-	shell_printf("\n");
+	const struct shell_command *c = NULL;
+	char names[160] = "";
+	size_t n = 0;
+
+	while ((c = shell_next(group, c)) != NULL && n < sizeof(names))
+		if (strncmp(shell_own_name(c), word, strlen(word)) == 0)
+			n += (size_t)snprintf(names + n, sizeof(names) - n, " '%s'", c->name);
+	shell_error(sh, "'%s%s' may be%s", group, word, names);
 }
 
-const struct shell_command *shell_find(const struct shell_command *table, unsigned n, const char *group,
-				       const char *word)
+static const struct shell_command *find_member(struct shell *sh, const char *group, const char *word)
 {
-	const struct shell_command *found = NULL;
+	const struct shell_command *c = NULL, *found = NULL;
 	size_t len = strlen(word);
 	unsigned begin = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (len == 0 || strncmp(table[i].name, word, len) != 0)
+	while ((c = shell_next(group, c)) != NULL) {
+		const char *name = shell_own_name(c);
+
+		if (len == 0 || strncmp(name, word, len) != 0)
 			continue;
-		if (table[i].name[len] == '\0')
-			return &table[i];
-		found = &table[i];
+		if (name[len] == '\0')
+			return c;
+		found = c;
 		begin++;
 	}
 	if (begin == 1)
 		return found;
 	if (begin == 0)
-		say_unknown(table, n, group, word);
+		say_unknown(sh, group, word);
 	else
-		say_ambiguous(table, n, group, word);
+		say_ambiguous(sh, group, word);
 	return NULL;
 }
 
-static void print_usage(const char *group, const struct shell_command *c)
+const struct shell_command *shell_find(struct shell *sh, int argc, char **argv, int *used)
 {
-	shell_printf("usage: %s%s%s%s\n", group, c->name, *c->usage ? " " : "", c->usage);
+	char group[GROUP_MAX] = "";
+	const struct shell_command *c;
+
+	for (*used = 0;;) {
+		c = find_member(sh, group, argv[(*used)++]);
+		if (!c || c->fn || *used == argc)
+			return c;
+		snprintf(group, sizeof(group), "%s ", c->name);
+	}
 }
 
-int shell_dispatch(const struct shell_command *table, unsigned n, const char *group, int argc, char **argv)
+/* --- running it --- */
+
+/* Take the word out. @return whether it was there. */
+static bool take_json(int *argc, char **argv)
+{
+	int kept = 0;
+
+	for (int i = 0; i < *argc; i++)
+		if (i == 0 || strcmp(argv[i], "--json") != 0)
+			argv[kept++] = argv[i];
+	if (kept == *argc)
+		return false;
+	*argc = kept;
+	return true;
+}
+
+static int list_group(struct shell *sh, const struct shell_command *group)
+{
+	char help[] = "help", name[GROUP_MAX], *argv[] = { help, name };
+	int used;
+	const struct shell_command *c = shell_find(sh, 1, argv, &used);
+
+	snprintf(name, sizeof(name), "%s", group->name);
+	return c ? c->fn(sh, 2, argv) : -ENOENT;
+}
+
+static int run_words(struct shell *sh, int argc, char **argv)
 {
 	const struct shell_command *c;
-	int error;
+	int used, error;
 
-	if (asked.active) {
-		asked.table = table;
-		asked.n = n;
-		return 0;
-	}
-	c = shell_find(table, n, group, argv[0]);
+	sh->json = take_json(&argc, argv);
+	c = shell_find(sh, argc, argv, &used);
 	if (!c)
 		return -ENOENT;
-	error = c->fn(argc, argv);
-	if (error == -EINVAL)
-		print_usage(group, c);
-	return error;
-}
-
-const struct shell_command *shell_group_table(const struct shell_command *c, unsigned *n)
-{
-	char name[] = "", sub[] = "", *argv[] = { name, sub, NULL };
-
-	asked.active = true;
-	asked.n = 0;
-	(void)c->fn(2, argv);
-	asked.active = false;
-	*n = asked.n;
-	return asked.table;
-}
-
-int shell_help(const struct shell_command *table, unsigned n, const char *group, const char *word)
-{
-	const struct shell_command *c;
-	char head[64];
-
-	if (word) {
-		c = shell_find(table, n, group, word);
-		if (!c)
-			return -ENOENT;
-		shell_printf("%s\n", c->help);
-		print_usage(group, c);
-		return 0;
+	if (!c->fn)
+		return list_group(sh, c);
+	if (sh->json && !strstr(c->usage, "--json")) {
+		sh->json = false;
+		shell_error(sh, "%s: there is no --json of it", c->name);
+		return -EINVAL;
 	}
-	for (c = table; c < table + n; c++) {
-		snprintf(head, sizeof(head), "%s%s %s", group, c->name, c->usage);
-		shell_printf("  %-26s %s\n", head, c->help);
-	}
-	return 0;
+	error = shell_check(sh, c, argc - used, argv + used);
+	return error ? error : c->fn(sh, argc - used + 1, argv + used - 1);
 }
 
-int shell_run(char *line)
+int shell_run(struct shell *sh, char *line)
 {
 	char *argv[SHELL_ARGS_MAX];
 	int argc = shell_split(line, argv, SHELL_ARGS_MAX);
-	unsigned n;
-	const struct shell_command *table = shell_commands(&n);
 
+	sh->json = false;
 	if (argc == -EINVAL)
-		shell_printf("a quote is not closed\n");
+		shell_error(sh, "a quote is not closed");
 	else if (argc == -E2BIG)
-		shell_printf("more than %d words\n", SHELL_ARGS_MAX);
+		shell_error(sh, "a line has at most %d words", SHELL_ARGS_MAX);
 	if (argc <= 0)
 		return argc;
-	return shell_dispatch(table, n, "", argc, argv);
+	argc = run_words(sh, argc, argv);
+	sh->json = false;
+	return argc;
 }

@@ -8,8 +8,6 @@
 
 #include <shell/shell.h>
 
-#define GROUP "COMMAND" /* how the usage of a command with sub-commands begins */
-
 static struct {
 	const char *placeholder;
 	const char *(*name)(unsigned i);
@@ -35,95 +33,103 @@ static int give_name(const char *name, char *out, size_t size)
 	return name ? give(name, strlen(name), out, size) : -ENOENT;
 }
 
-static int give_command(const struct shell_command *table, unsigned n, unsigned i, char *out, size_t size)
+/* The i-th member of a group. */
+static int give_member(const char *group, unsigned i, char *out, size_t size)
 {
-	return i < n ? give_name(table[i].name, out, size) : -ENOENT;
+	const struct shell_command *c = shell_next(group, NULL);
+
+	for (; c && i > 0; i--)
+		c = shell_next(group, c);
+	return give_name(c ? shell_own_name(c) : NULL, out, size);
 }
 
-/* The i-th of "[a|b|c]" without its brackets. */
-static int give_alternative(const char *list, size_t len, unsigned i, char *out, size_t size)
+/* The word number k (from 0) of a usage line; a repeated one stands for all that follow. */
+static bool usage_argument(const char *usage, unsigned k, struct shell_word *w)
 {
-	const char *end = list + len, *bar;
-
-	for (;; list = bar + 1) {
-		bar = memchr(list, '|', (size_t)(end - list));
-		if (i-- == 0)
-			return give(list, (size_t)((bar ? bar : end) - list), out, size);
-		if (!bar)
-			return -ENOENT;
-	}
-}
-
-static bool is_word(const char *s, size_t len, const char *word)
-{
-	return word && strlen(word) == len && memcmp(s, word, len) == 0;
-}
-
-/* The argument numbered k (from 0) of a usage line, without brackets and dots. @return its length, 0: none. */
-static size_t usage_argument(const char **usage, unsigned k)
-{
-	for (;; k--) {
-		*usage += strspn(*usage, " [");
-		if (k == 0)
-			return strcspn(*usage, " ].");
-		*usage += strcspn(*usage, " ");
-		if (!**usage)
-			return 0;
+	for (unsigned i = 0;; i++) {
+		if (!shell_usage_word(&usage, w))
+			return false;
+		if (i == k || w->repeated)
+			return true;
 	}
 }
 
 static int argument_word(const struct shell_command *c, unsigned k, unsigned i, char *out, size_t size)
 {
-	const char *usage = c->usage;
-	size_t len = usage_argument(&usage, k);
-	unsigned n;
-	const struct shell_command *table = shell_commands(&n);
+	struct shell_word w;
+	const char *word;
+	size_t len;
 
-	if (len == 0)
+	if (!usage_argument(c->usage, k, &w))
 		return -ENOENT;
-	if (is_word(usage, len, GROUP))
-		return give_command(table, n, i, out, size);
-	if (is_word(usage, len, things.placeholder))
+	if (things.placeholder && shell_word_is(&w, things.placeholder))
 		return give_name(things.name(i), out, size);
-	if (*usage >= 'A' && *usage <= 'Z')
+	if (*w.text >= 'A' && *w.text <= 'Z')
 		return -ENOENT; /* stands for something that only the command knows */
-	return give_alternative(usage, len, i, out, size);
+	len = shell_alternative(&w, i, &word);
+	return len ? give(word, len, out, size) : -ENOENT;
 }
 
-static bool is_group(const struct shell_command *c)
+static const struct shell_command *find_quietly(const char *group, const char *name)
 {
-	return strncmp(c->usage, GROUP, sizeof(GROUP) - 1) == 0;
-}
+	const struct shell_command *c = NULL;
 
-static const struct shell_command *find_quietly(const struct shell_command *table, unsigned n, const char *name)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(table[i].name, name) == 0)
-			return &table[i];
+	while ((c = shell_next(group, c)) != NULL)
+		if (strcmp(shell_own_name(c), name) == 0)
+			return c;
 	return NULL;
+}
+
+/* Where the words lead. */
+struct place {
+	const struct shell_command *command; /* NULL: the next word is a member of the group */
+	char group[SHELL_WORD_MAX];
+	int used;                            /* words so far */
+};
+
+/* @return 0, or -ENOENT: a word is no command's name */
+static int walk(struct place *p, int argc, char **argv)
+{
+	p->command = NULL;
+	p->group[0] = '\0';
+	while (p->used < argc) {
+		const struct shell_command *c = find_quietly(p->group, argv[p->used++]);
+
+		if (!c)
+			return -ENOENT;
+		if (c->fn) {
+			p->command = c;
+			return 0;
+		}
+		snprintf(p->group, sizeof(p->group), "%s ", c->name);
+	}
+	return 0;
+}
+
+/* Are the words behind it another command's name? */
+static bool takes_command(const struct shell_command *c)
+{
+	struct shell_word w;
+
+	return usage_argument(c->usage, 0, &w) && shell_word_is(&w, "COMMAND");
 }
 
 int shell_complete(const char *before, size_t len, unsigned i, char *out, size_t size)
 {
 	char line[SHELL_LINE_MAX], *argv[SHELL_ARGS_MAX];
-	const struct shell_command *table, *c;
-	unsigned n, at = 0;
+	struct place at = { .used = 0 };
 	int argc;
 
 	if (give(before, len, line, sizeof(line)))
 		return -ENOENT;
 	argc = shell_split(line, argv, SHELL_ARGS_MAX);
-	if (argc < 0)
+	if (argc < 0 || walk(&at, argc, argv))
 		return -ENOENT;
-	table = shell_commands(&n);
-	for (;;) {
-		if (at == (unsigned)argc)
-			return give_command(table, n, i, out, size);
-		c = find_quietly(table, n, argv[at++]);
-		if (!c)
-			return -ENOENT;
-		if (!is_group(c))
-			return argument_word(c, (unsigned)argc - at, i, out, size);
-		table = shell_group_table(c, &n);
+	if (at.command && takes_command(at.command)) {
+		if (walk(&at, argc, argv) || at.command)
+			return -ENOENT; /* that one's arguments are not looked at */
 	}
+	if (at.command)
+		return argument_word(at.command, (unsigned)(argc - at.used), i, out, size);
+	return give_member(at.group, i, out, size);
 }

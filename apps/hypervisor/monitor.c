@@ -4,6 +4,7 @@
  */
 #include "monitor.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <caisson/console.h>
@@ -18,6 +19,9 @@
 #define LOG_NAME "monitor"
 #define NO_VM (~0u)
 #define STOP_TIMEOUT_US 100000
+#define WAIT_SLICE_US 20000 /* a waiting command looks so often whether the machine ends */
+#define TYPED_AHEAD 128
+#define CTRL_C 3
 
 /* Guards the editor, so that news of a VM's end comes between two keys.
  * Lock order: this -> mux lock, console lock. */
@@ -25,14 +29,72 @@ static spinlock_t lock;
 static struct line editor;
 static bool busy;              /* a command runs: there is no prompt to restore */
 static bool over;              /* the machine is about to end */
-static bool handling;          /* atomic: a byte is being handled, and VMs may be looked at */
 static unsigned last_vm = NO_VM; /* id of the VM attached last */
+
+/* Typed while a command waited, for afterwards. Only the monitor's task. */
+static char kept[TYPED_AHEAD];
+static unsigned n_kept;
 
 static void editor_write(void *arg, const char *buf, size_t n)
 {
 	(void)arg;
-	shell_write(buf, n);
+	console_write(CONSOLE_MONITOR, buf, n);
 }
+
+/* Lines for a terminal end in \r\n. */
+static void prompt_write(struct shell *sh, const char *buf, size_t n)
+{
+	const char *end;
+
+	(void)sh;
+	while ((end = memchr(buf, '\n', n)) != NULL) {
+		size_t part = (size_t)(end - buf);
+
+		console_write(CONSOLE_MONITOR, buf, part);
+		console_write(CONSOLE_MONITOR, "\r\n", 2);
+		buf += part + 1;
+		n -= part + 1;
+	}
+	console_write(CONSOLE_MONITOR, buf, n);
+}
+
+/* @return whether the byte ends the wait; else it is kept. */
+static bool is_end_of_wait(int c, bool any_key)
+{
+	if (c == CTRL_C || any_key)
+		return true;
+	kept[n_kept++] = (char)c;
+	return false;
+}
+
+/* A key within a slice of time, or -ETIMEDOUT. What cannot be kept is left where it is. */
+static int next_key(uint64_t deadline)
+{
+	uint64_t slice = MIN(deadline, time_now() + time_from_us(WAIT_SLICE_US));
+
+	if (n_kept < sizeof(kept))
+		return console_mux_getc(slice);
+	task_sleep_until(slice);
+	return -ETIMEDOUT;
+}
+
+static int prompt_wait(struct shell *sh, uint64_t deadline, bool any_key)
+{
+	int error = 0;
+
+	(void)sh;
+	shell_unlock();
+	while (!error && time_now() < deadline) {
+		int c = next_key(deadline);
+
+		if (over || (c >= 0 && is_end_of_wait(c, any_key)))
+			error = -EINTR;
+	}
+	shell_lock();
+	return error;
+}
+
+static struct shell prompt = { .write = prompt_write, .wait = prompt_wait, .person = true };
 
 static void attach_quietly(struct vm *vm)
 {
@@ -42,7 +104,7 @@ static void attach_quietly(struct vm *vm)
 
 void monitor_attach(struct vm *vm)
 {
-	shell_printf("[console of %s; Ctrl-] comes back to the monitor]\n", vm->config->name);
+	shell_printf(&prompt, "[console of %s; Ctrl-] comes back to the monitor]\n", vm->config->name);
 	attach_quietly(vm);
 }
 
@@ -85,7 +147,7 @@ static void leave_vm(void)
 
 	console_mux_attach(NULL);
 	if (vm)
-		shell_printf("\n[monitor: type help; Ctrl-] goes back to %s]\n", vm->config->name);
+		shell_printf(&prompt, "\n[monitor: type help; Ctrl-] goes back to %s]\n", vm->config->name);
 	show_prompt();
 }
 
@@ -93,11 +155,11 @@ static void back_to_vm(void)
 {
 	struct vm *vm = vm_to_show();
 
-	shell_printf("\n");
+	shell_printf(&prompt, "\n");
 	if (vm) {
 		monitor_attach(vm);
 	} else {
-		shell_printf("[no VM runs]\n");
+		shell_printf(&prompt, "[no VM runs]\n");
 		show_prompt();
 	}
 }
@@ -107,7 +169,7 @@ static void run_line(void)
 	static char text[SHELL_LINE_MAX];
 
 	memcpy(text, editor.text, sizeof(text));
-	(void)shell_run(text); /* has said what was wrong */
+	(void)shell_run(&prompt, text); /* has said what was wrong */
 	show_prompt();
 }
 
@@ -124,16 +186,6 @@ static void prompt_byte(char c)
 		show_prompt();
 }
 
-/* @return false: it is too late for anything. */
-static bool begin_handling(void)
-{
-	irqflags_t flags = spin_lock_irqsave(&lock);
-
-	handling = !over;
-	spin_unlock_irqrestore(&lock, flags);
-	return handling;
-}
-
 static void handle(char c)
 {
 	bool attached = console_mux_attached() != NULL;
@@ -148,19 +200,27 @@ static void handle(char c)
 		prompt_byte(c);
 }
 
-static void on_byte(char c)
+static char next_byte(void)
 {
-	if (!begin_handling())
-		return;
-	handle(c);
-	__atomic_store_n(&handling, false, __ATOMIC_RELEASE);
+	char c = kept[0];
+
+	if (n_kept == 0)
+		return (char)console_mux_getc(UINT64_MAX);
+	memmove(kept, kept + 1, --n_kept);
+	return c;
 }
 
+/* With the shell's lock, which the end of the machine takes for good: then it is too late for anything. */
 static void monitor_task(void *arg)
 {
 	(void)arg;
-	for (;;)
-		on_byte(console_mux_getc());
+	for (;;) {
+		char c = next_byte();
+
+		shell_lock();
+		handle(c);
+		shell_unlock();
+	}
 }
 
 struct nth_vm {
@@ -204,7 +264,7 @@ void monitor_start(void)
 	line_init(&editor, "caisson> ", editor_write, NULL, shell_complete);
 	shell_set_things("VM", vm_name);
 	/* Here, not in the task: however soon a VM ends, its output is shown, and nothing is cut. */
-	shell_printf("Ctrl-] switches between the guest's console and the monitor\n");
+	shell_printf(&prompt, "Ctrl-] switches between the guest's console and the monitor\n");
 	if (vm)
 		attach_quietly(vm);
 	else
@@ -215,15 +275,11 @@ void monitor_start(void)
 
 bool monitor_stop(void)
 {
-	uint64_t deadline = time_now() + time_from_us(STOP_TIMEOUT_US);
 	irqflags_t flags = spin_lock_irqsave(&lock);
-	bool idle;
 
 	over = true;
 	spin_unlock_irqrestore(&lock, flags);
-	while (!(idle = !__atomic_load_n(&handling, __ATOMIC_ACQUIRE)) && time_now() < deadline)
-		task_sleep_until(time_now() + time_from_us(1000));
-	return idle;
+	return shell_lock_until(time_now() + time_from_us(STOP_TIMEOUT_US)) == 0;
 }
 
 static void say_end(const struct vm *vm)
@@ -233,17 +289,17 @@ static void say_end(const struct vm *vm)
 
 	switch (vm->end) {
 	case VM_END_CRASH:
-		shell_printf("\n[%s has crashed: %s]\n", name, vm->reason);
+		shell_printf(&prompt, "\n[%s has crashed: %s]\n", name, vm->reason);
 		break;
 	case VM_END_STOPPED:
-		shell_printf("\n[%s was stopped: %s]\n", name, vm->reason);
+		shell_printf(&prompt, "\n[%s was stopped: %s]\n", name, vm->reason);
 		break;
 	default:
-		shell_printf("\n[%s has shut down]\n", name);
+		shell_printf(&prompt, "\n[%s has shut down]\n", name);
 		break;
 	}
 	if (vm->restart_at > now)
-		shell_printf("[%s starts again in %lu s]\n", name, (unsigned long)((vm->restart_at - now) / timebase_hz + 1));
+		shell_printf(&prompt, "[%s starts again in %lu s]\n", name, (unsigned long)((vm->restart_at - now) / timebase_hz + 1));
 }
 
 /* News of a VM between two keys; if it was attached, the prompt comes back. */
@@ -269,7 +325,7 @@ void monitor_vm_ended(struct vm *vm)
 
 static void say_held(const struct vm *vm)
 {
-	shell_printf("\n[%s is paused: the machine is out of memory. It goes on when you stop or delete another VM]\n",
+	shell_printf(&prompt, "\n[%s is paused: the machine is out of memory. It goes on when you stop or delete another VM]\n",
 		     vm->config->name);
 }
 

@@ -11,102 +11,128 @@
 
 #include "vms.h"
 
-/* The VM of `vm COMMAND VM`. @return 0, -EINVAL (usage) or -ENOENT (said). */
-static int one_vm(int argc, char **argv, struct vm **vm)
-{
-	if (argc != 2)
-		return -EINVAL;
-	*vm = vm_command_find(argv[1]);
-	return *vm ? 0 : -ENOENT;
-}
-
 /* Say why an order was not carried out. */
-static int report(const char *verb, const char *name, int error, const char *state, const char *err)
+static int report(struct shell *sh, const char *verb, const char *name, int error, const char *state, const char *err)
 {
 	if (error == -EBUSY)
-		shell_printf("cannot %s %s: it is %s\n", verb, name, state);
+		shell_error(sh, "cannot %s %s: it is %s", verb, name, state);
 	else if (error == -ETIMEDOUT)
-		shell_printf("%s: a vCPU is slow to come out of the guest; it stops as soon as it does\n", name);
+		shell_error(sh, "%s: a vCPU is slow to come out of the guest; it stops as soon as it does", name);
 	else if (error)
-		shell_printf("cannot %s %s: %s\n", verb, name, err[0] ? err : "it could not be done");
+		shell_error(sh, "cannot %s %s: %s", verb, name, err[0] ? err : "it could not be done");
 	return error;
 }
 
-static int order(enum vms_order what, const char *verb, int argc, char **argv)
+static int order(struct shell *sh, enum vms_order what, const char *verb, const char *name)
 {
 	char err[256];
-	struct vm *vm;
-	int error = one_vm(argc, argv, &vm);
+	struct vm *vm = vm_command_find(sh, name);
+	int error;
 
-	if (error)
-		return error;
+	if (!vm)
+		return -ENOENT;
 	error = vms_order(what, vm, NULL, err, sizeof(err));
 	/* Only an order that was carried out can have taken the VM away. */
-	return error ? report(verb, argv[1], error, vm_state_name(vm), err) : 0;
+	return error ? report(sh, verb, name, error, vm_state_name(vm), err) : 0;
 }
 
-int vm_pause_command(int argc, char **argv)
+static int vm_pause_command(struct shell *sh, int argc, char **argv)
 {
-	return order(VMS_PAUSE, "pause", argc, argv);
+	(void)argc;
+	return order(sh, VMS_PAUSE, "pause", argv[1]);
 }
 
-int vm_resume_command(int argc, char **argv)
+SHELL_COMMAND(vm_pause) = {
+	"vm pause", "VM", "keep a VM from running; its clock goes on", vm_pause_command,
+	"When it says nothing, no vCPU executes an instruction until `vm resume`.\n",
+};
+
+static int vm_resume_command(struct shell *sh, int argc, char **argv)
 {
-	return order(VMS_RESUME, "resume", argc, argv);
+	(void)argc;
+	return order(sh, VMS_RESUME, "resume", argv[1]);
 }
 
-int vm_start_command(int argc, char **argv)
+SHELL_COMMAND(vm_resume) = { "vm resume", "VM", "let a paused VM go on", vm_resume_command, NULL };
+
+static int vm_start_command(struct shell *sh, int argc, char **argv)
 {
-	return order(VMS_START, "start", argc, argv);
+	(void)argc;
+	return order(sh, VMS_START, "start", argv[1]);
 }
 
-int vm_delete_command(int argc, char **argv)
+SHELL_COMMAND(vm_start) = {
+	"vm start", "VM", "start a VM that has ended or was just created", vm_start_command,
+	"Its memory is zero and its images are loaded anew.\n",
+};
+
+static int vm_delete_command(struct shell *sh, int argc, char **argv)
 {
-	return order(VMS_DELETE, "delete", argc, argv);
+	(void)argc;
+	return order(sh, VMS_DELETE, "delete", argv[1]);
 }
 
-int vm_create_command(int argc, char **argv)
+SHELL_COMMAND(vm_delete) = {
+	"vm delete", "VM", "give back the memory of a VM that has ended, and forget it", vm_delete_command,
+	"One that runs is stopped first: `vm stop`. `vm create` makes it again.\n",
+};
+
+static int vm_create_command(struct shell *sh, int argc, char **argv)
 {
 	char err[256];
 	int error;
 
-	if (argc != 2)
-		return -EINVAL;
+	(void)argc;
 	if (vm_by_name(argv[1])) {
-		shell_printf("cannot create %s: there is a VM of that name\n", argv[1]);
+		shell_error(sh, "cannot create %s: there is a VM of that name", argv[1]);
 		return -EEXIST;
 	}
 	error = vms_order(VMS_CREATE, NULL, argv[1], err, sizeof(err));
 	if (error == -ENOENT)
-		shell_printf("cannot create %s: no description in the bundle has that name\n", argv[1]);
+		shell_error(sh, "cannot create %s: no description in the bundle has that name", argv[1]);
 	else if (error)
-		(void)report("create", argv[1], error, "already there", err);
+		(void)report(sh, "create", argv[1], error, "already there", err);
 	return error;
 }
 
-static int end(const char *verb, enum vm_end how, const char *reason, int argc, char **argv)
-{
-	struct vm *vm;
-	int error = one_vm(argc, argv, &vm);
+SHELL_COMMAND(vm_create) = {
+	"vm create", "NAME", "make a deleted VM anew from its description", vm_create_command,
+	"It does not run until `vm start`.\n",
+};
 
-	if (error)
-		return error;
+static int end(struct shell *sh, const char *verb, enum vm_end how, const char *reason, const char *name)
+{
+	struct vm *vm = vm_command_find(sh, name);
+
+	if (!vm)
+		return -ENOENT;
 	if (vm->state != VM_RUNNING)
-		return report(verb, argv[1], -EBUSY, vm_state_name(vm), "");
+		return report(sh, verb, name, -EBUSY, vm_state_name(vm), "");
 	vm_end(vm, how, 0, "%s", reason);
 	return 0;
 }
 
-int vm_stop_command(int argc, char **argv)
+static int vm_stop_command(struct shell *sh, int argc, char **argv)
 {
-	struct vm *vm = argc == 2 ? vm_by_name(argv[1]) : NULL;
+	struct vm *vm = vm_by_name(argv[1]);
 
+	(void)argc;
 	if (vm && vm->state == VM_ENDED && vm->restart_at)
-		return order(VMS_STAY, "stop", argc, argv);
-	return end("stop", VM_END_STOPPED, "stopped from the monitor", argc, argv);
+		return order(sh, VMS_STAY, "stop", argv[1]);
+	return end(sh, "stop", VM_END_STOPPED, "stopped from the monitor", argv[1]);
 }
 
-int vm_reset_command(int argc, char **argv)
+SHELL_COMMAND(vm_stop) = {
+	"vm stop", "VM", "stop a VM at once, as if its power were cut", vm_stop_command,
+	"One that waits to be started again (restart in its description) is no more started.\n",
+};
+
+static int vm_reset_command(struct shell *sh, int argc, char **argv)
 {
-	return end("reset", VM_END_RESET, "reset from the monitor", argc, argv);
+	(void)argc;
+	return end(sh, "reset", VM_END_RESET, "reset from the monitor", argv[1]);
 }
+
+SHELL_COMMAND(vm_reset) = {
+	"vm reset", "VM", "start a VM afresh: memory zero, images loaded anew", vm_reset_command, NULL,
+};

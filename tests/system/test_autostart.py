@@ -23,7 +23,7 @@ def test_H7_a_vm_without_autostart_waits_for_the_monitor(spawn, toml):
     child.send("\x1d")
     child.expect(PROMPT)
     assert re.search(r"late +created", ask(child, "vm list"))
-    assert "; 0 exits" in ask(child, "vm stats late")
+    assert re.search(r" s +0\r*\n", ask(child, "vm stats late"))
     child.send("vm start late\r")
     child.expect("late has shut down")
     ask(child, "help")

@@ -118,7 +118,7 @@ static size_t type(const char *s)
 static void monitor_gets(const char *s)
 {
 	for (; *s; s++)
-		assert_int_equal(console_mux_getc(), *s);
+		assert_int_equal(console_mux_getc(UINT64_MAX), *s);
 }
 
 /* As the guest's driver: poll the UART dry. */
@@ -275,7 +275,7 @@ static void bytes_do_not_overtake_each_other(void **state)
 	console_mux_attach(&m.vm[2]);
 	assert_int_equal(type("3"), 1);
 	for (unsigned i = 0; i < 3; i++)
-		console_mux_forward(console_mux_getc());
+		console_mux_forward(console_mux_getc(UINT64_MAX));
 	assert_int_equal(type("4"), 1);
 	vm_gets(2, "1234");
 	console_mux_attach(NULL);

@@ -176,14 +176,15 @@ static bool has_input(void *arg)
 	return input_head != input_tail;
 }
 
-char console_mux_getc(void)
+int console_mux_getc(uint64_t deadline)
 {
 	irqflags_t flags;
-	char c;
+	unsigned char c;
 
-	waitq_wait(&input_wait, has_input, NULL, UINT64_MAX);
+	if (waitq_wait(&input_wait, has_input, NULL, deadline))
+		return -ETIMEDOUT;
 	flags = spin_lock_irqsave(&lock);
-	c = input[input_tail++ % MONITOR_INPUT];
+	c = (unsigned char)input[input_tail++ % MONITOR_INPUT];
 	spin_unlock_irqrestore(&lock, flags);
 	console_rx_resume();
 	return c;

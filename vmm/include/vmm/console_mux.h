@@ -34,7 +34,7 @@ void console_mux_attach(struct vm *vm);
 struct vm *console_mux_attached(void);
 /** Bytes of scrollback that were overwritten unseen. */
 uint64_t console_mux_lost(const struct vm *vm);
-/** Wait for a byte for the monitor. Task context. */
-char console_mux_getc(void);
+/** Wait for a byte for the monitor. Task context. @return it (0 to 255), or -ETIMEDOUT: none came until the deadline (ticks). */
+int console_mux_getc(uint64_t deadline);
 /** Give the attached VM a byte that was typed for it but came to the monitor, behind an escape key. Task context. */
 void console_mux_forward(char c);

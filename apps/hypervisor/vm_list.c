@@ -1,0 +1,189 @@
+/* The monitor's commands that list VMs, and the way to their consoles: vm list, vm stats, vm console; poweroff. */
+#include <errno.h>
+
+#include <caisson/time.h>
+#include <shell/output.h>
+#include <shell/shell.h>
+#include <vmm/console_mux.h>
+#include <vmm/vm.h>
+
+#include "monitor.h"
+#include "vm_commands.h"
+#include "vms.h"
+
+SHELL_COMMAND(vm) = { "vm", "COMMAND", "the VMs; `vm` alone lists its commands", NULL, NULL };
+
+/* --- vm list --- */
+
+struct list_row {
+	const char *name, *state;
+	uint64_t id, vcpus, memory, backed, exits;
+};
+
+static const struct shell_field list_fields[] = {
+	SHELL_FIELD(struct list_row, id, SHELL_NUMBER, "id", 2),
+	SHELL_FIELD(struct list_row, name, SHELL_TEXT, "name", -20),
+	SHELL_FIELD(struct list_row, state, SHELL_TEXT, "state", -10),
+	SHELL_FIELD(struct list_row, vcpus, SHELL_NUMBER, "vCPUs", 5),
+	SHELL_FIELD(struct list_row, memory, SHELL_SIZE, "memory", 9),
+	SHELL_FIELD(struct list_row, backed, SHELL_SIZE, "backed", 11),
+	SHELL_FIELD(struct list_row, exits, SHELL_NUMBER, "exits", 12),
+};
+static const struct shell_layout list_layout = SHELL_LAYOUT(list_fields);
+
+static bool list_vm(struct vm *vm, void *arg)
+{
+	struct list_row row = {
+		.id = vm->id, .name = vm->config->name, .state = vm_state_name(vm), .vcpus = vm->n_vcpus,
+		.memory = vm->ram_size, .backed = vm_backed_bytes(vm),
+	};
+
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		row.exits += vcpu_exits_total(vm->vcpus[i]);
+	shell_row(arg, &list_layout, &row);
+	return true;
+}
+
+static int vm_list(struct shell *sh, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	shell_table(sh, NULL, &list_layout);
+	vm_for_each(list_vm, sh);
+	shell_table_end(sh);
+	return 0;
+}
+
+SHELL_COMMAND(vm_list) = {
+	"vm list", "[--json]", "the VMs: state, vCPUs, memory, exits", vm_list,
+	"`memory` is what the VM sees, `backed` what it has touched and so takes of the machine.\n",
+};
+
+/* --- vm stats --- */
+
+struct stats_row {
+	const char *name, *state, *reason;
+	uint64_t memory, backed, tables, starts, console_lost;
+};
+
+static const struct shell_field stats_fields[] = {
+	SHELL_FIELD(struct stats_row, name, SHELL_TEXT, "name", 0),
+	SHELL_FIELD(struct stats_row, state, SHELL_TEXT, "state", 0),
+	SHELL_FIELD(struct stats_row, reason, SHELL_TEXT, "reason", 0),
+	SHELL_FIELD(struct stats_row, starts, SHELL_NUMBER, "starts", 0),
+	SHELL_FIELD(struct stats_row, memory, SHELL_SIZE, "memory", 0),
+	SHELL_FIELD(struct stats_row, backed, SHELL_SIZE, "backed", 0),
+	SHELL_FIELD(struct stats_row, tables, SHELL_SIZE, "page tables", 0),
+	SHELL_FIELD(struct stats_row, console_lost, SHELL_NUMBER, "console bytes lost", 0),
+};
+static const struct shell_layout stats_layout = SHELL_LAYOUT(stats_fields);
+
+struct vcpu_row {
+	const char *state;
+	uint64_t vcpu, run_time, idle_time, exits;
+};
+
+static const struct shell_field vcpu_fields[] = {
+	SHELL_FIELD(struct vcpu_row, vcpu, SHELL_NUMBER, "vCPU", 4),
+	SHELL_FIELD(struct vcpu_row, state, SHELL_TEXT, "state", -9),
+	SHELL_FIELD(struct vcpu_row, run_time, SHELL_TIME, "on a hart", 12),
+	SHELL_FIELD(struct vcpu_row, idle_time, SHELL_TIME, "of that idle", 12),
+	SHELL_FIELD(struct vcpu_row, exits, SHELL_NUMBER, "exits", 12),
+};
+static const struct shell_layout vcpu_layout = SHELL_LAYOUT(vcpu_fields);
+
+struct exit_row {
+	const char *cause;
+	uint64_t vcpu, exits;
+};
+
+static const struct shell_field exit_fields[] = {
+	SHELL_FIELD(struct exit_row, vcpu, SHELL_NUMBER, "vCPU", 4),
+	SHELL_FIELD(struct exit_row, cause, SHELL_TEXT, "cause", -14),
+	SHELL_FIELD(struct exit_row, exits, SHELL_NUMBER, "exits", 12),
+};
+static const struct shell_layout exit_layout = SHELL_LAYOUT(exit_fields);
+
+static void show_vcpus(struct shell *sh, struct vm *vm)
+{
+	shell_table(sh, "vcpus", &vcpu_layout);
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		const struct vcpu *v = vm->vcpus[i];
+
+		shell_row(sh, &vcpu_layout, &(struct vcpu_row){
+			.vcpu = i, .state = vcpu_state_name(v), .run_time = time_to_ns(vcpu_run_ticks(v)),
+			.idle_time = time_to_ns(v->idle_ticks), .exits = vcpu_exits_total(v),
+		});
+	}
+	shell_table_end(sh);
+}
+
+static void show_exits(struct shell *sh, struct vm *vm)
+{
+	shell_table(sh, "exits", &exit_layout);
+	for (unsigned i = 0; i < vm->n_vcpus * EXIT_KINDS; i++) {
+		unsigned kind = i % EXIT_KINDS;
+		struct exit_row row = { exit_kind_name(kind), i / EXIT_KINDS,
+					vm->vcpus[i / EXIT_KINDS]->exits[kind] };
+
+		if (row.exits)
+			shell_row(sh, &exit_layout, &row);
+	}
+	shell_table_end(sh);
+}
+
+static int vm_stats(struct shell *sh, int argc, char **argv)
+{
+	struct vm *vm = vm_command_find(sh, argv[1]);
+
+	(void)argc;
+	if (!vm)
+		return -ENOENT;
+	shell_object(sh, NULL);
+	shell_members(sh, &stats_layout, &(struct stats_row){
+		.name = vm->config->name, .state = vm_state_name(vm), .reason = vm_end_reason(vm),
+		.memory = vm->ram_size, .backed = vm_backed_bytes(vm), .tables = vm->space.tables * PAGE_SIZE,
+		.starts = vm->boots, .console_lost = console_mux_lost(vm),
+	});
+	show_vcpus(sh, vm);
+	show_exits(sh, vm);
+	shell_object_end(sh);
+	return 0;
+}
+
+SHELL_COMMAND(vm_stats) = {
+	"vm stats", "VM [--json]", "run time, memory and exits by cause of a VM", vm_stats,
+	"Counts begin anew with each start. `top` shows them per second.\n",
+};
+
+/* --- others --- */
+
+static int vm_console(struct shell *sh, int argc, char **argv)
+{
+	struct vm *vm = vm_command_find(sh, argv[1]);
+
+	(void)argc;
+	if (!vm)
+		return -ENOENT;
+	monitor_attach(vm);
+	return 0;
+}
+
+SHELL_COMMAND(vm_console) = {
+	"vm console", "VM", "go to a VM's console (Ctrl-] comes back)", vm_console,
+	"What the VM wrote while nobody looked is shown first.\n",
+};
+
+static int do_poweroff(struct shell *sh, int argc, char **argv)
+{
+	(void)sh;
+	(void)argc;
+	(void)argv;
+	vms_poweroff();
+	return 0;
+}
+
+SHELL_COMMAND(poweroff) = {
+	"poweroff", "", "stop all VMs and end the machine", do_poweroff,
+	"./caisson ends with status 0, or 1 if a VM has crashed.\n",
+};

@@ -1,0 +1,150 @@
+/* Commands about the kernel itself: hart, task, mem. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/hart.h>
+#include <caisson/mm.h>
+#include <caisson/task.h>
+#include <caisson/time.h>
+#include <shell/output.h>
+#include <shell/shell.h>
+
+/* --- harts --- */
+
+struct hart_row {
+	uint64_t hart, id, idle, timer_interrupts;
+	const char *state;
+};
+
+static const struct shell_field hart_fields[] = {
+	SHELL_FIELD(struct hart_row, hart, SHELL_NUMBER, "hart", 4),
+	SHELL_FIELD(struct hart_row, id, SHELL_NUMBER, "id", 3),
+	SHELL_FIELD(struct hart_row, state, SHELL_TEXT, "state", -7),
+	SHELL_FIELD(struct hart_row, idle, SHELL_TENTHS, "idle %", 6),
+	SHELL_FIELD(struct hart_row, timer_interrupts, SHELL_NUMBER, "timer interrupts", 16),
+};
+static const struct shell_layout hart_layout = SHELL_LAYOUT(hart_fields);
+
+static int do_hart(struct shell *sh, int argc, char **argv)
+{
+	uint64_t now = time_now();
+
+	(void)argc;
+	(void)argv;
+	shell_table(sh, NULL, &hart_layout);
+	for (unsigned i = 0; i < hart_count(); i++)
+		shell_row(sh, &hart_layout, &(struct hart_row){
+			.hart = i, .id = harts[i].hwid, .state = harts[i].online ? "online" : "offline",
+			.idle = now ? sched_idle_time(i) * 1000 / now : 0, .timer_interrupts = timer_ticks(i),
+		});
+	shell_table_end(sh);
+	return 0;
+}
+
+SHELL_COMMAND(hart) = {
+	"hart", "[--json]", "harts: state, share of time idle, timer interrupts", do_hart,
+	"`id` is what the firmware and the device tree call the hart.\n",
+};
+
+/* --- tasks --- */
+
+struct task_row {
+	uint64_t id, hart, nice, run_time;
+	const char *name, *state;
+	char name_bytes[sizeof(((struct task *)NULL)->name)];
+};
+
+static const struct shell_field task_fields[] = {
+	SHELL_FIELD(struct task_row, id, SHELL_NUMBER, "id", 4),
+	SHELL_FIELD(struct task_row, name, SHELL_TEXT, "name", -23),
+	SHELL_FIELD(struct task_row, state, SHELL_TEXT, "state", -7),
+	SHELL_FIELD(struct task_row, hart, SHELL_NUMBER, "hart", 4),
+	SHELL_FIELD(struct task_row, run_time, SHELL_TIME, "run time", 13),
+};
+static const struct shell_layout task_layout = SHELL_LAYOUT(task_fields);
+
+/* Copied while the list is locked, shown afterwards. */
+struct task_copy {
+	struct task_row *rows; /* NULL: only count */
+	unsigned n, room;
+};
+
+static void copy_task(const struct task *t, void *arg)
+{
+	static const char *const states[] = {
+		[TASK_READY] = "ready", [TASK_RUNNING] = "running",
+		[TASK_BLOCKED] = "blocked", [TASK_EXITED] = "exited",
+	};
+	struct task_copy *copy = arg;
+	struct task_row *row = &copy->rows[copy->n];
+	uint64_t ticks = t->run_time;
+
+	if (copy->n < copy->room) {
+		if (t->state == TASK_RUNNING)
+			ticks += time_now() - t->switched_in_at;
+		*row = (struct task_row){
+			.id = t->id, .hart = t->hart, .state = states[t->state], .run_time = time_to_ns(ticks),
+		};
+		memcpy(row->name_bytes, t->name, sizeof(row->name_bytes));
+		row->name = row->name_bytes;
+	}
+	copy->n++;
+}
+
+static int do_task(struct shell *sh, int argc, char **argv)
+{
+	struct task_copy copy = { .n = 0 };
+
+	(void)argc;
+	(void)argv;
+	task_for_each(copy_task, &copy);
+	copy.room = copy.n + 8; /* some may begin meanwhile */
+	copy.n = 0;
+	copy.rows = kalloc(copy.room * sizeof(*copy.rows));
+	if (!copy.rows) {
+		shell_error(sh, "no memory for the list");
+		return -ENOMEM;
+	}
+	task_for_each(copy_task, &copy);
+	shell_table(sh, NULL, &task_layout);
+	for (unsigned i = 0; i < MIN(copy.n, copy.room); i++)
+		shell_row(sh, &task_layout, &copy.rows[i]);
+	shell_table_end(sh);
+	kfree(copy.rows);
+	return 0;
+}
+
+SHELL_COMMAND(task) = {
+	"task", "[--json]", "tasks: state, hart, run time", do_task,
+	"A vCPU is a task: NAME/N is vCPU N of the VM NAME.\n",
+};
+
+/* --- memory --- */
+
+struct mem_row {
+	uint64_t total, free, heap;
+};
+
+static const struct shell_field mem_fields[] = {
+	SHELL_FIELD(struct mem_row, total, SHELL_SIZE, "memory", 0),
+	SHELL_FIELD(struct mem_row, free, SHELL_SIZE, "free", 0),
+	SHELL_FIELD(struct mem_row, heap, SHELL_NUMBER, "heap in use, bytes", 0),
+};
+static const struct shell_layout mem_layout = SHELL_LAYOUT(mem_fields);
+
+static int do_mem(struct shell *sh, int argc, char **argv)
+{
+	struct mem_row row = {
+		frame_total_count() * PAGE_SIZE, frame_free_count() * PAGE_SIZE, heap_in_use(),
+	};
+
+	(void)argc;
+	(void)argv;
+	shell_record(sh, NULL, &mem_layout, &row);
+	return 0;
+}
+
+SHELL_COMMAND(mem) = {
+	"mem", "[--json]", "memory: all that can be handed out, free, in the heap", do_mem,
+	"`vm list` and `vm stats` say what of it the VMs have.\n",
+};
