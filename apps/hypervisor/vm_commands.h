@@ -20,7 +20,5 @@ const char *vm_end_reason(const struct vm *vm);
 const char *vcpu_state_name(const struct vcpu *v);
 /** All exits of a vCPU. */
 uint64_t vcpu_exits_total(const struct vcpu *v);
-/** Time that its tasks had a hart, in ticks. */
-uint64_t vcpu_run_ticks(const struct vcpu *v);
 /** Bytes of its RAM that have frames, or 0 where it has no RAM now. */
 uint64_t vm_backed_bytes(struct vm *vm);

@@ -96,31 +96,6 @@ const char *vcpu_state_name(const struct vcpu *v)
 	return __atomic_load_n(&v->running_on, __ATOMIC_RELAXED) >= 0 ? "running" : "waiting";
 }
 
-struct vcpu_time {
-	const struct vcpu *vcpu;
-	uint64_t ticks;
-};
-
-/* The vCPU's task may end at any time: it is looked at only under the task list's lock. */
-static void add_run_time(const struct task *t, void *arg)
-{
-	struct vcpu_time *time = arg;
-
-	if (t->ext != &time->vcpu->ext)
-		return;
-	time->ticks += t->run_time;
-	if (t->state == TASK_RUNNING)
-		time->ticks += time_now() - t->switched_in_at;
-}
-
-uint64_t vcpu_run_ticks(const struct vcpu *v)
-{
-	struct vcpu_time time = { .vcpu = v };
-
-	task_for_each(add_run_time, &time);
-	return time.ticks;
-}
-
 /* --- memory --- */
 
 /* A reboot meanwhile takes the area away. */

@@ -111,7 +111,7 @@ static void show_vcpus(struct shell *sh, struct vm *vm)
 		const struct vcpu *v = vm->vcpus[i];
 
 		shell_row(sh, &vcpu_layout, &(struct vcpu_row){
-			.vcpu = i, .state = vcpu_state_name(v), .run_time = time_to_ns(vcpu_run_ticks(v)),
+			.vcpu = i, .state = vcpu_state_name(v), .run_time = time_to_ns(vcpu_run_time(v)),
 			.idle_time = time_to_ns(v->idle_ticks), .exits = vcpu_exits_total(v),
 		});
 	}

@@ -144,6 +144,12 @@ void sched_vacate(unsigned hart);
 uint64_t sched_idle_time(unsigned hart);
 /** Runnable tasks on this hart besides the current one. Interrupts off. */
 unsigned sched_others_runnable(void);
+/** Ticks on a hart so far, the stretch that goes on included; a switch just now may be missed. t must not go away. */
+static inline uint64_t task_run_time(const struct task *t)
+{
+	return t->run_time + (t->state == TASK_RUNNING ? time_now() - t->switched_in_at : 0);
+}
+
 /** Call fn with each task (any context; must not block). */
 void task_for_each(void (*fn)(const struct task *t, void *arg), void *arg);
 

@@ -214,6 +214,7 @@ void vcpu_run(void *arg)
 	}
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	irq_enable();
+	v->past_run_time += task_run_time(task_current());
 	/* Not STOPPED: a sibling must not start what has no task any more. A start that came before is counted already. */
 	if (__atomic_exchange_n(&v->hsm_state, SBI_HSM_STOP_PENDING, __ATOMIC_SEQ_CST) != SBI_HSM_STOPPED)
 		vm_vcpu_inactive(v->vm);

@@ -294,5 +294,6 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	vm->held = VM_NOT_HELD;
 	vm->state = VM_ENDED;
 	log_info("%s: ended: %s", vm->config->name, vm->reason);
+	vm_log_use(vm);
 	return vm;
 }

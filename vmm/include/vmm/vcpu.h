@@ -79,6 +79,7 @@ struct vcpu {
 	struct vcpu_fp fp;
 	struct task_ext ext;
 	struct task *task;         /* NULL before its first start */
+	uint64_t past_run_time;    /* ticks on a hart of its tasks that have ended */
 	struct waitq wait;
 	unsigned loaded_hart;      /* hart that holds csrs, if its loaded_vcpu is this one */
 
@@ -115,6 +116,9 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque) __must_check;
 void vcpu_request(struct vcpu *v, uint64_t req);
 /** As vcpu_request, and wait until it is served or the vCPU is out of the guest. Exit handlers; serves own requests meanwhile. */
 void vcpu_request_sync(struct vcpu *self, uint64_t vcpu_mask, uint64_t req);
+
+/** Ticks on a hart since it was made. Any context. */
+uint64_t vcpu_run_time(const struct vcpu *v);
 
 /** Drive a level line (BIT(IRQ_VS_EXT), BIT(IRQ_VS_TIMER)). Any context, interrupts off. */
 void vcpu_set_line(struct vcpu *v, uint64_t bit, bool level);

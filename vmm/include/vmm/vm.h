@@ -107,6 +107,8 @@ int vm_resume(struct vm *vm) __must_check;
 /** One vCPU began / ceased to be active; at zero the VM ends as if shut down. */
 void vm_vcpu_active(struct vm *vm);
 void vm_vcpu_inactive(struct vm *vm);
+/** Time on harts and exits by cause since it was made, into the log. The VM has ended. */
+void vm_log_use(const struct vm *vm);
 /** Registers of a vCPU into the log, for the crash report. */
 void vm_report(struct vm *vm);
 
