@@ -34,8 +34,8 @@
 #define WAKEUP_GRANULARITY_US 2000
 
 #define WEIGHT_SHIFT 10
-#define WEIGHT_0 BIT(WEIGHT_SHIFT) /* that of nice 0 */
 #define FRACTION_SHIFT 10
+_Static_assert(TASK_WEIGHT_0 == BIT(WEIGHT_SHIFT), "the weight of nice 0");
 /* A longer stretch counts as this (10 days at 10 MHz): the product below stays within 64 bits. */
 #define STRETCH_MAX BIT(63 - WEIGHT_SHIFT - FRACTION_SHIFT)
 
@@ -95,27 +95,28 @@ static uint64_t vruntime_now(const struct task *running)
 	return running->vruntime + virtual_time(ran > 0 ? (uint64_t)ran : 0, running->weight);
 }
 
+/* least: of the runnable tasks but the first in the queue. */
+static void raise_min(struct class_queue *q, uint64_t least)
+{
+	if (q->tree.first && before(task_at(q->tree.first)->vruntime, least))
+		least = task_at(q->tree.first)->vruntime;
+	/* Atomic: tasks that leave for another hart read it without the lock. */
+	if (before(q->min_vruntime, least))
+		__atomic_store_n(&q->min_vruntime, least, __ATOMIC_RELAXED);
+}
+
 static void update_min(struct class_queue *q)
 {
-	uint64_t least;
-
-	if (q->running) {
-		least = vruntime_now(q->running);
-		if (q->tree.first && before(task_at(q->tree.first)->vruntime, least))
-			least = task_at(q->tree.first)->vruntime;
-	} else if (q->tree.first) {
-		least = task_at(q->tree.first)->vruntime;
-	} else {
-		return;
-	}
-	/* Atomic: tasks that leave for another hart read it without the lock. */
-	__atomic_store_n(&q->min_vruntime, later(q->min_vruntime, least), __ATOMIC_RELAXED);
+	if (q->running)
+		raise_min(q, vruntime_now(q->running));
+	else if (q->tree.first)
+		raise_min(q, task_at(q->tree.first)->vruntime);
 }
 
 void class_charge(struct class_queue *q, struct task *t, uint64_t ran)
 {
 	t->vruntime += virtual_time(ran, t->weight);
-	update_min(q);
+	raise_min(q, t->vruntime);
 }
 
 /* Of n tasks that weigh this much together. */
@@ -151,7 +152,7 @@ static uint64_t place(const struct class_queue *q, const struct task *t, enum pu
 	if (t->home != q)
 		v += q->min_vruntime - __atomic_load_n(&t->home->min_vruntime, __ATOMIC_RELAXED);
 	if (why == PUT_WOKEN)
-		v = later(v, q->min_vruntime - virtual_time(latency / 2, WEIGHT_0));
+		v = later(v, q->min_vruntime - virtual_time(latency / 2, TASK_WEIGHT_0));
 	if (why == PUT_YIELDED && q->tree.first)
 		v = later(v, task_at(q->tree.first)->vruntime);
 	return v;
@@ -170,14 +171,27 @@ static void insert(struct rb_tree *tree, struct task *t)
 	rb_insert(tree, &t->rb_node, parent, side);
 }
 
+/* What the weight of a group gives each of its tasks that are runnable now. */
+static uint32_t group_part(const struct task_group *g)
+{
+	uint32_t n = __atomic_load_n(&g->runnable, __ATOMIC_RELAXED);
+	uint32_t weight = __atomic_load_n(&g->weight, __ATOMIC_RELAXED);
+
+	return MAX((weight + n / 2) / MAX(n, 1), TASK_WEIGHT_MIN);
+}
+
 static uint32_t weight_of(const struct task *t)
 {
+	if (t->group)
+		return group_part(t->group);
 	return weights[__atomic_load_n(&t->nice, __ATOMIC_SEQ_CST) - NICE_MIN];
 }
 
 void class_put(struct class_queue *q, struct task *t, enum put_reason why)
 {
-	update_min(q);
+	/* One that has just run was charged. */
+	if (why == PUT_WOKEN || why == PUT_MOVED)
+		update_min(q);
 	t->weight = weight_of(t);
 	t->vruntime = place(q, t, why);
 	t->home = q;

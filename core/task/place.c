@@ -259,6 +259,15 @@ int task_set_nice(struct task *t, int nice)
 	return 0;
 }
 
+int task_group_set_weight(struct task_group *g, uint64_t weight)
+{
+	if (weight < TASK_WEIGHT_MIN || weight > TASK_WEIGHT_MAX)
+		return -EINVAL;
+	/* Tasks read it when they are put into a queue, which is when a turn begins. */
+	__atomic_store_n(&g->weight, (uint32_t)weight, __ATOMIC_RELAXED);
+	return 0;
+}
+
 static struct task *take_first(struct runqueue *rq)
 {
 	struct task *t;

@@ -137,6 +137,8 @@ static struct task *choose_next(struct runqueue *rq, struct task *prev)
 		__atomic_fetch_and(&idle_harts, ~BIT(this_hart()->index), __ATOMIC_RELAXED);
 	else if (prev->state == TASK_RUNNING)
 		keep_runnable(rq, prev);
+	else if (prev->group)
+		__atomic_sub_fetch(&prev->group->runnable, 1, __ATOMIC_RELAXED);
 	prev->slice_used = prev->yields = false;
 	rq->preempt = false;
 	next = pick(rq);

@@ -55,6 +55,7 @@ struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, cons
 	strncpy(t->name, name, sizeof(t->name) - 1);
 	t->hart_mask = attr && attr->hart_mask ? attr->hart_mask : UINT64_MAX;
 	t->nice = attr ? attr->nice : 0;
+	t->group = attr ? attr->group : NULL;
 	t->ext = attr ? attr->ext : NULL;
 	t->detached = attr && attr->detached;
 	t->state = TASK_BLOCKED;
@@ -130,6 +131,8 @@ bool task_wake(struct task *t)
 						 __ATOMIC_ACQUIRE);
 
 	if (woken) {
+		if (t->group)
+			__atomic_add_fetch(&t->group->runnable, 1, __ATOMIC_RELAXED);
 		t->switched_in_at = time_now();
 		sched_enqueue(t, PUT_WOKEN);
 	}

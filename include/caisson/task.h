@@ -32,6 +32,20 @@ struct class_queue;
 #define NICE_MIN (-20)
 #define NICE_MAX 19
 
+/**
+ * Tasks that share one weight, such as the vCPUs of a VM: while n of them are runnable, each counts with an n-th of it
+ * (CFS; no effect in the other classes). It must outlast its tasks.
+ */
+struct task_group {
+	uint32_t weight;           /* atomic, TASK_WEIGHT_MIN to TASK_WEIGHT_MAX */
+	unsigned runnable;         /* atomic: of its tasks, those that run or wait for a hart */
+};
+
+/** A task of nice 0 weighs this much. */
+#define TASK_WEIGHT_0 1024
+#define TASK_WEIGHT_MIN 1
+#define TASK_WEIGHT_MAX (TASK_WEIGHT_0 * 128)
+
 /** What a task carries besides itself (a vCPU, a process thread). */
 struct task_ext {
 	const struct task_ext_ops *ops;
@@ -63,7 +77,8 @@ struct task {
 	uint64_t hart_mask;        /* bit n: may run on hart n */
 	unsigned hart;             /* where it runs or is queued, or ran last */
 	int nice;
-	uint32_t weight;           /* CFS: its share of a hart, from nice */
+	struct task_group *group;  /* whose weight it shares; NULL: its weight comes from nice */
+	uint32_t weight;           /* CFS: its share of a hart, from nice or its group */
 	uint64_t vruntime;         /* CFS: ticks x 1024 x 1024 / weight so far, on the time line of home */
 	const struct class_queue *home; /* CFS: NULL before the first time in a queue */
 	uint64_t slice_left;       /* RR: ticks */
@@ -87,6 +102,7 @@ struct task_attr {
 	uint64_t hart_mask;        /* 0: all harts */
 	struct task_ext *ext;
 	int nice;                  /* NICE_MIN to NICE_MAX */
+	struct task_group *group;  /* nice has no effect then */
 	bool suspended;            /* do not make it ready: task_wake() will */
 	bool detached;             /* nobody joins it: gc frees it when it has ended */
 };
@@ -129,6 +145,11 @@ bool task_wake(struct task *t);
 void task_set_mask(struct task *t, uint64_t mask);
 /** Any context. Counts from now on, also for a task that runs. @return 0, or -EINVAL: not NICE_MIN to NICE_MAX. */
 int task_set_nice(struct task *t, int nice);
+/**
+ * Any context. Counts for each task of the group from its next turn on: at once where tasks take turns.
+ * @return 0, or -EINVAL: not TASK_WEIGHT_MIN to TASK_WEIGHT_MAX.
+ */
+int task_group_set_weight(struct task_group *g, uint64_t weight);
 
 /** As task_yield, but at the next look. Interrupts off. */
 void sched_end_slice(void);

@@ -62,7 +62,7 @@ COMBINATIONS = {
     "hypervisor": ("hypervisor", []),
     "hypervisor-one-hart": ("hypervisor", ["SMP=n"]),
     "hypervisor-fifo": ("hypervisor", ["SCHED_FIFO=y"]),
-    "hypervisor-cfs": ("hypervisor", ["SCHED_CFS=y"]),
+    "hypervisor-rr": ("hypervisor", ["SCHED_RR=y"]),
     "hypervisor-debug": ("hypervisor", ["DEBUG=y"]),
     "hypervisor-library-heap": ("hypervisor", ["HEAP_LIBRARY=y"]),
     "monolith": ("monolith", []),

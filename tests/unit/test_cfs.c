@@ -375,6 +375,81 @@ static void T3_nice_out_of_range_is_refused(void **state)
 	assert_int_equal(task_current()->nice, 0);
 }
 
+static struct task *spawn_in(struct task_group *g, void (*entry)(void *), uint64_t mask)
+{
+	struct task *t = task_create("member", entry, NULL, &(struct task_attr){ .group = g, .hart_mask = mask });
+
+	assert_non_null(t);
+	return t;
+}
+
+/* What tasks from..to ran in the next second, in thousandths of it. */
+static double next_second(struct task **t, unsigned from, unsigned to)
+{
+	double before = 0, after = 0;
+
+	for (unsigned i = from; i < to; i++)
+		before += ran(t[i]);
+	task_sleep_until(time_now() + 1000 * MS);
+	for (unsigned i = from; i < to; i++)
+		after += ran(t[i]);
+	return (after - before) / MS;
+}
+
+static void H9_a_group_has_its_weight_however_many_tasks_it_has(void **state)
+{
+	struct task_group a = { .weight = 1024 }, b = { .weight = 1024 };
+	struct task *t[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		t[i] = spawn_in(&a, spins, BIT(1));
+	t[3] = spawn_in(&b, spins, BIT(1));
+	(void)next_second(t, 0, 1);
+	assert_true(fabs(next_second(t, 0, 3) - 500) < 30);
+	assert_true(fabs(next_second(t, 1, 2) - 500.0 / 3) < 20);
+	assert_int_equal(task_group_set_weight(&b, 3072), 0);
+	(void)next_second(t, 0, 1);
+	assert_true(fabs(next_second(t, 3, 4) - 750) < 30);
+	assert_int_equal(a.runnable, 3);
+	join_all(t, 4);
+	assert_int_equal(a.runnable, 0);
+	assert_int_equal(b.runnable, 0);
+}
+
+static void sleeps(void *arg)
+{
+	(void)arg;
+	task_sleep_until(time_now() + 5000 * MS);
+}
+
+static void H9_tasks_that_sleep_take_nothing_from_their_group(void **state)
+{
+	struct task_group a = { .weight = 1024 }, b = { .weight = 1024 };
+	struct task *t[5] = { spawn_in(&a, spins, BIT(1)), spawn_in(&b, spins, BIT(1)) };
+
+	(void)state;
+	for (unsigned i = 2; i < 5; i++)
+		t[i] = spawn_in(&a, sleeps, BIT(1));
+	(void)next_second(t, 0, 1);
+	assert_int_equal(a.runnable, 1);
+	assert_true(fabs(next_second(t, 0, 1) - 500) < 30);
+	join_all(t, 5);
+	assert_int_equal(a.runnable, 0);
+}
+
+static void H9_weights_of_groups_have_bounds(void **state)
+{
+	struct task_group g = { .weight = 7 };
+
+	(void)state;
+	assert_int_equal(task_group_set_weight(&g, 0), -EINVAL);
+	assert_int_equal(task_group_set_weight(&g, TASK_WEIGHT_MAX + 1), -EINVAL);
+	assert_int_equal(task_group_set_weight(&g, UINT64_MAX), -EINVAL);
+	assert_int_equal(g.weight, 7);
+	assert_int_equal(task_group_set_weight(&g, TASK_WEIGHT_MAX), 0);
+}
+
 static void T6_migration_under_load_loses_nothing(void **state)
 {
 	(void)state;
@@ -406,6 +481,9 @@ int main(void)
 		cmocka_unit_test_setup(T3_very_long_stretch_is_counted, fresh),
 		cmocka_unit_test_setup(T3_sum_of_weights_follows_every_change, fresh),
 		cmocka_unit_test_setup(T3_nice_out_of_range_is_refused, fresh),
+		cmocka_unit_test_setup(H9_a_group_has_its_weight_however_many_tasks_it_has, fresh),
+		cmocka_unit_test_setup(H9_tasks_that_sleep_take_nothing_from_their_group, fresh),
+		cmocka_unit_test_setup(H9_weights_of_groups_have_bounds, fresh),
 		cmocka_unit_test_setup(T6_migration_under_load_loses_nothing, fresh),
 	};
 
