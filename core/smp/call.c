@@ -154,15 +154,20 @@ int smp_call(unsigned hart, void (*fn)(void *), void *arg)
 	return error;
 }
 
-void smp_call_all(void (*fn)(void *), void *arg)
+void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg)
 {
 	struct smp_call c[HART_MAX];
 
 	for (unsigned h = 0; h < hart_count(); h++) {
 		c[h] = (struct smp_call){ .fn = fn, .arg = arg };
-		if (submit(h, &c[h]))
-			c[h].done = true; /* offline: nobody else has it */
+		if (!(mask & BIT(h)) || submit(h, &c[h]))
+			c[h].done = true; /* not asked, or offline: nobody else has it */
 	}
 	for (unsigned h = 0; h < hart_count(); h++)
 		smp_call_wait(&c[h]);
+}
+
+void smp_call_all(void (*fn)(void *), void *arg)
+{
+	smp_call_mask(UINT64_MAX, fn, arg);
 }

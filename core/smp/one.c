@@ -18,6 +18,12 @@ void smp_call_all(void (*fn)(void *), void *arg)
 	irq_restore(flags);
 }
 
+void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg)
+{
+	if (mask & 1)
+		smp_call_all(fn, arg);
+}
+
 int smp_call(unsigned hart, void (*fn)(void *), void *arg)
 {
 	if (hart != 0)
@@ -54,4 +60,21 @@ void smp_add_hook(struct hart_hook *hook)
 
 void smp_idle_leave(void)
 {
+}
+
+int smp_reserve(unsigned hart, const char *owner)
+{
+	(void)owner;
+	return hart == 0 ? -EBUSY : -ENODEV;
+}
+
+void smp_release(unsigned hart)
+{
+	(void)hart;
+}
+
+const char *smp_owner(unsigned hart)
+{
+	(void)hart;
+	return NULL;
 }

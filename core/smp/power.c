@@ -146,6 +146,14 @@ static unsigned count_online(void)
 	return n;
 }
 
+bool others_are_common(unsigned hart)
+{
+	for (unsigned h = 0; h < hart_count(); h++)
+		if (h != hart && harts[h].online && !harts[h].reserved)
+			return true;
+	return false;
+}
+
 static bool take_turn(void *arg)
 {
 	(void)arg;
@@ -155,12 +163,12 @@ static bool take_turn(void *arg)
 	return true;
 }
 
-static void begin_change(void)
+void change_begin(void)
 {
 	waitq_wait(&turn, take_turn, NULL, UINT64_MAX);
 }
 
-static void end_change(void)
+void change_end(void)
 {
 	__atomic_store_n(&changing, false, __ATOMIC_RELEASE);
 	waitq_notify_one(&turn);
@@ -243,16 +251,16 @@ int smp_offline(unsigned hart)
 
 	if (hart >= hart_count())
 		return -EINVAL;
-	begin_change();
+	change_begin();
 	if (!harts[hart].online)
 		error = -EALREADY;
-	else if (count_online() == 1 || !irq_may_leave(hart))
+	else if (harts[hart].reserved || !others_are_common(hart) || !irq_may_leave(hart))
 		error = -EBUSY;
 	if (!error) {
 		send_away(hart);
 		error = wait_gone(hart);
 	}
-	end_change();
+	change_end();
 	return error;
 }
 
@@ -289,10 +297,10 @@ int smp_online(unsigned hart)
 
 	if (hart >= hart_count())
 		return -EINVAL;
-	begin_change();
+	change_begin();
 	if (!harts[hart].online)
 		error = start(&harts[hart]);
-	end_change();
+	change_end();
 	return error;
 }
 

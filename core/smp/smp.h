@@ -5,3 +5,8 @@
 void calls_open(void);
 /** It takes no more, and has run all that it took. Interrupts off. */
 void calls_close(void);
+/** Changes of harts (offline, online, reserved) come one after the other: wait for the turn. Task context. */
+void change_begin(void);
+void change_end(void);
+/** Are there harts besides this one that are online and not reserved? */
+bool others_are_common(unsigned hart);

@@ -18,17 +18,29 @@
 #include "runqueue.h"
 
 uint64_t idle_harts;
+/* Guards hart_mask of all tasks, so that it follows asked_mask and which harts are reserved. Innermost. */
+static spinlock_t mask_lock;
 
-/* The harts where t may run now. All of its mask offline: rather run somewhere than never. */
+static uint64_t reserved_harts(void)
+{
+	uint64_t mask = 0;
+
+	for (unsigned h = 0; h < hart_count(); h++)
+		if (__atomic_load_n(&harts[h].reserved, __ATOMIC_SEQ_CST))
+			mask |= BIT(h);
+	return mask;
+}
+
+/* The harts where t may run now. All of its mask offline: rather run somewhere than never, but on no reserved hart. */
 static uint64_t allowed_harts(const struct task *t)
 {
-	uint64_t online = 0, mask;
+	uint64_t online = 0, reserved = reserved_harts(), mask;
 
 	for (unsigned h = 0; h < hart_count(); h++)
 		if (harts[h].online)
 			online |= BIT(h);
 	mask = __atomic_load_n(&t->hart_mask, __ATOMIC_SEQ_CST) & online;
-	return mask ? mask : online;
+	return mask ? mask : online & ~reserved;
 }
 
 bool sched_may_run_anyway(const struct task *t, unsigned hart)
@@ -228,11 +240,39 @@ static void settle(struct task *t)
 		ipi_send(hart, IPI_RESCHED);
 }
 
+bool mask_review(struct task *t)
+{
+	irqflags_t flags = spin_lock_irqsave(&mask_lock);
+	uint64_t reserved = t->owns_hart ? 0 : reserved_harts(), old = t->hart_mask;
+	uint64_t mask = __atomic_load_n(&t->asked_mask, __ATOMIC_SEQ_CST) & ~reserved;
+
+	__atomic_store_n(&t->hart_mask, mask ? mask : ~reserved, __ATOMIC_SEQ_CST);
+	spin_unlock_irqrestore(&mask_lock, flags);
+	return t->hart_mask != old;
+}
+
+/* Whose mask stays is left alone: no IPI goes to the owner of another reserved hart. */
+static void review_and_settle(const struct task *t, void *arg)
+{
+	struct task *changed = (void *)(uintptr_t)t;
+
+	(void)arg;
+	if (mask_review(changed))
+		settle(changed);
+}
+
+void task_review_masks(void)
+{
+	task_for_each(review_and_settle, NULL);
+	sched_check();
+}
+
 void task_set_mask(struct task *t, uint64_t mask)
 {
 	irqflags_t flags = irq_save();
 
-	__atomic_store_n(&t->hart_mask, mask ? mask : UINT64_MAX, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&t->asked_mask, mask ? mask : UINT64_MAX, __ATOMIC_SEQ_CST);
+	(void)mask_review(t);
 	settle(t);
 	irq_restore(flags);
 	if (t == task_current())

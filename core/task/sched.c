@@ -157,19 +157,21 @@ static struct task *choose_next(struct runqueue *rq, struct task *prev)
 void sched_switch(void)
 {
 	struct runqueue *rq = this_rq();
-	struct task *prev = this_hart()->current;
+	struct hart *h = this_hart(); /* until the switch */
+	struct task *prev = h->current;
 	struct task *next;
 
 	if (prev->ext)
 		prev->ext->ops->switch_out(prev->ext);
 	spin_lock(&rq->lock);
-	this_hart()->resched = false;
+	h->resched = false;
 	next = choose_next(rq, prev);
 	rq->previous = prev;
 	if (next != prev) {
 		ASSERT(!next->on_hart); /* see choose_hart */
 		next->on_hart = true;
-		this_hart()->current = next;
+		h->switches++;
+		h->current = next;
 		context_switch(&prev->ctx, &next->ctx);
 		finish_switch();
 		return;
@@ -213,6 +215,11 @@ uint64_t sched_idle_time(unsigned hart)
 	if (!rq->idle || !harts[hart].online || harts[hart].current != rq->idle)
 		return before;
 	return before + (time_now() - rq->idle->switched_in_at);
+}
+
+bool sched_is_idle(unsigned hart)
+{
+	return harts[hart].current == runqueues[hart].idle;
 }
 
 void sched_end_slice(void)
@@ -281,7 +288,7 @@ static void queue_init(struct runqueue *rq)
 
 static struct task *make_idle(unsigned hart)
 {
-	const struct task_attr attr = { .hart_mask = BIT(hart) };
+	const struct task_attr attr = { .hart_mask = BIT(hart), .owns_hart = true };
 
 	return task_alloc("idle", idle_entry, NULL, &attr);
 }

@@ -15,6 +15,8 @@ void sched_enqueue(struct task *t, enum put_reason why);
 struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr);
 /** Give back what task_alloc took. The task must be off its hart. */
 void task_free(struct task *t);
+/** Make t's hart_mask what it is to be now: of what t asked for, the harts that it may use. @return it has changed. */
+bool mask_review(struct task *t);
 /** Hand an ended, detached task that has left its hart to gc. Interrupts off. */
 void gc_add(struct task *t);
 /** Start the gc task. @return 0 or -ENOMEM. */

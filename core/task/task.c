@@ -53,7 +53,8 @@ struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, cons
 		return NULL;
 	}
 	strncpy(t->name, name, sizeof(t->name) - 1);
-	t->hart_mask = attr && attr->hart_mask ? attr->hart_mask : UINT64_MAX;
+	t->asked_mask = attr && attr->hart_mask ? attr->hart_mask : UINT64_MAX;
+	t->owns_hart = attr && attr->owns_hart;
 	t->nice = attr ? attr->nice : 0;
 	t->group = attr ? attr->group : NULL;
 	t->ext = attr ? attr->ext : NULL;
@@ -70,6 +71,7 @@ struct task *task_alloc(const char *name, void (*entry)(void *), void *arg, cons
 	flags = spin_lock_irqsave(&all_lock);
 	t->id = next_id++;
 	list_push_back(&all, &t->all_node);
+	(void)mask_review(t); /* in the list already: a change from now on finds it there */
 	spin_unlock_irqrestore(&all_lock, flags);
 	return t;
 }

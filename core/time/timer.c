@@ -143,6 +143,18 @@ void timer_arm(struct timer *t, uint64_t deadline)
 	irq_restore(flags);
 }
 
+void timer_quieten(void)
+{
+	struct hart_timers *ht = &timers[this_hart()->index];
+
+	spin_lock(&ht->lock);
+	ht->programmed = UINT64_MAX;
+	program(ht);
+	if (ht->programmed == UINT64_MAX)
+		arch_timer_mask();
+	spin_unlock(&ht->lock);
+}
+
 uint64_t timer_next_deadline(void)
 {
 	return first_deadline(&timers[this_hart()->index]);

@@ -4,7 +4,8 @@
  * Each hart's S-mode is one context; which one the device tree tells, in
  * interrupts-extended. Every source that is in use goes to one hart: the boot
  * hart or, if that belongs to another controller (a machine of several
- * sockets), the first hart of this one; when it goes offline, to another.
+ * sockets), the first hart of this one; when it goes offline or is reserved, to
+ * another.
  */
 #include <errno.h>
 
@@ -98,13 +99,13 @@ static void plic_hart_init(void *dev)
 		mmio_write32(plic.regs + THRESHOLD(plic.context[hart]), 0);
 }
 
-/* Another online hart that could get the sources, or HART_MAX. */
+/* Another online hart, nobody's own, that could get the sources, or HART_MAX. */
 static unsigned other_target(unsigned hart)
 {
 	unsigned h;
 
 	for (h = 0; h < hart_count(); h++)
-		if (h != hart && has_context(h) && harts[h].online)
+		if (h != hart && has_context(h) && harts[h].online && !harts[h].reserved)
 			return h;
 	return HART_MAX;
 }

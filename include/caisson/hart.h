@@ -24,12 +24,16 @@ struct hart {
 	unsigned irq_depth;        /* > 0 inside an interrupt handler */
 	volatile bool resched;     /* the scheduler wants this hart: checked at exits and interrupts */
 	volatile bool online;
+	bool reserved;             /* atomic: only tasks that own harts run here (smp_reserve) */
+	uint32_t switches;         /* from one task to another, modulo 2^32 */
 	struct task *current;      /* the running task */
 	void *boot_stack_top;
 	uint64_t ipi_pending;      /* atomic bits, enum ipi (caisson/smp.h) */
 	void *loaded_vcpu;         /* the vCPU whose VS state is in this hart's CSRs, or NULL (vmm) */
 	void *fp_owner;            /* the vCPU whose FP state is in the registers, or NULL (vmm) */
 } ALIGNED_TO(64);
+
+_Static_assert(sizeof(struct hart) == 128, "found by a shift, on every switch");
 
 extern struct hart harts[];
 

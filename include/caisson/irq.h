@@ -19,9 +19,9 @@ struct irqchip {
 	unsigned (*claim)(void *dev);                /* 0: none */
 	void (*complete)(void *dev, unsigned source);
 	void (*hart_init)(void *dev);                /* on each hart as it comes up */
-	/** Could another online hart take what comes to this one? NULL: the boot hart must stay. */
+	/** Could another hart, online and not reserved, take what comes to this one? NULL: the boot hart must stay. */
 	bool (*may_leave)(void *dev, unsigned hart);
-	/** On a hart that leaves, interrupts off: hand its sources to another. NULL: it has none. */
+	/** On a hart that leaves or is reserved, interrupts off: hand its sources to another. NULL: it has none. */
 	void (*hart_leave)(void *dev);
 };
 
@@ -30,7 +30,7 @@ void irqchip_register(const struct irqchip *chip, void *dev);
 void irq_hart_init(void);
 /** May this hart be taken offline, for all that the controller says? Task context. */
 bool irq_may_leave(unsigned hart);
-/** The calling hart goes offline: its sources go to another. Interrupts off. */
+/** The calling hart goes offline or is reserved: its sources go to another. Interrupts off, in no source's handler. */
 void irq_hart_leave(void);
 
 /** Handle source `irq` of the controller. @return 0, -EINVAL no such source or no controller, -EBUSY taken. */

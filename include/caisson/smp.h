@@ -50,6 +50,8 @@ void smp_call_wait(const struct smp_call *call);
 int smp_call(unsigned hart, void (*fn)(void *), void *arg) __must_check;
 /** Run fn(arg) on every hart that runs, also on one that is about to leave, and wait. */
 void smp_call_all(void (*fn)(void *), void *arg);
+/** The same on those harts (bit n: hart n) only. */
+void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg);
 
 /* Harts that leave and come back. */
 
@@ -57,8 +59,8 @@ void smp_call_all(void (*fn)(void *), void *arg);
  * Take a hart out of use and stop it. Its tasks go to other harts (also those that may run nowhere else,
  * until it is back), its timers to the caller's, its interrupts to another; calls that are queued there
  * run first. Any hart may go, the boot hart too, but not the last. Task context.
- * @return 0; -EINVAL no such hart; -EALREADY it is offline; -EBUSY the last one, or interrupts can go
- * nowhere else; -ETIMEDOUT it does not leave its task (it then stays) or the firmware does not stop it;
+ * @return 0; -EINVAL no such hart; -EALREADY it is offline; -EBUSY it is reserved, or the last one that is not, or
+ * interrupts can go nowhere else; -ETIMEDOUT it does not leave its task (it then stays) or the firmware does not stop it;
  * -ENODEV the firmware refuses (it then stays).
  */
 int smp_offline(unsigned hart) __must_check;
@@ -68,6 +70,22 @@ int smp_offline(unsigned hart) __must_check;
  * firmware refuses, or a hook did.
  */
 int smp_online(unsigned hart) __must_check;
+
+/* Harts that belong to somebody. */
+
+/**
+ * Reserve a hart: from now on only tasks that own harts (task_attr.owns_hart) and have it in their mask run there,
+ * besides its idle task, which takes nothing from other harts. All others leave it before this returns; so do its
+ * timers and the interrupts of devices. What remains are IPIs: of the owner's own, and calls to all harts.
+ * @param owner  who, for people; must stay until smp_release
+ * Task context. @return 0; -ENODEV no such hart, or it is offline; -EALREADY it is reserved; -EBUSY no hart would
+ * be left for the others, or interrupts can go nowhere else; -ETIMEDOUT it does not leave its task (nothing is changed).
+ */
+int smp_reserve(unsigned hart, const char *owner) __must_check;
+/** Give a reserved hart back to everybody. Its owner's tasks must have ended. Task context. */
+void smp_release(unsigned hart);
+/** @return the name given to smp_reserve, or NULL: it is everybody's. Any context. */
+const char *smp_owner(unsigned hart);
 
 /** What a component does on a hart that comes or goes. Static storage; never removed. */
 struct hart_hook {

@@ -74,7 +74,9 @@ struct task {
 	enum task_state state;
 	unsigned id;
 	char name[24];
-	uint64_t hart_mask;        /* bit n: may run on hart n */
+	uint64_t hart_mask;        /* bit n: may run on hart n; from asked_mask, less harts that are reserved */
+	uint64_t asked_mask;       /* what task_create or task_set_mask said */
+	bool owns_hart;            /* reserved harts are for this one */
 	unsigned hart;             /* where it runs or is queued, or ran last */
 	int nice;
 	struct task_group *group;  /* whose weight it shares; NULL: its weight comes from nice */
@@ -105,6 +107,7 @@ struct task_attr {
 	struct task_group *group;  /* nice has no effect then */
 	bool suspended;            /* do not make it ready: task_wake() will */
 	bool detached;             /* nobody joins it: gc frees it when it has ended */
+	bool owns_hart;            /* its mask may name reserved harts (smp_reserve): they are for it */
 };
 
 /** Bring up run queues, idle and gc tasks of the boot hart and make the caller the task "main". */
@@ -140,7 +143,8 @@ bool task_wake(struct task *t);
 /**
  * Restrict a task to the harts in mask (0: all). A queued task moves at once, a running one as soon as its
  * hart has taken an interrupt, the caller itself before this returns. While no hart of its mask is online
- * a task may run on any. Task context.
+ * a task may run on any. Harts that are reserved (smp_reserve) count only for a task that owns harts: any other has
+ * the rest of its mask or, if there is no rest, all harts that are not reserved. Task context.
  */
 void task_set_mask(struct task *t, uint64_t mask);
 /** Any context. Counts from now on, also for a task that runs. @return 0, or -EINVAL: not NICE_MIN to NICE_MAX. */
@@ -161,6 +165,13 @@ void sched_end_slice(void);
 void sched_check(void);
 /** Move what is queued on a hart that is no longer online to others. Any context. */
 void sched_vacate(unsigned hart);
+/**
+ * The owner of a hart has changed: tasks that may no longer run there leave as after task_set_mask (the caller
+ * before this returns), others may come. Task context.
+ */
+void task_review_masks(void);
+/** Does a hart run nothing? Any context; an estimate, unless nothing can come to it. */
+bool sched_is_idle(unsigned hart);
 /** Ticks a hart has been idle. Any context. */
 uint64_t sched_idle_time(unsigned hart);
 /** Runnable tasks on this hart besides the current one. Interrupts off. */

@@ -43,9 +43,11 @@ void timer_set_guest_deadline(uint64_t deadline);
 extern void (*timer_guest_expired)(void);
 /** Run what is due and program the hardware for the next. The timer interrupt's handler; interrupts off. */
 void timer_interrupt(void);
+/** Forget a deadline that the calling hart's hardware still has, but no timer any more. Interrupts off. */
+void timer_quieten(void);
 /** Bring up the calling hart's timer queue, and the handler of the timer interrupt. Interrupts off. */
 void timer_hart_init(void);
-/** Take over the timers of a hart that has left (caisson/smp.h): they run here. Any context. */
+/** Take over the timers of a hart that has left or is reserved (caisson/smp.h): they run here. Any context. */
 void timer_adopt(unsigned hart);
 /** Per-hart number of timer interrupts. */
 uint64_t timer_ticks(unsigned hart);

@@ -180,7 +180,9 @@ static void B8_sources_move_when_their_hart_leaves(void **state)
 	harts[2].online = false;
 	assert_false(registered->may_leave(registered_dev, 0)); /* nobody else is there */
 	assert_true(registered->may_leave(registered_dev, 1));
-	harts[2].online = true;
+	harts[2].online = harts[2].reserved = true;
+	assert_false(registered->may_leave(registered_dev, 0));
+	harts[2].reserved = false;
 	assert_true(registered->may_leave(registered_dev, 0));
 	mock_hart = &mock_harts[1];
 	registered->hart_leave(registered_dev); /* has none */
