@@ -19,6 +19,7 @@
 #include <vmm/vm.h>
 
 #include "monitor.h"
+#include "script.h"
 #include "vms.h"
 
 #define LOG_NAME "vmm"
@@ -88,6 +89,7 @@ static int run_vms(bool batch)
 		console_mux_attach(vm_by_id(0)); /* for the input */
 	else
 		monitor_start();
+	script_start(batch);
 	return vms_supervise();
 }
 

@@ -28,7 +28,7 @@
 static spinlock_t lock;
 static struct line editor;
 static bool busy;              /* a command runs: there is no prompt to restore */
-static bool over;              /* the machine is about to end */
+static volatile bool over;            /* the machine is about to end */
 static unsigned last_vm = NO_VM; /* id of the VM attached last */
 
 /* Typed while a command waited, for afterwards. Only the monitor's task. */
@@ -280,6 +280,24 @@ bool monitor_stop(void)
 	over = true;
 	spin_unlock_irqrestore(&lock, flags);
 	return shell_lock_until(time_now() + time_from_us(STOP_TIMEOUT_US)) == 0;
+}
+
+bool monitor_is_over(void)
+{
+	return over;
+}
+
+void monitor_print(const char *text, size_t n)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	bool at_prompt = !busy && !console_mux_attached() && !over;
+
+	if (at_prompt)
+		shell_printf(&prompt, "\r\x1b[K");
+	prompt_write(&prompt, text, n);
+	if (at_prompt)
+		line_redraw(&editor);
+	spin_unlock_irqrestore(&lock, flags);
 }
 
 static void say_end(const struct vm *vm)

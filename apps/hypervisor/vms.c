@@ -31,6 +31,7 @@ struct order {
 /* The monitor's poweroff: nothing is booted again, and main does not stay. */
 static volatile bool leaving;
 static bool in_batch;
+static volatile bool script_runs, script_failed;
 static bool person_stays;      /* one has ended otherwise than by itself: somebody may want to look */
 static struct order *order;    /* atomic: under way; the monitor has one task, which waits for it */
 static struct waitq order_done = WAITQ_INIT(order_done);
@@ -178,6 +179,21 @@ void vms_poweroff(void)
 	vm_interrupt_wait();
 }
 
+void vms_script_begins(void)
+{
+	script_runs = true;
+}
+
+void vms_script_ended(bool failed)
+{
+	script_failed = failed;
+	script_runs = false;
+	if (failed && in_batch)
+		vms_poweroff();
+	else
+		vm_interrupt_wait();
+}
+
 /* --- orders --- */
 
 static int start_again(struct order *o)
@@ -266,7 +282,7 @@ int vms_order(enum vms_order what, struct vm *vm, const char *name, char *err, s
 
 static bool is_over(void)
 {
-	return !any_alive() && (in_batch || leaving || !person_stays);
+	return !any_alive() && (leaving || (!script_runs && (in_batch || !person_stays)));
 }
 
 static bool something_else(void)
@@ -342,5 +358,5 @@ int vms_supervise(void)
 	if (monitor_stop())
 		destroy_all();
 	log_info("monitor shut down");
-	return status;
+	return status | script_failed;
 }

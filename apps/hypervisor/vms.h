@@ -14,6 +14,10 @@ int vms_start(bool batch);
 /** Wait for VMs to end, reboot those that ask for it; until the machine has nothing left to do, and
  *  give back what they have. @return exit status. */
 int vms_supervise(void);
+/** A script runs: the machine does not end before it has, though no VM runs. Once, before vms_supervise. */
+void vms_script_begins(void);
+/** It has ended. failed: that is the machine's status 1, and in batch its end. Any task. */
+void vms_script_ended(bool failed);
 /** Stop every VM and end the machine with status 0 or 1. Any context. */
 void vms_poweroff(void);
 /** One line on the error channel, for a person. */

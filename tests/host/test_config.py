@@ -144,7 +144,7 @@ BAD_TOML = [
     ('kernel = "kernel"\nrestart = "often"\n', 'vm.toml:2: restart = "often": not a restart policy (never, on-crash, always'),
     ('kernel = "kernel"\nrestart = true\n', "vm.toml:2: restart = true: a string is wanted here, not a truth value"),
     ('kernel = "kernel"\nautostart = "no"\n', 'vm.toml:2: autostart = "no": true or false is wanted here, not a string'),
-    ('kernel = "kernel"\nautostart = false\n', "vm.toml:2: autostart = false: the monitor would have to start it"),
+    ('kernel = "kernel"\nautostart = false\n', "vm.toml:2: autostart = false: with --batch there is no prompt"),
     ('kernel = "kernel"\neager = 1\n', "vm.toml:2: eager = 1: true or false is wanted here, not a whole number"),
     ('kernel = "kernel"\nisa-hide = "v"\n', 'vm.toml:2: isa-hide = "v": a list of ISA extensions is wanted here, not a string'),
     ('kernel = "kernel"\nisa-hide = [1]\n', "vm.toml:2: isa-hide = [1]: a list of ISA extensions is wanted here, not a wh"),

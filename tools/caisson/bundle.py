@@ -5,10 +5,11 @@ from typing import BinaryIO
 import libfdt
 
 from caisson import cpio
+from caisson.script import Script
 from caisson.vmconfig import IMAGES, VmConfig, attribute
 
 
-def write(out: BinaryIO, vms: list[VmConfig]) -> int:
+def write(out: BinaryIO, vms: list[VmConfig], script: Script | None = None) -> int:
     """Write the bundle. Returns its size in bytes. An image that several VMs name is stored once."""
     files: dict[tuple[str, bool], tuple[str, bytes]] = {}
     for vm in vms:
@@ -21,6 +22,9 @@ def write(out: BinaryIO, vms: list[VmConfig]) -> int:
     for index, vm in enumerate(vms):
         places = {key: files[_identity(key, image)][0] for key in IMAGES if (image := getattr(vm, key))}
         archive.file(f"vm/{index}.dtb", describe(vm, places))
+    if script:
+        archive.file("script", script.text)
+        archive.file("script-label", os.fsencode(script.label))
     archive.directory("file")
     for name, data in files.values():
         archive.file(name, data)

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from caisson import (applications, bench, building, check, debugging, disks, fetch, guests, machine, packages, paths, process,
-                     runner, testing, tomlfile, vmconfig)
+                     runner, script, testing, tomlfile, vmconfig)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -99,9 +99,10 @@ def _read_run_options(options, errors: Errors | None = None):
     """Everything that can be wrong with the options is found here, before anything is built."""
     errors = errors or Errors()
     plan = machine.from_options(options, errors)
-    output = runner.output_from_options(options, errors)
+    output = dataclasses.replace(runner.output_from_options(options, errors),
+                                 script=script.read(options.script, errors))
     vms = _vms_from_options(options, errors)
-    vmconfig.check_together(vms, options.batch, errors)
+    vmconfig.check_together(vms, options.batch and not options.script, errors)
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
     return plan, output, vms

@@ -106,6 +106,9 @@ def _build_parser():
 
     run = _command(commands, "run", "run virtual machines", _RUN_TEXT)
     _add_run_options(run)
+    run.add_argument("--script", metavar="FILE",
+                     help="commands for the monitor, run in order from the start on; with --batch what they print goes to\n"
+                          "standard error (docs/monitor.md)")
     run.add_argument("--check", action="store_true",
                      help="only say what would be done, or everything that is wrong; start, fetch and build nothing")
     debug = _command(commands, "debug", "run with a debugger attached",
@@ -114,7 +117,7 @@ def _build_parser():
                      "output goes to standard error. In gdb, `help caisson` lists our own commands.\n\n"
                      "  ./caisson debug app [options of app] NAME [ARG...]   a unikernel application")
     _add_run_options(debug)
-    debug.set_defaults(check=False)
+    debug.set_defaults(check=False, script=None)
     _add_app(commands)
     _add_exec(commands)
     _add_maintenance(commands)

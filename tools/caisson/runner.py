@@ -14,6 +14,7 @@ from caisson import building, demux, machine, paths, process
 from caisson.errors import CANNOT_START, CannotStart, Errors, UsageError
 from caisson.options import LOG_LEVELS
 from caisson.relay import OutputClosed, Relay, Sink
+from caisson.script import Script
 from caisson.terminal import RawTerminal, is_foreground_terminal
 from caisson.values import MIB
 
@@ -25,13 +26,14 @@ _SIGPIPE_STATUS = 141  # what a shell says about a program whose reader went awa
 
 @dataclass
 class Output:
-    """What the options say about output."""
+    """What the options say about output, and about the monitor's script."""
 
     batch: bool = False
     log: str | None = None
     level: str = "info"
     show_command: bool = False
     quiet: bool = False
+    script: Script | None = None
 
 
 def output_from_options(options, errors: Errors | None = None) -> Output:
@@ -49,7 +51,7 @@ def run(vms, plan: machine.Machine, output: Output, image: Path) -> int:
     log = _open_log(output.log)
     # A file without a name: nothing is left behind, however this process ends.
     with tempfile.TemporaryFile(prefix="caisson-") as archive:
-        size = bundle.write(archive, vms)
+        size = bundle.write(archive, vms, output.script)
         archive.flush()
         words = ["framed", f"loglevel={output.level}"] + (["batch"] if output.batch else [])
         command = machine.command(plan, machine.plan_ram(plan, vms, size), str(image),

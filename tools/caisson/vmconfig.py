@@ -294,12 +294,12 @@ def _read_image(vm: VmConfig, key: str, source: Source, locate, errors: Errors) 
         errors.add(vm.fail(key, f"{error}{where}"))
 
 
-def check_together(vms: list[VmConfig], batch: bool, errors: Errors) -> None:
-    """What must hold between VMs, and between them and --batch."""
+def check_together(vms: list[VmConfig], unattended: bool, errors: Errors) -> None:
+    """What must hold between VMs. unattended: nobody gives the monitor commands (--batch without --script)."""
     seen: dict[str, VmConfig] = {}
     for vm in vms:
-        if batch and not vm.autostart:
-            errors.add(vm.fail("autostart", "the monitor would have to start it, and with --batch there is none"))
+        if unattended and not vm.autostart:
+            errors.add(vm.fail("autostart", "with --batch there is no prompt where somebody could start it (a --script could)"))
         if vm.name in seen:
             first = seen[vm.name].quotes.get("name", seen[vm.name].origin)
             errors.add(vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})"))
