@@ -8,7 +8,7 @@
 
 static struct vcpu *vcpu_with_id(struct vcpu *v, uint64_t id)
 {
-	return id < v->vm->n_vcpus ? v->vm->vcpus[id] : NULL;
+	return vm_vcpu(v->vm, id);
 }
 
 bool sbi_can_begin_at(const struct vcpu *v, uint64_t pc)

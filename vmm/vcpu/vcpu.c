@@ -48,7 +48,6 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->vm = vm;
 	v->id = id;
 	v->sstc = vm_has_ext(vm, ISA_SSTC);
-	v->siblings = BIT(vm->n_vcpus) - 1;
 	v->ext.ops = &vcpu_task_ops;
 	v->running_on = -1;
 	waitq_init(&v->wait);
@@ -177,7 +176,7 @@ static void load(struct vcpu *v)
 	bool elsewhere = v->loaded_hart != h->index;
 
 	if (h->loaded_vcpu != v || elsewhere) {
-		vcpu_set_stage2(v->vm->space.root, v->vm->space.format->mode, v->vm->vmid);
+		vcpu_set_stage2(vm_root_table(v->vm), vm_format(v->vm)->mode, v->vm->vmid);
 		vcpu_csrs_load(&v->csrs);
 		flush_stale(v, elsewhere);
 		h->loaded_vcpu = v;

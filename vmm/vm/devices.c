@@ -84,7 +84,7 @@ int vm_devices_create(struct vm *vm)
 		.console_ready = console_ready,
 		.vm_end = end,
 		.time_ns = now_ns,
-		.n_vcpus = vm->n_vcpus,
+		.n_vcpus = vm_vcpu_count(vm),
 		.vm = vm,
 	};
 	for (const struct vdev_type *t = __vdev_types_start; t < __vdev_types_end; t++) {

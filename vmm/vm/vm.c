@@ -63,10 +63,8 @@ static int build(struct vm *vm, char *err, size_t n)
 		error = aspace_map_alloc(&vm->space, vm->ram_start, vm->ram_size, PERM_R | PERM_W | PERM_X,
 					 ALLOC_LARGE | (c->eager ? ALLOC_EAGER : 0));
 	}
-	for (unsigned i = 0; !error && i < c->cpus; i++) {
-		vm->vcpus[i] = vcpu_create(vm, i);
-		error = vm->vcpus[i] ? 0 : -ENOMEM;
-	}
+	for (unsigned i = 0; !error && i < c->cpus; i++)
+		error = vm_vcpu_add(vm, i);
 	if (!error)
 		error = vm_devices_create(vm);
 	if (error)
@@ -85,9 +83,14 @@ static void log_isa(const struct vm *vm)
 
 int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t err_size)
 {
-	struct vm *vm = kzalloc(sizeof(*vm));
+	struct vm *vm;
 	int error;
 
+	if (config->cpus < 1 || config->cpus > VM_VCPUS_MAX) {
+		snprintf(err, err_size, "cpus: %u is not 1 to %d", config->cpus, VM_VCPUS_MAX);
+		return -EINVAL;
+	}
+	vm = kzalloc(sizeof(*vm));
 	if (!vm) {
 		snprintf(err, err_size, "memory: the machine has too little for it");
 		return -ENOMEM;
@@ -95,7 +98,6 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 	vm->config = config;
 	vm->ram_start = GUEST_RAM_BASE;
 	vm->ram_size = config->memory;
-	vm->n_vcpus = config->cpus;
 	error = vm_list_add(vm);
 	if (error) {
 		snprintf(err, err_size, "name: '%s' is taken", config->name);
@@ -111,8 +113,8 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 		return error;
 	}
 	log_isa(vm);
-	log_info("%s: id %u, %u vCPUs, %lu KiB at %lx, %s, VMID %u", config->name, vm->id, vm->n_vcpus,
-		 (unsigned long)(vm->ram_size >> 10), (unsigned long)vm->ram_start, vm->space.format->name,
+	log_info("%s: id %u, %u vCPUs, %lu KiB at %lx, %s, VMID %u", config->name, vm->id, vm_vcpu_count(vm),
+		 (unsigned long)(vm->ram_size >> 10), (unsigned long)vm->ram_start, vm_format(vm)->name,
 		 vm->vmid);
 	*out = vm;
 	return 0;

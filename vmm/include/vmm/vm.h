@@ -122,6 +122,43 @@ void vm_devices_write_nodes(struct dt_writer *w, void *arg);
 /** Build the guest's device tree into buf. @return size or negative errno as guest_dt_build. */
 int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size) __must_check;
 
+/**
+ * Give a VM that has not booted one more vCPU. Task context.
+ * @param id  the next one: how many it has so far
+ * @return 0; -EEXIST: it has that one; -EINVAL: not the next, or it has VM_VCPUS_MAX; -ENOMEM
+ */
+int vm_vcpu_add(struct vm *vm, unsigned id) __must_check;
+
+/** @return its vCPU of that id (whatever a guest or a person says), or NULL. */
+static inline struct vcpu *vm_vcpu(const struct vm *vm, uint64_t id)
+{
+	return id < vm->n_vcpus ? vm->vcpus[id] : NULL;
+}
+
+/** What a VM can be asked (H6). */
+static inline unsigned vm_vcpu_count(const struct vm *vm)
+{
+	return vm->n_vcpus;
+}
+
+/** Root of its stage-2 page table. */
+static inline hpa_t vm_root_table(const struct vm *vm)
+{
+	return vm->space.root;
+}
+
+/** Its stage-2 format. */
+static inline const struct pt_format *vm_format(const struct vm *vm)
+{
+	return vm->space.format;
+}
+
+/** Its interrupt controller. */
+static inline struct vdev *vm_interrupt_controller(const struct vm *vm)
+{
+	return vm->plic;
+}
+
 /** May its guest use the extension? */
 static inline bool vm_has_ext(const struct vm *vm, enum isa_ext ext)
 {

@@ -1,0 +1,205 @@
+/* A VM's vCPUs: the set (H6), what each begins with, and what its extensions switch (H12). */
+// sources: vmm/vm/vcpus.c vmm/vcpu/vcpu.c
+#include <errno.h>
+#include <test.h>
+
+#include <arch/csr.h>
+#include <arch/hext.h>
+#include <caisson/hart.h>
+#include <caisson/mm.h>
+#include <caisson/time.h>
+#include <mem.h>
+#include <vmm/vcpu/vcpu_internal.h>
+#include <vmm/vm.h>
+
+struct hext_features hext = { .sstc = true, .henvcfg = UINT64_MAX, .vmid_bits = 14 };
+static struct vm vm;
+static struct {
+	uint64_t guest_deadline;
+	unsigned guest_deadlines, expired;
+} seen;
+
+/* --- what vcpu.c calls --- */
+
+struct hart harts[HART_MAX];
+unsigned hart_count(void) { return 1; }
+uint64_t time_now(void) { return 1000; }
+void timer_cancel(struct timer *t) { (void)t; }
+void waitq_init(struct waitq *wq) { (void)wq; }
+
+uint64_t guest_isa_henvcfg(uint64_t set) { return set & BIT(ISA_SSTC) ? ENVCFG_STCE : ENVCFG_CBZE; }
+struct task *task_create(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr)
+{
+	(void)name;
+	(void)entry;
+	(void)arg;
+	(void)attr;
+	return NULL;
+}
+void vcpu_run(void *arg) { (void)arg; }
+void vcpu_sample_init(struct vcpu *v) { (void)v; }
+void vcpu_request(struct vcpu *v, uint64_t req) { v->requests |= req; }
+void vcpu_timer_expired(struct vcpu *v) { seen.expired += v->deadline != UINT64_MAX; }
+void vcpu_steal_publish(struct vcpu *v) { (void)v; }
+void vcpu_steal_begin(struct vcpu *v) { (void)v; }
+void vcpu_csrs_load(const struct vcpu_csrs *c) { (void)c; }
+void vcpu_csrs_save(struct vcpu_csrs *c) { (void)c; }
+void vcpu_fp_load(const struct vcpu_fp *fp) { (void)fp; }
+void vcpu_fp_save(struct vcpu_fp *fp) { (void)fp; }
+void hext_flush_all(void) { }
+
+void timer_set_guest_deadline(uint64_t deadline)
+{
+	seen.guest_deadline = deadline;
+	seen.guest_deadlines++;
+}
+
+static int setup(void **state)
+{
+	static const struct pt_format format = { .name = "sv39x4", .guest = true, .mode = 8 };
+	static const struct vm_config config = { .name = "vm" };
+
+	(void)state;
+	memset(&vm, 0, sizeof(vm));
+	memset(&seen, 0, sizeof(seen));
+	vm.config = &config;
+	vm.space.format = &format;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < vm.n_vcpus; i++)
+		vcpu_destroy(vm.vcpus[i]);
+	assert_int_equal(heap_in_use(), 0);
+	return 0;
+}
+
+static void add(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(vm_vcpu_add(&vm, i), 0);
+}
+
+static void H6_one_to_eight_vcpus(void **state)
+{
+	(void)state;
+	assert_int_equal(vm_vcpu_count(&vm), 0);
+	assert_null(vm_vcpu(&vm, 0));
+	for (unsigned i = 0; i < VM_VCPUS_MAX; i++) {
+		assert_int_equal(vm_vcpu_add(&vm, i), 0);
+		assert_int_equal(vm_vcpu_count(&vm), i + 1);
+		assert_int_equal(vm_vcpu(&vm, i)->id, i);
+		assert_ptr_equal(vm_vcpu(&vm, i)->vm, &vm);
+		for (unsigned j = 0; j <= i; j++)
+			assert_int_equal(vm_vcpu(&vm, j)->siblings, BIT(i + 1) - 1);
+	}
+	assert_int_equal(vm_vcpu_add(&vm, VM_VCPUS_MAX), -EINVAL); /* a ninth */
+	assert_int_equal(vm_vcpu_count(&vm), VM_VCPUS_MAX);
+	assert_null(vm_vcpu(&vm, VM_VCPUS_MAX));
+	assert_null(vm_vcpu(&vm, BIT(32)));
+	assert_null(vm_vcpu(&vm, UINT64_MAX));
+}
+
+static void H6_a_repeated_id_is_an_error(void **state)
+{
+	struct vcpu *first;
+
+	(void)state;
+	add(2);
+	first = vm_vcpu(&vm, 0);
+	assert_int_equal(vm_vcpu_add(&vm, 0), -EEXIST);
+	assert_int_equal(vm_vcpu_add(&vm, 1), -EEXIST);
+	assert_int_equal(vm_vcpu_add(&vm, 3), -EINVAL); /* none between */
+	assert_int_equal(vm_vcpu_add(&vm, UINT32_MAX), -EINVAL);
+	assert_int_equal(vm_vcpu_count(&vm), 2);
+	assert_ptr_equal(vm_vcpu(&vm, 0), first);
+	assert_int_equal(first->siblings, 3);
+}
+
+static void H6_no_memory_for_a_vcpu(void **state)
+{
+	(void)state;
+	add(1);
+	mock_alloc_fail_at = 1;
+	assert_int_equal(vm_vcpu_add(&vm, 1), -ENOMEM);
+	mock_alloc_fail_at = 0;
+	assert_int_equal(vm_vcpu_count(&vm), 1);
+	assert_int_equal(vm_vcpu(&vm, 0)->siblings, 1);
+	assert_int_equal(vm_vcpu_add(&vm, 1), 0);
+}
+
+static void H6_a_vm_can_be_asked(void **state)
+{
+	struct vdev plic;
+
+	(void)state;
+	vm.space.root = HPA(0x1234000);
+	vm.plic = &plic;
+	assert_int_equal(vm_root_table(&vm).v, 0x1234000);
+	assert_string_equal(vm_format(&vm)->name, "sv39x4");
+	assert_ptr_equal(vm_interrupt_controller(&vm), &plic);
+}
+
+static void H12_extensions_switch_what_a_vcpu_begins_with(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	vm.isa = BIT(ISA_F) | BIT(ISA_SSTC) | BIT(ISA_SSSTATEEN);
+	add(1);
+	v = vm_vcpu(&vm, 0);
+	assert_true(v->sstc);
+	assert_int_equal(v->csrs.henvcfg, ENVCFG_STCE);
+	assert_int_equal(v->csrs.hstateen0, STATEEN_ENVCFG | STATEEN_SE0);
+	assert_int_equal(v->ctx.sstatus & SSTATUS_FS, SSTATUS_FS_CLEAN);
+	vm.isa = 0;
+	assert_int_equal(vm_vcpu_add(&vm, 1), 0);
+	v = vm_vcpu(&vm, 1);
+	assert_false(v->sstc);
+	assert_int_equal(v->csrs.henvcfg, ENVCFG_CBZE);
+	assert_int_equal(v->csrs.hstateen0, STATEEN_ENVCFG);
+	assert_int_equal(v->ctx.sstatus & SSTATUS_FS, 0);
+	assert_int_equal(v->csrs.vstimecmp, UINT64_MAX);
+}
+
+/* On a machine that has Sstc, too, the VM without it has its timer from us, and only while it is there. */
+static void H12_without_sstc_the_timer_goes_with_the_vcpu(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	add(1);
+	v = vm_vcpu(&vm, 0);
+	v->deadline = time_now() + 1000000;
+	v->ext.ops->switch_in(&v->ext);
+	assert_int_equal(seen.guest_deadline, v->deadline);
+	v->ext.ops->switch_out(&v->ext);
+	assert_int_equal(seen.guest_deadline, UINT64_MAX);
+	v->deadline = 0;
+	v->ext.ops->switch_in(&v->ext);
+	assert_int_equal(seen.expired, 1);
+	v->ext.ops->switch_out(&v->ext);
+	v->sstc = true;
+	seen.guest_deadlines = 0;
+	v->ext.ops->switch_in(&v->ext);
+	v->ext.ops->switch_out(&v->ext);
+	assert_int_equal(seen.guest_deadlines, 0);
+	assert_int_equal(seen.expired, 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(H6_one_to_eight_vcpus),
+		T(H6_a_repeated_id_is_an_error),
+		T(H6_no_memory_for_a_vcpu),
+		T(H6_a_vm_can_be_asked),
+		T(H12_extensions_switch_what_a_vcpu_begins_with),
+		T(H12_without_sstc_the_timer_goes_with_the_vcpu),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
