@@ -87,6 +87,8 @@ def test_bad_kernel_files(tool):
         "nothing.gz": "unpacks to nothing",
         "": "the file name is empty",
         "guest:nope": "no such guest (there are guest:debian/vmlinux",
+        "guest:app/nope": "no such guest (there are guest:app/affinity",
+        "guest:app/": "no such guest (there are guest:app/affinity",
     }.items():
         assert_refused(tool.run("run", "--kernel", name), f"--kernel {name}: {message}")
 

@@ -1,10 +1,12 @@
 """`./caisson run --check`: says what would be done, or everything that is wrong, and does nothing."""
 import os
 import re
+import tomllib
 
 import pytest
 from caisson import vmconfig
 
+from hosttool import ROOT
 from test_config import assert_refused
 
 
@@ -93,6 +95,19 @@ def test_check_of_the_demonstration(tool):
     assert result.returncode == 0
     assert set(keys(result.stdout.decode(), "debian")) == set(vmconfig.KEYS) == set(keys(result.stdout.decode(), "tick"))
     assert not (tool.folder / "cache").exists()
+
+
+DEMOS = sorted(path.name for path in (ROOT / "configs" / "demos").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", DEMOS)
+def test_check_of_the_demonstrations_side_by_side(tool, folder):
+    files = sorted((ROOT / "configs" / "demos" / folder).glob("*.toml"))
+    result = check(tool, *files)
+    assert result.returncode == 0, result.stderr
+    for file in files:
+        assert keys(result.stdout.decode(), tomllib.loads(file.read_text())["name"])
+    assert f"| `{folder}` |" in (ROOT / "configs" / "demos" / "README.md").read_text()
 
 
 def test_check_finds_every_error(tool):

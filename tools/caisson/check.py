@@ -163,8 +163,8 @@ def _before(vms: list[vmconfig.VmConfig], hypervisor: building.Variant) -> list[
         return lines
     if libraries := [library.name for library in fetch.LIBRARIES if not library.is_there()]:
         lines.append("  fetch the sources of " + ", ".join(libraries))
-    if any(guests.is_built(image.label) and not image.still for vm in vms if (image := vm.kernel)):
-        lines.append("  bring up to date build/guests")
+    folders = {guests.built_in(image.label) for vm in vms if (image := vm.kernel) and not image.still}
+    lines += [f"  bring up to date {folder}" for folder in sorted(folder for folder in folders if folder)]
     image = os.path.relpath(hypervisor.image, paths.ROOT)
     lines.append(f"  {'bring up to date' if hypervisor.image.exists() else 'build'} {image}")
     return lines

@@ -2,12 +2,18 @@
 
     guest:debian/vmlinux     Debian's riscv64 kernel, fetched
     guest:debian/initramfs   a root file system of busybox for it
+    guest:u-boot             U-Boot's S-mode image, from Debian's package u-boot-qemu
+    guest:app/NAME           our application apps/NAME as a unikernel, built
     guest:NAME               our own program guests/NAME, built
 """
-from caisson import building, fetch, images, paths
+from pathlib import Path
+
+from caisson import applications, building, fetch, images, packages, paths
 
 PREFIX = "guest:"
+_APP = "app/"
 _DEBIAN = {"debian/vmlinux": "vmlinux", "debian/initramfs": "initramfs"}
+_U_BOOT = "u-boot"
 
 
 def locate(label: str) -> str:
@@ -16,9 +22,14 @@ def locate(label: str) -> str:
     if name is None:
         return label
     if name in _DEBIAN:
-        return str(fetch.debian() / _DEBIAN[name])
-    building.build_guests()
-    return str(paths.guest_binary(name))
+        fetch.debian()
+    elif name == _U_BOOT:
+        packages.ensure("u-boot")
+    elif name.startswith(_APP):
+        building.build(_application(name))
+    else:
+        building.build_guests()
+    return str(_path(name))
 
 
 def find(label: str) -> str:
@@ -26,15 +37,19 @@ def find(label: str) -> str:
     name = _name(label)
     if name is None:
         return label
-    path = fetch.debian_folder() / _DEBIAN[name] if name in _DEBIAN else paths.guest_binary(name)
+    path = _path(name)
     if not path.exists():
-        raise images.NotThereYet(str(path), "to be fetched" if name in _DEBIAN else "to be built")
+        raise images.NotThereYet(str(path), "to be built" if built_in(label) else
+                                 "to be installed" if name == _U_BOOT else "to be fetched")
     return str(path)
 
 
-def is_built(label: str) -> bool:
-    """Whether the name stands for a program of ours."""
-    return label.startswith(PREFIX) and label.removeprefix(PREFIX) not in _DEBIAN
+def built_in(label: str) -> str | None:
+    """The folder where the name's image is built, where it is one of ours."""
+    name = label.removeprefix(PREFIX)
+    if name == label or name in _DEBIAN or name == _U_BOOT:
+        return None
+    return f"build/{'apps/' + name.removeprefix(_APP) if name.startswith(_APP) else 'guests'}"
 
 
 def _name(label: str) -> str | None:
@@ -42,9 +57,25 @@ def _name(label: str) -> str | None:
     if not label.startswith(PREFIX):
         return None
     name = label.removeprefix(PREFIX)
-    if name not in _DEBIAN and name not in own():
-        raise ValueError("no such guest (there are " + ", ".join(PREFIX + known for known in [*_DEBIAN, *own()]) + ")")
+    there = [*_DEBIAN, _U_BOOT, *own()]
+    apps = [_APP + app for app in applications.names()]
+    if name not in there and name not in apps:
+        shown = apps if name.startswith(_APP) else [*there, _APP + "NAME"]
+        raise ValueError("no such guest (there are " + ", ".join(PREFIX + known for known in shown) + ")")
     return name
+
+
+def _path(name: str) -> Path:
+    """Where the guest's image is, once it is there."""
+    if name in _DEBIAN:
+        return fetch.debian_folder() / _DEBIAN[name]
+    if name == _U_BOOT:
+        return Path(packages.U_BOOT["u-boot-qemu"])
+    return _application(name).image if name.startswith(_APP) else paths.guest_binary(name)
+
+
+def _application(name: str) -> building.Variant:
+    return building.Variant(app=name.removeprefix(_APP))
 
 
 def own() -> list[str]:

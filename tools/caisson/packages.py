@@ -25,6 +25,7 @@ BUILD = {
 BUNDLE = {"python3-libfdt": f"{_PYTHON}/libfdt.py"}
 QEMU = {"qemu-system-riscv": "/usr/bin/qemu-system-riscv64",
         "opensbi": "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"}
+U_BOOT = {"u-boot-qemu": "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"}
 TEST = {
     "gcc": "/usr/bin/gcc",
     "libc6-dev": "/usr/include/stdio.h",
@@ -34,7 +35,7 @@ TEST = {
     "cpio": "/usr/bin/cpio",
     "dosfstools": "/usr/sbin/mkfs.fat",
     "mtools": "/usr/bin/mcopy",
-    "u-boot-qemu": "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",
+    **U_BOOT,
     "python3-pytest": f"{_PYTHON}/pytest/__init__.py",
     "python3-pexpect": f"{_PYTHON}/pexpect/__init__.py",
     "python3-pytest-xdist": f"{_PYTHON}/xdist/__init__.py",
@@ -49,6 +50,7 @@ NEEDS = {
     "bench": _RUN,
     "debug": {**_RUN, **GDB},
     "test": {**_RUN, **TEST, **GDB},
+    "u-boot": U_BOOT,
     "fetch": {"debian-archive-keyring": apt.KEYRING},
 }
 
