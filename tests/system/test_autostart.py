@@ -3,7 +3,7 @@ import re
 
 import pexpect
 
-from machines import guest
+from machines import ROOT, guest, run
 
 PROMPT = "caisson> "
 
@@ -42,3 +42,19 @@ def test_H7_all_vms_may_wait(spawn, toml):
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+def test_H7_in_batch_a_vm_that_waits_keeps_nobody(tmp_path):
+    """The tool refuses it; a bundle of another writer may say so all the same."""
+    from caisson import bundle, machine, vmconfig
+
+    made = {name: vmconfig.build({"kernel": guest("hello"), "memory": "16M", "name": name},
+                                 vmconfig.Source("test", {}), name) for name in ("late", "hello")}
+    made["late"].autostart = False
+    with open(tmp_path / "bundle", "wb") as out:
+        size = bundle.write(out, list(made.values()))
+    plan = machine.Machine()
+    result = run(machine.command(plan, machine.plan_ram(plan, made.values(), size),
+                                 str(ROOT / "build" / "hypervisor" / "caisson.bin"), str(tmp_path / "bundle"), "batch"))
+    assert result.status == 0
+    assert "hello: ended" in result.text and "late: running" not in result.text
