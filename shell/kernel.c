@@ -4,6 +4,7 @@
 
 #include <caisson/hart.h>
 #include <caisson/mm.h>
+#include <caisson/smp.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
 #include <shell/output.h>
@@ -12,8 +13,8 @@
 /* --- harts --- */
 
 struct hart_row {
-	uint64_t hart, id, idle, timer_interrupts;
-	const char *state;
+	uint64_t hart, id, idle, switches, timer_interrupts;
+	const char *state, *owner;
 };
 
 static const struct shell_field hart_fields[] = {
@@ -22,6 +23,8 @@ static const struct shell_field hart_fields[] = {
 	SHELL_FIELD(struct hart_row, state, SHELL_TEXT, "state", -7),
 	SHELL_FIELD(struct hart_row, idle, SHELL_TENTHS, "idle %", 6),
 	SHELL_FIELD(struct hart_row, timer_interrupts, SHELL_NUMBER, "timer interrupts", 16),
+	SHELL_FIELD(struct hart_row, switches, SHELL_NUMBER, "switches", 10),
+	SHELL_FIELD(struct hart_row, owner, SHELL_TEXT, "owner", -8),
 };
 static const struct shell_layout hart_layout = SHELL_LAYOUT(hart_fields);
 
@@ -36,14 +39,15 @@ static int do_hart(struct shell *sh, int argc, char **argv)
 		shell_row(sh, &hart_layout, &(struct hart_row){
 			.hart = i, .id = harts[i].hwid, .state = harts[i].online ? "online" : "offline",
 			.idle = now ? sched_idle_time(i) * 1000 / now : 0, .timer_interrupts = timer_ticks(i),
+			.switches = harts[i].switches, .owner = smp_owner(i),
 		});
 	shell_table_end(sh);
 	return 0;
 }
 
 SHELL_COMMAND(hart) = {
-	"hart", "[--json]", "harts: state, share of time idle, timer interrupts", do_hart,
-	"`id` is what the firmware and the device tree call the hart.\n",
+	"hart", "[--json]", "harts: state, share of time idle, timer interrupts, task switches, owner", do_hart,
+	"`id` is what the firmware and the device tree call the hart; `owner` the VM that has it alone.\n",
 };
 
 /* --- tasks --- */

@@ -63,7 +63,7 @@ SHELL_COMMAND(vm_list) = {
 
 struct stats_row {
 	const char *name, *state, *reason;
-	uint64_t memory, backed, tables, starts, console_lost;
+	uint64_t memory, backed, tables, starts, console_lost, exclusive;
 };
 
 static const struct shell_field stats_fields[] = {
@@ -75,6 +75,7 @@ static const struct shell_field stats_fields[] = {
 	SHELL_FIELD(struct stats_row, backed, SHELL_SIZE, "backed", 0),
 	SHELL_FIELD(struct stats_row, tables, SHELL_SIZE, "page tables", 0),
 	SHELL_FIELD(struct stats_row, console_lost, SHELL_NUMBER, "console bytes lost", 0),
+	SHELL_FIELD(struct stats_row, exclusive, SHELL_FLAG, "harts of its own", 0),
 };
 static const struct shell_layout stats_layout = SHELL_LAYOUT(stats_fields);
 
@@ -144,6 +145,7 @@ static int vm_stats(struct shell *sh, int argc, char **argv)
 		.name = vm->config->name, .state = vm_state_name(vm), .reason = vm_end_reason(vm),
 		.memory = vm->ram_size, .backed = vm_backed_bytes(vm), .tables = vm->space.tables * PAGE_SIZE,
 		.starts = vm->boots, .console_lost = console_mux_lost(vm),
+		.exclusive = vm->own_harts != 0,
 	});
 	show_vcpus(sh, vm);
 	show_exits(sh, vm);

@@ -118,6 +118,7 @@ static void H8_least_description_has_the_defaults(void **state)
 	assert_false(cfg.has_initrd_load || cfg.has_dtb_load);
 	assert_false(cfg.eager);
 	assert_false(cfg.no_autostart);
+	assert_false(cfg.exclusive);
 	assert_int_equal(cfg.isa_hide | cfg.isa_require, 0);
 	assert_null(cfg.format);
 	assert_int_equal(cfg.hart_mask, 0);
@@ -139,6 +140,7 @@ static void set_everything(void)
 	set("isa-require", "d", 2);
 	set_text("format", "sv48x4");
 	set("harts", DOUBLE("\0\0\0\5"), 8);
+	set("exclusive", "", 0);
 }
 
 static void expect_everything(void)
@@ -161,6 +163,7 @@ static void expect_everything(void)
 	assert_int_equal(cfg.isa_require, BIT(ISA_D));
 	assert_ptr_equal(cfg.format, &pt_sv48x4);
 	assert_int_equal(cfg.hart_mask, 5);
+	assert_true(cfg.exclusive);
 }
 
 static void H8_every_property_is_applied(void **state)
@@ -251,6 +254,14 @@ static void numbers_out_of_range_are_refused(void **state)
 	expect_refused("memory: 18446744073709547520 bytes are more than any machine has");
 	set("harts", DOUBLE("\0\0\0\0"), 8);
 	expect_refused("harts: 0 names no hart");
+	set("exclusive", "", 0);
+	expect_refused("exclusive: 2 vCPUs need as many harts, and harts names 0");
+	set("exclusive", "", 0);
+	set("harts", DOUBLE("\0\0\0\2"), 8);
+	expect_refused("exclusive: 2 vCPUs need as many harts, and harts names 1");
+	set("exclusive", "", 0);
+	set("harts", DOUBLE("\0\0\0\7"), 8);
+	expect_refused("exclusive: 2 vCPUs need as many harts, and harts names 3");
 }
 
 static void restart_policies(void **state)
@@ -308,6 +319,8 @@ static void wrong_types_are_refused(void **state)
 	expect_refused("dtb-load: has 4 bytes, not the 8 of a u64");
 	set("initrd-load", DOUBLE("\0\0\0\0"), 8);
 	expect_refused("initrd-load: there is no initrd");
+	set("exclusive", "yes", 4);
+	expect_refused("exclusive: has a value, though its presence says it all");
 	set("no-autostart", CELL("\0"), 4);
 	expect_refused("no-autostart: has a value, though its presence says it all");
 	set("name", "debian", 6);

@@ -67,4 +67,6 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property("no-autostart", b"")
         if vm.harts:
             tree.property_u64("harts", sum(1 << hart for hart in vm.harts))
+        if vm.exclusive:
+            tree.property("exclusive", b"")
     return bytes(tree.as_fdt().as_bytearray())

@@ -6,8 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, check, debugging, disks, fetch, guests, machine, packages, paths, process,
-                     runner, script, testing, tomlfile, vmconfig)
+from caisson import (applications, bench, building, check, debugging, disks, fetch, guests, machine, packages, partition,
+                     paths, process, runner, script, testing, tomlfile, vmconfig)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -105,6 +105,7 @@ def _read_run_options(options, errors: Errors | None = None):
     vmconfig.check_together(vms, options.batch and not options.script, errors)
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
+    partition.check(plan, vms, errors)
     return plan, output, vms
 
 

@@ -50,6 +50,7 @@ class VmConfig:
     eager: bool = False
     format: str | None = None
     harts: list[int] | None = None
+    exclusive: bool = False
     restart: str = "never"
     autostart: bool = True
     isa_hide: list[str] = field(default_factory=list)
@@ -230,6 +231,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "eager": _boolean,
     "format": _format,
     "harts": _harts,
+    "exclusive": _boolean,
     "restart": _restart,
     "autostart": _boolean,
     "isa-hide": _isa_hide,

@@ -310,6 +310,7 @@ static const struct property properties[] = {
 	{ "eager", read_flag, MEMBER(eager), false },
 	{ "format", read_format, MEMBER(format), false },
 	{ "harts", read_harts, MEMBER(hart_mask), false },
+	{ "exclusive", read_flag, MEMBER(exclusive), false },
 	{ "restart", read_restart, MEMBER(restart), false },
 	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
 	{ "isa-require", read_isa, MEMBER(isa_require), false },
@@ -356,6 +357,9 @@ static int check_whole(struct reader *r, uint32_t seen)
 		return refuse(r, "isa-hide", "\"i\" is the base, which cannot be hidden");
 	if (r->out->has_initrd_load && !r->out->initrd.file.data)
 		return refuse(r, "initrd-load", "there is no initrd");
+	if (r->out->exclusive && (unsigned)__builtin_popcountll(r->out->hart_mask) != r->out->cpus)
+		return refuse(r, "exclusive", "%u vCPUs need as many harts, and harts names %d", r->out->cpus,
+			      __builtin_popcountll(r->out->hart_mask));
 	err = settle_label(r, "initrd-label", &r->out->initrd);
 	if (!err)
 		err = settle_label(r, "dtb-label", &r->out->dtb);

@@ -177,7 +177,8 @@ static void choose_wfi(struct vcpu *v)
 		v->ctx.hstatus |= HSTATUS_VTW;
 	} else {
 		v->ctx.hstatus &= ~HSTATUS_VTW;
-		vcpu_sample_arm(v);
+		if (!v->alone)
+			vcpu_sample_arm(v);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <caisson/console.h>
 #include <caisson/hart.h>
 #include <caisson/mm.h>
+#include <vmm/partition.h>
 #include <vmm/vcpu.h>
 #include <vmm/vm.h>
 
@@ -48,6 +49,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->vm = vm;
 	v->id = id;
 	v->sstc = vm_has_ext(vm, ISA_SSTC);
+	v->alone = vm->config->exclusive;
 	v->ext.ops = &vcpu_task_ops;
 	v->running_on = -1;
 	waitq_init(&v->wait);
@@ -117,7 +119,8 @@ void vcpu_reset(struct vcpu *v)
 int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
 {
 	char name[24];
-	struct task_attr attr = { .ext = &v->ext, .hart_mask = v->vm->config->hart_mask, .suspended = true };
+	struct task_attr attr = { .ext = &v->ext, .hart_mask = vm_vcpu_harts(v->vm, v->id),
+				  .owns_hart = v->alone, .suspended = true };
 
 	v->start_pc = pc;
 	v->start_opaque = opaque;

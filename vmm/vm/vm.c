@@ -13,6 +13,7 @@
 #include <vmm/console_mux.h>
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
+#include <vmm/partition.h>
 #include <vmm/sbi.h>
 #include <vmm/vm.h>
 
@@ -44,6 +45,12 @@ static void flush_vmid(void *vmid)
 	hext_flush_vmid(*(unsigned *)vmid);
 }
 
+/* Not on harts that are another VM's own: they are flushed when they are everybody's again (vm_unpartition). */
+static void flush(struct vm *vm)
+{
+	smp_call_mask(vm_flush_harts(vm), flush_vmid, &vm->vmid);
+}
+
 /* Address space, RAM and devices. What was made stays for vm_destroy when something fails. */
 static int build(struct vm *vm, char *err, size_t n)
 {
@@ -53,6 +60,8 @@ static int build(struct vm *vm, char *err, size_t n)
 
 	if (!error)
 		error = guest_isa_choose(c, &vm->isa, err, n);
+	if (!error)
+		error = vm_partition(vm, err, n);
 	if (error)
 		return error;
 	error = aspace_init(&vm->space, format, 0, BIT(format->input_bits) - 1);
@@ -129,14 +138,15 @@ void vm_destroy(struct vm *vm)
 		vcpu_destroy(vm->vcpus[i]);
 	if (vm->space.format)
 		aspace_destroy(&vm->space);
-	smp_call_all(flush_vmid, &vm->vmid);
+	flush(vm);
+	vm_unpartition(vm);
 	kfree(vm);
 }
 
 void vm_drop_ram(struct vm *vm)
 {
 	if (aspace_unmap(&vm->space, vm->ram_start) == 0)
-		smp_call_all(flush_vmid, &vm->vmid);
+		flush(vm);
 }
 
 /* Fresh zeroed RAM: the old area with its frames goes, a new one comes. */
@@ -214,6 +224,7 @@ void vm_start(struct vm *vm)
 {
 	vm->state = VM_RUNNING;
 	vm->started_at = time_now();
+	vm_partition_begin(vm);
 	log_info("%s: running", vm->config->name);
 	task_wake(vm->vcpus[0]->task);
 }
@@ -297,5 +308,6 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	vm->state = VM_ENDED;
 	log_info("%s: ended: %s", vm->config->name, vm->reason);
 	vm_log_use(vm);
+	vm_partition_log(vm);
 	return vm;
 }

@@ -34,6 +34,7 @@ struct vm_config {
 	bool eager;                    /* all RAM backed before start */
 	const struct pt_format *format;/* NULL: the hypervisor chooses */
 	uint64_t hart_mask;            /* our hart numbers; 0: all */
+	bool exclusive;                /* they are its own, one for each vCPU (vmm/partition.h) */
 	enum vm_restart restart;
 	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
 	bool no_autostart;             /* created, but started by the monitor only */

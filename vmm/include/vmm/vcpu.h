@@ -69,6 +69,7 @@ struct vcpu {
 	enum vcpu_leave leave;
 	void (*deferred)(struct vcpu *v);
 	bool sstc;                 /* the guest's timer is vstimecmp */
+	bool alone;                /* its hart is its own (vmm/partition.h): nothing there interrupts it but its own affairs */
 	uint64_t deadline;         /* otherwise: the SBI timer, ticks; UINT64_MAX: none */
 
 	unsigned hsm_state;        /* atomic, SBI_HSM_* (arch/sbi.h) */

@@ -53,6 +53,7 @@ struct vm {
 	uint64_t started_at;            /* last vm_start, ticks */
 	uint64_t restart_at;            /* the manager's: when it starts it again, ticks; 0: not planned */
 	unsigned restarts;              /* the manager's: in a row, for the back-off */
+	uint64_t own_harts;             /* reserved for it (vmm/partition.h) */
 };
 
 /** The VM list (H6). Ids and names are unique. */
