@@ -7,6 +7,7 @@
 
 #define PRINT_MAX 512
 #define VALUE_MAX 32  /* a number in words */
+#define COLUMN_WIDTH 20 /* of a record's values where several stand in a line */
 
 static void put(struct shell *sh, const char *s)
 {
@@ -257,14 +258,16 @@ static void text_record(struct shell *sh, const struct shell_layout *l, const vo
 	for (unsigned i = 0; i < l->n; i++)
 		if (l->fields[i].title)
 			longest = MAX(longest, strlen(l->fields[i].title));
-	for (unsigned i = 0; i < l->n; i++) {
+	for (unsigned i = 0, shown = 0; i < l->n; i++) {
 		const struct shell_field *f = &l->fields[i];
+		bool last = i + 1 == l->n || !l->columns || (shown + 1) % l->columns == 0;
 
 		if (!f->title)
 			continue;
+		shown++;
 		put_cell(sh, f->title, -(int)longest - 2);
-		put_value(sh, f, row, 0);
-		put(sh, "\n");
+		put_value(sh, f, row, last ? 0 : -COLUMN_WIDTH);
+		put(sh, last ? "\n" : "");
 	}
 }
 
@@ -348,6 +351,20 @@ void shell_array_end(struct shell *sh)
 {
 	if (sh->json)
 		json_close(sh, "]");
+}
+
+void shell_member(struct shell *sh, const char *key, const char *value)
+{
+	if (!sh->json)
+		return;
+	json_item(sh, key);
+	json_text(sh, value);
+}
+
+void shell_say_text(struct shell *sh, const char *text)
+{
+	if (!sh->json)
+		put_harmless(sh, text);
 }
 
 void shell_error(struct shell *sh, const char *fmt, ...)

@@ -369,3 +369,44 @@ void aspace_describe(const struct aspace *as,
 		each(arg, &as->areas[i], leaves);
 	}
 }
+
+bool aspace_area(struct aspace *as, unsigned i, struct area *out)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	bool there = i < as->n_areas;
+
+	if (there)
+		*out = as->areas[i];
+	spin_unlock_irqrestore(&as->lock, irq);
+	return there;
+}
+
+/* Is the block at addr mapped? @return its bytes from addr on, `left` at most. */
+static uint64_t look_at_block(struct aspace *as, uint64_t addr, uint64_t left, bool *mapped)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	struct pt_leaf leaf;
+
+	*mapped = pt_walk(as->format, as->root, addr, &leaf) == 0;
+	spin_unlock_irqrestore(&as->lock, irq);
+	return block_rest(addr, leaf.level, left);
+}
+
+bool aspace_next_mapped(struct aspace *as, uint64_t from, uint64_t to, uint64_t *start, uint64_t *size)
+{
+	bool mapped;
+
+	*size = 0;
+	for (uint64_t addr = from; addr < to;) {
+		uint64_t n = look_at_block(as, addr, to - addr, &mapped);
+
+		if (mapped && *size == 0)
+			*start = addr;
+		if (mapped)
+			*size += n;
+		else if (*size)
+			break;
+		addr += n;
+	}
+	return *size != 0;
+}

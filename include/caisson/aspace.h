@@ -133,6 +133,14 @@ enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access
 enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned access, hpa_t *hpa,
 				 uint64_t *len);
 
+/** A copy of the area number `i` in the order of addresses. Any context. @return false: there are no more. */
+bool aspace_area(struct aspace *as, unsigned i, struct area *out);
+/**
+ * The first run of mapped addresses in [from, to): what is mapped or unmapped meanwhile may or may not be in it.
+ * Task context; can take long. @return false: nothing there is mapped.
+ */
+bool aspace_next_mapped(struct aspace *as, uint64_t from, uint64_t to, uint64_t *start, uint64_t *size);
+
 #define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
 
 /** For the monitor: call `each` for every area, with its number of leaves per level. */

