@@ -93,7 +93,6 @@ int hext_enable(void)
 	CSR_WRITE(hie, 0);
 	CSR_WRITE(hvip, 0);
 	CSR_WRITE(htimedelta, 0);
-	CSR_WRITE(hcounteren, COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR);
 	CSR_WRITE(hgeie, 0);
 	hext_flush_all();
 	return 0;

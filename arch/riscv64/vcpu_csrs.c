@@ -16,6 +16,7 @@ void vcpu_csrs_load(const struct vcpu_csrs *c)
 	CSR_WRITE(vstval, c->vstval);
 	CSR_WRITE(vsatp, c->vsatp);
 	CSR_WRITE(henvcfg, c->henvcfg);
+	CSR_WRITE(hcounteren, c->hcounteren);
 	if (hext.sstc)
 		CSR_WRITE(vstimecmp, c->vstimecmp);
 	CSR_WRITE(hvip, c->hvip);

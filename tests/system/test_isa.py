@@ -16,7 +16,7 @@ def run(toml, append: str, *words, **keys):
 
 
 def test_H12_nothing_is_hidden(toml):
-    result, log = run(toml, "f=on d=on sstc=on zicboz=on zicbom=on v=off svpbmt=on svadu=on ssstateen=on", "--cpu", ALL)
+    result, log = run(toml, "f=on d=on sstc=on zicboz=on zicbom=on zicntr=on v=off svpbmt=on svadu=on ssstateen=on", "--cpu", ALL)
     assert_passed(result)
     text = open(log).read()
     assert re.search(r"host ISA: rv64\w*h.*_sstc", text, re.DOTALL)
@@ -30,6 +30,7 @@ HIDDEN = [
     (["f", "d"], "f=off d=off"),
     (["zicboz"], "zicboz=off zicbom=on"),
     (["zicbom"], "zicbom=off zicboz=on"),
+    (["zicntr"], "zicntr=off zicboz=on"),
     (["svpbmt"], "svpbmt=off"),
     (["svadu"], "svadu=off sstc=on"),
     (["ssstateen"], "ssstateen=off svadu=on"),
@@ -49,9 +50,9 @@ def test_H12_hidden(toml, hidden, found):
 
 def test_H12_each_vm_has_its_own(toml):
     """On one hart, switched between all the time: what one lacks the other has."""
-    plain = "f=on d=on sstc=on zicboz=on svpbmt=on ssstateen=on"
-    bare = "f=off d=off sstc=off zicboz=off svpbmt=off ssstateen=off"
-    hide = ["sstc", "f", "zicboz", "svpbmt", "ssstateen"]
+    plain = "zicntr=on f=on d=on sstc=on zicboz=on svpbmt=on ssstateen=on"
+    bare = "zicntr=off f=off d=off sstc=off zicboz=off svpbmt=off ssstateen=off"
+    hide = ["zicntr", "sstc", "f", "zicboz", "svpbmt", "ssstateen"]
     common = {"kernel": guest("probe"), "memory": "32M"}
     files = [toml(f"a{n}", append=f"test=isa-switches {plain}", **common) for n in range(2)]
     files += [toml(f"b{n}", append=f"test=isa-switches {bare}", **{"isa-hide": hide}, **common) for n in range(2)]

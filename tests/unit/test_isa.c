@@ -57,6 +57,8 @@ static void H12_what_the_machine_has(void **state)
 	assert_non_null(strstr(mock_log_text(), "host ISA: " RICH "\n"));
 	machine("rv64imac");
 	assert_string_equal(text(), "rv64imac");
+	machine("rv64imac_zicntr_zihpm");
+	assert_string_equal(text(), "rv64imac_zicntr"); /* no guest reads the other counters */
 }
 
 static void H12_h_and_v_are_never_there(void **state)

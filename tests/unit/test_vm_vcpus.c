@@ -147,11 +147,12 @@ static void H12_extensions_switch_what_a_vcpu_begins_with(void **state)
 	struct vcpu *v;
 
 	(void)state;
-	vm.isa = BIT(ISA_F) | BIT(ISA_SSTC) | BIT(ISA_SSSTATEEN);
+	vm.isa = BIT(ISA_ZICNTR) | BIT(ISA_F) | BIT(ISA_SSTC) | BIT(ISA_SSSTATEEN);
 	add(1);
 	v = vm_vcpu(&vm, 0);
 	assert_true(v->sstc);
 	assert_int_equal(v->csrs.henvcfg, ENVCFG_STCE);
+	assert_int_equal(v->csrs.hcounteren, COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR);
 	assert_int_equal(v->csrs.hstateen0, STATEEN_ENVCFG | STATEEN_SE0);
 	assert_int_equal(v->ctx.sstatus & SSTATUS_FS, SSTATUS_FS_CLEAN);
 	vm.isa = 0;
@@ -159,6 +160,7 @@ static void H12_extensions_switch_what_a_vcpu_begins_with(void **state)
 	v = vm_vcpu(&vm, 1);
 	assert_false(v->sstc);
 	assert_int_equal(v->csrs.henvcfg, ENVCFG_CBZE);
+	assert_int_equal(v->csrs.hcounteren, 0);
 	assert_int_equal(v->csrs.hstateen0, STATEEN_ENVCFG);
 	assert_int_equal(v->ctx.sstatus & SSTATUS_FS, 0);
 	assert_int_equal(v->csrs.vstimecmp, UINT64_MAX);

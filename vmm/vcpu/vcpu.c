@@ -97,6 +97,7 @@ void vcpu_power_on(struct vcpu *v)
 	/* Some user programs read the time before their kernel opens it. */
 	v->csrs.scounteren = COUNTEREN_TM;
 	v->csrs.henvcfg = guest_isa_henvcfg(v->vm->isa) | v->fwft.henvcfg;
+	v->csrs.hcounteren = vm_has_ext(v->vm, ISA_ZICNTR) ? COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR : 0;
 	v->csrs.hstateen0 = STATEEN_ENVCFG | (vm_has_ext(v->vm, ISA_SSSTATEEN) ? STATEEN_SE0 : 0);
 	v->deadline = UINT64_MAX;
 }

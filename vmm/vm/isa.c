@@ -28,6 +28,8 @@ static bool usable(enum isa_ext ext)
 		return (hext.henvcfg & ENVCFG_CBCFE) && (hext.henvcfg & ENVCFG_CBIE_FLUSH);
 	case ISA_SVPBMT:
 		return hext.henvcfg & ENVCFG_PBMTE;
+	case ISA_ZIHPM:
+		return false; /* hcounteren keeps these counters from guests */
 	default:
 		return true;
 	}
@@ -83,7 +85,8 @@ void guest_isa_init(void)
 {
 	bool done = false;
 
-	dt_for_each_cpu(log_first, &done);
+	if (log_level >= LOG_INFO)
+		dt_for_each_cpu(log_first, &done);
 	available = dt_isa_mask(isa_names, ISA_LISTED);
 	for (unsigned i = 0; i < ISA_LISTED; i++)
 		if (!usable(i))

@@ -86,6 +86,8 @@ static void log_isa(const struct vm *vm)
 {
 	struct isa_text isa;
 
+	if (log_level < LOG_INFO)
+		return;
 	isa_describe(vm->isa, &isa);
 	log_info("%s: guest ISA: %s", vm->config->name, isa.string);
 }

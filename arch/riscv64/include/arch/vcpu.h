@@ -28,7 +28,7 @@ struct vcpu_csrs {
 	uint64_t vstimecmp;  /* with Sstc */
 	uint64_t hvip;
 	uint64_t scounteren, senvcfg, sstateen0;
-	uint64_t henvcfg, hstateen0; /* what this guest may use */
+	uint64_t henvcfg, hcounteren, hstateen0; /* what this guest may use */
 };
 
 /** FP state. */
