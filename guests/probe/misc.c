@@ -1,6 +1,8 @@
 /* What the machine looks like, what memory holds at the start, and console streams. */
 #include "probe.h"
 
+#include <string.h>
+
 /* Harts, RAM and boot arguments as this guest sees them. */
 void test_machine(void)
 {
@@ -25,18 +27,28 @@ void test_zeroed(void)
 	expect(word == end, "RAM is zero at first");
 }
 
-/* Leave a pattern in RAM, then reboot: a second boot must not find it. */
+/*
+ * What a run before this one would have left: RAM that is not zero, an image that is not as loaded. It leaves both
+ * itself, and then reboots (then=reboot), shuts down (off), or stays (spin).
+ */
 void test_dirty(void)
 {
-	uint64_t *word = (uint64_t *)(machine.ram_base + 0x800000);
+	static volatile uint64_t loaded = 0x600d;
+	uint64_t *word = (uint64_t *)(machine.ram_base + 0x400000);
 	unsigned found = 0;
+	char then[8] = "reboot";
 
 	for (unsigned i = 0; i < 4096; i++) {
 		found += word[i] != 0;
 		word[i] = 0x6b6b6b6b6b6b6b6b;
 	}
-	print("words that were not zero: %u\n", found);
-	sbi_call(SBI_EXT_SRST, 0, SRST_COLD_REBOOT, 0);
+	print("words that were not zero: %u%s\n", found, loaded == 0x600d ? "" : "; the image is an old one");
+	loaded = 0xbad;
+	bootarg("then", then, sizeof(then));
+	while (!strcmp(then, "spin"))
+		;
+	if (strcmp(then, "off"))
+		sbi_call(SBI_EXT_SRST, 0, SRST_COLD_REBOOT, 0);
 }
 
 /* Write to every page of RAM but its end (the device tree is there): it is all really ours. Waits: after=MS, half=MS, stay=MS. */

@@ -202,6 +202,7 @@ static void do_lost(void)
 
 static void do_off(void)
 {
+	delay_ms((unsigned)bootarg_number("ms", 0));
 }
 
 static const struct {
