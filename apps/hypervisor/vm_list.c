@@ -64,6 +64,7 @@ SHELL_COMMAND(vm_list) = {
 struct stats_row {
 	const char *name, *state, *reason;
 	uint64_t memory, backed, tables, starts, console_lost, exclusive;
+	uint64_t weight, cap, throttled, harts;
 };
 
 static const struct shell_field stats_fields[] = {
@@ -76,6 +77,10 @@ static const struct shell_field stats_fields[] = {
 	SHELL_FIELD(struct stats_row, tables, SHELL_SIZE, "page tables", 0),
 	SHELL_FIELD(struct stats_row, console_lost, SHELL_NUMBER, "console bytes lost", 0),
 	SHELL_FIELD(struct stats_row, exclusive, SHELL_FLAG, "harts of its own", 0),
+	SHELL_FIELD(struct stats_row, weight, SHELL_NUMBER, "weight", 0),
+	SHELL_FIELD(struct stats_row, cap, SHELL_NUMBER, "cap in % of a hart (0: none)", 0),
+	SHELL_FIELD(struct stats_row, throttled, SHELL_NUMBER, "times at the cap", 0),
+	SHELL_FIELD(struct stats_row, harts, SHELL_HEX, "mask of harts (0: all)", 0),
 };
 static const struct shell_layout stats_layout = SHELL_LAYOUT(stats_fields);
 
@@ -146,6 +151,8 @@ static int vm_stats(struct shell *sh, int argc, char **argv)
 		.memory = vm->ram_size, .backed = vm_backed_bytes(vm), .tables = vm->space.tables * PAGE_SIZE,
 		.starts = vm->boots, .console_lost = console_mux_lost(vm),
 		.exclusive = vm->own_harts != 0,
+		.weight = vm->share.weight, .cap = vm->share.cap, .throttled = vm->share.throttled,
+		.harts = vm->share.hart_mask,
 	});
 	show_vcpus(sh, vm);
 	show_exits(sh, vm);

@@ -31,7 +31,8 @@ static inline uint64_t time_now(void)
 	return t;
 }
 
+/* Never the last instruction of a page: of such a one that traps, QEMU's sepc is a page too high. */
 static inline void wait_for_interrupt(void)
 {
-	__asm__ volatile("wfi" : : : "memory");
+	__asm__ volatile(".p2align 3\n\twfi" : : : "memory");
 }

@@ -145,6 +145,15 @@ BAD_TOML = [
     ('kernel = "kernel"\nformat = "sv39"\n', 'vm.toml:2: format = "sv39": not a format of guest page tables (sv39x4'),
     ('kernel = "kernel"\nrestart = "often"\n', 'vm.toml:2: restart = "often": not a restart policy (never, on-crash, always'),
     ('kernel = "kernel"\nrestart = true\n', "vm.toml:2: restart = true: a string is wanted here, not a truth value"),
+    ('kernel = "kernel"\nweight = 0\n', "vm.toml:2: weight = 0: a weight is 1 to 10000"),
+    ('kernel = "kernel"\nweight = 10001\n', "vm.toml:2: weight = 10001: a weight is 1 to 10000"),
+    ('kernel = "kernel"\nweight = "9"\n', 'vm.toml:2: weight = "9": a whole number is wanted here, not a string'),
+    ('kernel = "kernel"\ncap = 0\n', "vm.toml:2: cap = 0: a cap is 1 to 800 per cent of a hart, 100 for each CPU"),
+    ('kernel = "kernel"\ncap = 25.5\n', "vm.toml:2: cap = 25.5: a whole number is wanted here, not a number with"),
+    ('kernel = "kernel"\ncap = 801\n', "vm.toml:2: cap = 801: a cap is 1 to 800 per cent of a hart"),
+    ('kernel = "kernel"\ncap = 201\ncpus = 2\n', "vm.toml:2: cap = 201: more than its CPUs can use: 2 of them, 200 per cent"),
+    ('kernel = "kernel"\ncap = 50\nexclusive = true\nharts = [1]\n',
+     "vm.toml:2: cap = 50: of harts that are its own it has all (vm.toml:3: exclusive = true)"),
     ('kernel = "kernel"\nautostart = "no"\n', 'vm.toml:2: autostart = "no": true or false is wanted here, not a string'),
     ('kernel = "kernel"\nautostart = false\n', "vm.toml:2: autostart = false: with --batch there is no prompt"),
     ('kernel = "kernel"\neager = 1\n', "vm.toml:2: eager = 1: true or false is wanted here, not a whole number"),
@@ -237,7 +246,7 @@ def test_bundle_says_everything(tool):
     (tool.folder / "sub").mkdir()
     tool.file("sub/a.toml", 'name = "first"\nkernel = "../image.gz"\ninitrd = "../initrd"\ncpus = 3\nmemory = "64M"\n'
               'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\ninitrd-load = 0x81000000\ndtb-load = "0x82000000"\n'
-              'harts = [0, 2]\nrestart = "on-crash"\n')
+              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\n')
     tool.file("b.toml", 'kernel = "kernel"\n')
     result = tool.run("run", "--batch", "--harts", "4", "sub/a.toml", "b.toml")
     assert result.returncode == 0, result.stderr
@@ -260,10 +269,11 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "harts").as_uint64() == 0b101
     assert bytes(tree.getprop(0, "eager")) == b""
     assert text_of(tree, "restart") == "on-crash"
+    assert tree.getprop(0, "weight").as_uint32() == 250 and tree.getprop(0, "cap").as_uint32() == 150
     second = libfdt.FdtRo(files["vm/1.dtb"])
     assert text_of(second, "name") == "b"
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
-    for absent in ("initrd", "bootargs", "entry", "load", "initrd-load", "dtb-load", "eager", "format", "harts", "dtb", "restart"):
+    for absent in ("initrd", "bootargs", "entry", "load", "initrd-load", "dtb-load", "eager", "format", "harts", "dtb", "restart", "weight", "cap"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 

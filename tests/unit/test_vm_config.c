@@ -282,6 +282,34 @@ static void restart_policies(void **state)
 	expect_refused("restart: \"often\" is not never, on-crash or always");
 }
 
+static void weight_and_cap(void **state)
+{
+	(void)state;
+	expect_accepted();
+	assert_int_equal(cfg.weight, 0);
+	assert_int_equal(cfg.cap, 0);
+	set("weight", "\0\0\x27\x10", 4);
+	expect_accepted();
+	assert_int_equal(cfg.weight, 10000);
+	set("weight", "\0\0\x27\x11", 4);
+	expect_refused("weight: 10001 is not 1 to 10000");
+	set("weight", "\0\0\0\0", 4);
+	expect_refused("weight: 0 is not 1 to 10000");
+	set("weight", "\0\0\0\1", 4);
+	set("cap", "\0\0\0\0", 4);
+	expect_refused("cap: 0 per cent of a hart are none");
+	set("cpus", "\0\0\0\2", 4);
+	set("cap", "\0\0\0\xc9", 4);
+	expect_refused("cap: 201 is more than 2 vCPUs can use, 200");
+	set("cap", "\0\0\0\xc8", 4);
+	expect_accepted();
+	assert_int_equal(cfg.cap, 200);
+	set("cap", "\xff\xff\xff\xff", 4);
+	expect_refused("cap: 4294967295 is more than 2 vCPUs can use, 200");
+	set("cap", "\0\1", 2);
+	expect_refused("cap: has 2 bytes, not the 4 of a u32");
+}
+
 static void isa_lists(void **state)
 {
 	(void)state;
@@ -460,6 +488,7 @@ int main(void)
 		TEST(numbers_out_of_range_are_refused),
 		TEST(wrong_types_are_refused),
 		TEST(restart_policies),
+		TEST(weight_and_cap),
 		TEST(isa_lists),
 		TEST(bad_strings_are_refused),
 		TEST(repeated_properties_are_refused),

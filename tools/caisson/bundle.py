@@ -58,6 +58,10 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property("eager", b"")
         if vm.format:
             tree.property("format", vm.format.encode() + b"\0")
+        if vm.weight != 100:
+            tree.property_u32("weight", vm.weight)
+        if vm.cap is not None:
+            tree.property_u32("cap", vm.cap)
         if vm.restart != "never":
             tree.property("restart", vm.restart.encode() + b"\0")
         for key, names in (("isa-hide", vm.isa_hide), ("isa-require", vm.isa_require)):

@@ -11,6 +11,7 @@ from caisson.values import KIB, MIB, NAME, parse_integer, parse_size, show_size
 MAX_CPUS = 8
 MAX_BOOTARGS = 2047
 MAX_HART = 63
+MAX_WEIGHT = 10000
 MIN_MEMORY = 2 * MIB
 DEFAULT_MEMORY = 256 * MIB
 FORMATS = ("sv39x4", "sv48x4", "sv57x4")
@@ -51,6 +52,8 @@ class VmConfig:
     format: str | None = None
     harts: list[int] | None = None
     exclusive: bool = False
+    weight: int = 100
+    cap: int | None = None
     restart: str = "never"
     autostart: bool = True
     isa_hide: list[str] = field(default_factory=list)
@@ -178,6 +181,20 @@ def _harts(value: Any, _typed: bool) -> list[int]:
     return value
 
 
+def _weight(value: Any, typed: bool) -> int:
+    weight = _integer(value, typed)
+    if not 1 <= weight <= MAX_WEIGHT:
+        raise ValueError(f"a weight is 1 to {MAX_WEIGHT}")
+    return weight
+
+
+def _cap(value: Any, typed: bool) -> int:
+    cap = _integer(value, typed)
+    if not 1 <= cap <= 100 * MAX_CPUS:
+        raise ValueError(f"a cap is 1 to {100 * MAX_CPUS} per cent of a hart, 100 for each CPU")
+    return cap
+
+
 def _extensions(value: Any) -> list[str]:
     _want(value, list, "a list of ISA extensions")
     for name in value:
@@ -232,6 +249,8 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "format": _format,
     "harts": _harts,
     "exclusive": _boolean,
+    "weight": _weight,
+    "cap": _cap,
     "restart": _restart,
     "autostart": _boolean,
     "isa-hide": _isa_hide,
@@ -248,6 +267,10 @@ def build(values: dict[str, Any], source: Source, default_name: str,
     vm = VmConfig(name=default_name, quotes=source.quotes, origin=source.origin)
     good = [key for key, raw in values.items() if _set(vm, key, raw, source, errors)]
     _check_isa(vm, errors)
+    if "cap" in good and vm.exclusive:
+        errors.add(vm.fail("cap", f"of harts that are its own it has all ({vm.quotes['exclusive']})"))
+    if "cap" in good and vm.cap > 100 * vm.cpus:
+        errors.add(vm.fail("cap", f"more than its CPUs can use: {vm.cpus} of them, {100 * vm.cpus} per cent"))
     if "kernel" not in values:
         errors.add(UsageError(f'{source.origin}: a VM needs a kernel (kernel = "FILE")'))
     if "name" not in values and not NAME.fullmatch(vm.name):

@@ -15,6 +15,7 @@
 
 #include <caisson/mm.h>
 #include <vmm/isa.h>
+#include <vmm/share.h>
 
 #include "blob.h"
 
@@ -289,6 +290,33 @@ static int read_harts(struct reader *r, const struct value *v, void *member)
 	return 0;
 }
 
+static int read_weight(struct reader *r, const struct value *v, void *member)
+{
+	uint64_t n;
+	int err = as_number(r, v, 4, &n);
+
+	if (err)
+		return err;
+	if (n < 1 || n > VM_WEIGHT_MAX)
+		return refuse(r, v->name, "%" PRIu64 " is not 1 to %d", n, VM_WEIGHT_MAX);
+	*(unsigned *)member = (unsigned)n;
+	return 0;
+}
+
+/* What it can be at most depends on the number of vCPUs: check_whole. */
+static int read_cap(struct reader *r, const struct value *v, void *member)
+{
+	uint64_t n;
+	int err = as_number(r, v, 4, &n);
+
+	if (err)
+		return err;
+	if (!n)
+		return refuse(r, v->name, "0 per cent of a hart are none");
+	*(unsigned *)member = (unsigned)n;
+	return 0;
+}
+
 #define MEMBER(m) offsetof(struct vm_config, m)
 
 static const struct property properties[] = {
@@ -311,6 +339,8 @@ static const struct property properties[] = {
 	{ "format", read_format, MEMBER(format), false },
 	{ "harts", read_harts, MEMBER(hart_mask), false },
 	{ "exclusive", read_flag, MEMBER(exclusive), false },
+	{ "weight", read_weight, MEMBER(weight), false },
+	{ "cap", read_cap, MEMBER(cap), false },
 	{ "restart", read_restart, MEMBER(restart), false },
 	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
 	{ "isa-require", read_isa, MEMBER(isa_require), false },
@@ -360,6 +390,11 @@ static int check_whole(struct reader *r, uint32_t seen)
 	if (r->out->exclusive && (unsigned)__builtin_popcountll(r->out->hart_mask) != r->out->cpus)
 		return refuse(r, "exclusive", "%u vCPUs need as many harts, and harts names %d", r->out->cpus,
 			      __builtin_popcountll(r->out->hart_mask));
+	if (r->out->cap && r->out->exclusive)
+		return refuse(r, "cap", "of harts that are its own it has all");
+	if (r->out->cap > 100 * r->out->cpus)
+		return refuse(r, "cap", "%u is more than %u vCPUs can use, %u", r->out->cap, r->out->cpus,
+			      100 * r->out->cpus);
 	err = settle_label(r, "initrd-label", &r->out->initrd);
 	if (!err)
 		err = settle_label(r, "dtb-label", &r->out->dtb);

@@ -12,7 +12,7 @@
 #define LOG_NAME "vcpu"
 
 /* Requests that end a wait in the guest (WFI, HSM suspend). */
-#define WAKE_WFI (~(uint64_t)0)
+#define WAKE_WFI (~(uint64_t)VCPU_REQ_SHARE)
 /* A stopped vCPU waits for these only. */
 #define WAKE_STOPPED (VCPU_REQ_STOP | VCPU_REQ_START)
 
@@ -170,10 +170,13 @@ static void after_leave(struct vcpu *v)
 	v->leave = LEAVE_RESCHED;
 }
 
-/* WFI is the hart's own while nobody else wants it, and trapped (to give the hart away) otherwise. */
+/*
+ * WFI is the hart's own while nobody else wants it, and trapped (to give the hart away) otherwise. Of a cap, idle time
+ * must take nothing.
+ */
 static void choose_wfi(struct vcpu *v)
 {
-	if (sched_others_runnable()) {
+	if (sched_others_runnable() || v->vm->share.quota) {
 		v->ctx.hstatus |= HSTATUS_VTW;
 	} else {
 		v->ctx.hstatus &= ~HSTATUS_VTW;
@@ -182,12 +185,22 @@ static void choose_wfi(struct vcpu *v)
 	}
 }
 
+static void log_if_bound(const struct vcpu *v)
+{
+	uint64_t mask = task_current()->hart_mask;
+
+	if (hart_count() > 1 && mask != UINT64_MAX)
+		log_info("%s: vCPU %u begins on hart %u, bound to %lx", v->vm->config->name, v->id,
+			 this_hart()->index, (unsigned long)mask);
+}
+
 void vcpu_run(void *arg)
 {
 	struct vcpu *v = arg;
 
 	irq_disable();
 	wait_for_start(v);
+	log_if_bound(v);
 	for (;;) {
 		uint64_t req;
 
@@ -207,6 +220,12 @@ void vcpu_run(void *arg)
 			begin_at_start(v);
 			continue;
 		}
+		if (req & VCPU_REQ_SHARE) {
+			vcpu_share_changed(v);
+			continue;
+		}
+		if (unlikely(v->vm->share.quota) && vcpu_cap_wait(v))
+			continue;
 		if (this_hart()->resched)
 			continue;
 		choose_wfi(v);

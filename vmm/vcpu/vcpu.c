@@ -54,6 +54,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->running_on = -1;
 	waitq_init(&v->wait);
 	vcpu_sample_init(v);
+	vcpu_cap_init(v);
 	vcpu_reset(v);
 	return v;
 }
@@ -77,6 +78,7 @@ void vcpu_destroy(struct vcpu *v)
 	if (!v)
 		return;
 	timer_cancel(&v->sample);
+	timer_cancel(&v->cap.timer);
 	forget_loaded_state(v);
 	kfree(v);
 }
@@ -120,8 +122,8 @@ void vcpu_reset(struct vcpu *v)
 int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
 {
 	char name[24];
-	struct task_attr attr = { .ext = &v->ext, .hart_mask = vm_vcpu_harts(v->vm, v->id),
-				  .owns_hart = v->alone, .suspended = true };
+	struct task_attr attr = { .ext = &v->ext, .group = &v->vm->share.group, .suspended = true,
+				  .hart_mask = vm_vcpu_harts(v->vm, v->id), .owns_hart = v->alone };
 
 	v->start_pc = pc;
 	v->start_opaque = opaque;
@@ -197,6 +199,8 @@ static void switch_in(struct task_ext *ext)
 	if (v->steal.record)
 		vcpu_steal_publish(v);
 	v->sampled_at = time_now();
+	if (unlikely(v->vm->share.quota))
+		vcpu_cap_begin(v);
 	if (v->sstc)
 		return;
 	if (v->deadline <= time_now())
@@ -214,6 +218,8 @@ static void switch_out(struct task_ext *ext)
 	fp_save(v);
 	if (v->steal.record)
 		vcpu_steal_begin(v);
+	if (unlikely(v->vm->share.quota))
+		vcpu_cap_end(v);
 	if (!v->sstc)
 		timer_set_guest_deadline(UINT64_MAX);
 }

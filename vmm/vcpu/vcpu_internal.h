@@ -30,6 +30,9 @@ void vcpu_steal_begin(struct vcpu *v);
 void vcpu_steal_withhold(struct vcpu *v);
 void vcpu_steal_release(struct vcpu *v);
 
+/** The VM's cap (vmm/share.h): once. */
+void vcpu_cap_init(struct vcpu *v);
+
 /* Sampling (vmm/vcpu/sample.c). */
 void vcpu_sample_init(struct vcpu *v);
 /** The guest is about to run with WFI untrapped: make sure it is looked at now and then. */

@@ -38,7 +38,7 @@ static unsigned nth_hart(uint64_t mask, unsigned n)
 
 uint64_t vm_vcpu_harts(const struct vm *vm, unsigned id)
 {
-	uint64_t mask = vm->config->hart_mask;
+	uint64_t mask = __atomic_load_n(&vm->share.hart_mask, __ATOMIC_SEQ_CST);
 
 	return vm->config->exclusive && id < vm->config->cpus ? BIT(nth_hart(mask, id)) : mask;
 }
@@ -60,7 +60,7 @@ static bool find_left_without(struct vm *vm, void *arg)
 {
 	struct left_without *l = arg;
 
-	if (vm->config->exclusive || !vm->config->hart_mask || (vm->config->hart_mask & ~l->taken))
+	if (vm->config->exclusive || !vm->share.hart_mask || (vm->share.hart_mask & ~l->taken))
 		return true;
 	l->vm = vm;
 	return false;

@@ -109,6 +109,7 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 	vm->config = config;
 	vm->ram_start = GUEST_RAM_BASE;
 	vm->ram_size = config->memory;
+	vm_share_init(vm);
 	error = vm_list_add(vm);
 	if (error) {
 		snprintf(err, err_size, "name: '%s' is taken", config->name);

@@ -35,6 +35,8 @@ struct vm_config {
 	const struct pt_format *format;/* NULL: the hypervisor chooses */
 	uint64_t hart_mask;            /* our hart numbers; 0: all */
 	bool exclusive;                /* they are its own, one for each vCPU (vmm/partition.h) */
+	unsigned weight;               /* 1 to 10000 (vmm/share.h); 0: not given */
+	unsigned cap;                  /* per cent of a hart for the whole VM; 0: none */
 	enum vm_restart restart;
 	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
 	bool no_autostart;             /* created, but started by the monitor only */

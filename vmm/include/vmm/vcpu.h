@@ -38,6 +38,7 @@ enum {
 	VCPU_REQ_STOP = 1 << 3,    /* the VM ends: leave for good */
 	VCPU_REQ_START = 1 << 4,   /* HSM hart_start: begin at start_pc */
 	VCPU_REQ_PAUSE = 1 << 5,   /* stay out of the guest until it is cleared */
+	VCPU_REQ_SHARE = 1 << 6,   /* the VM's harts or its cap changed */
 };
 
 /** What the run loop does after the guest was left. */
@@ -88,6 +89,10 @@ struct vcpu {
 	uint64_t sampled_at, idle_ticks, guest_ticks;
 	uint64_t vector_faults;    /* samples in a row at the guest's own trap vector */
 
+	struct vcpu_cap {
+		struct timer timer;   /* the VM's cap will be used up */
+		uint64_t counted_at;  /* up to when its time on the hart is counted, ticks */
+	} cap;                     /* while the VM has one (vmm/share.h) */
 	struct vcpu_fwft {
 		uint64_t henvcfg;  /* bits of henvcfg that the guest switched on */
 		uint32_t locked;   /* features (by number) that it may not change again */

@@ -15,6 +15,7 @@
 #include <vmm/config.h>
 #include <vmm/image.h>
 #include <vmm/isa.h>
+#include <vmm/share.h>
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
 
@@ -46,6 +47,7 @@ struct vm {
 	struct vdev_host host;
 	struct vdev *plic, *uart;
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
+	struct vm_share share;          /* of the harts */
 	uint64_t boots;                 /* how often it was started */
 	bool paused;                    /* while it is VM_RUNNING: vm_pause, vm_hold */
 	enum vm_held held;              /* atomic: is it paused because the machine is out of memory? */
