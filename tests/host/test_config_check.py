@@ -56,11 +56,18 @@ def test_check_adds_the_machine_up(tool):
     text = check(tool, "--harts", "2", "a.toml", "b.toml").stdout.decode()
     assert "harts   2 (--harts); the VMs have 6 CPUs together" in text
     assert "memory  240M (64M + 32M for the VMs + " in text and "+ 128M, rounded up)" in text
-    assert "note: 6 CPUs share 2 harts" in text and "note: the 2 CPUs of b share 1 of them" in text
+    assert "note: 6 CPUs share 2 harts" in text and "note: the 2 CPUs of b share hart 1" in text
     assert "memory  512M (--ram)" in check(tool, "--ram", "512M", "a.toml").stdout.decode()
     assert "are more than that" in check(tool, "--harts", "2", "--ram", "64M", "a.toml", "b.toml").stdout.decode()
     assert "are more than that" not in check(tool, "--harts", "2", "--ram", "128M", "a.toml", "b.toml").stdout.decode()
     assert "share" not in check(tool, "--harts", "4", "a.toml").stdout.decode()
+
+
+def test_check_counts_harts_that_have_an_owner(tool):
+    tool.file("a.toml", 'kernel = "kernel"\ncpus = 2\nharts = [1, 2]\nexclusive = true\n')
+    tool.file("b.toml", 'kernel = "kernel"\ncpus = 3\n')
+    text = check(tool, "--harts", "4", "a.toml", "b.toml").stdout.decode()
+    assert "note: hart 1, 2 belongs to a alone\n" in text and "note: 3 CPUs share 2 harts\n" in text
 
 
 @pytest.mark.parametrize("words", [["a.toml"], ["a.toml", "b.toml"], ["--kernel", "kernel"]])

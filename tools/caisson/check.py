@@ -131,15 +131,28 @@ def _describe_machine(plan: machine.Machine, vms: list[vmconfig.VmConfig]) -> li
     lines = [f"The machine ({plan.platform.name}{', ' + plan.cpu if plan.cpu else ''}):",
              f"  harts   {plan.harts} ({'--harts' if plan.harts != 1 else 'default'}); the VMs have {cpus} CPUs together",
              f"  memory  {show_size(ram)} ({_sum_of_memory(plan, vms, bundle, memory)})"]
-    if cpus > plan.harts:
-        lines.append(f"  note: {cpus} CPUs share {plan.harts} hart{'s' * (plan.harts > 1)}")
-    for vm in vms:
-        if vm.harts and vm.cpus > len(vm.harts):
-            lines.append(f"  note: the {vm.cpus} CPUs of {vm.name} share {len(vm.harts)} of them (harts)")
+    lines += [f"  note: {line}" for line in _sharing_of_harts(plan, vms)]
     if memory + bundle > ram:
         lines.append(f"  note: the VMs' {show_size(memory)} and their images are more than that: it is backed as it is "
                      "touched, and when it is out, the VM that asks is paused")
     return lines
+
+
+def _sharing_of_harts(plan: machine.Machine, vms: list[vmconfig.VmConfig]) -> list[str]:
+    owned = {hart: vm for vm in vms if vm.exclusive for hart in vm.harts or []}
+    lines = [f"{_harts(vm.harts)} belongs to {vm.name} alone" for vm in owned.values()]
+    sharing = [vm for vm in vms if not vm.exclusive]
+    cpus, harts = sum(vm.cpus for vm in sharing), plan.harts - len(owned)
+    if cpus > harts:
+        lines.append(f"{cpus} CPUs share {harts} hart{'s' * (harts != 1)}")
+    for vm in sharing:
+        if vm.harts and vm.cpus > len(vm.harts):
+            lines.append(f"the {vm.cpus} CPUs of {vm.name} share {_harts(vm.harts)}")
+    return list(dict.fromkeys(lines))
+
+
+def _harts(numbers: list[int]) -> str:
+    return "hart " + ", ".join(map(str, numbers))
 
 
 def _sum_of_memory(plan: machine.Machine, vms, bundle: int, memory: int) -> str:
