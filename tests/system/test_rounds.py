@@ -110,6 +110,19 @@ def test_H13_two_vms_end_at_once(scripted, toml, end):
     assert abs(before["free"] - after["free"]) <= 2 * 64 * 4096, "each hart may keep some frames to itself"
 
 
+def test_H7_boot_executes_nothing(scripted, toml):
+    """Made and loaded, it has left the guest not once, until its primary vCPU is woken."""
+    vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M", cpus=2, autostart=False)
+    look = ["sleep 0.02", "vm list --json"]
+    result = scripted([*look, *look, "vm start v", *look, "vm stop v", "wait v ended", "vm delete v", "vm create v", *look,
+                       "vm start v", *look, "poweroff"], vm)
+    lists = [json.loads(text) for text in re.findall(r"\[\n.*?\}\]", result.err, re.DOTALL)]
+    seen = [(row["state"], row["exits"] > 0) for (row,) in lists]
+    created, running = ("created", False), ("running", True)
+    assert seen == [created, created, running, created, running]
+    assert result.text == "hang\nhang\n"
+
+
 WRONG = [
     (["vm start v"], "cannot start v: it is running"),
     (["vm delete v"], "cannot delete v: it is running"),
