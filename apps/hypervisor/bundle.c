@@ -51,6 +51,7 @@ int bundle_make(unsigned n, const char *only, char *err, size_t err_size)
 	if (!config)
 		return fail(-ENOMEM, path, "", err, err_size);
 	error = vm_config_parse(description.data, description.size, config, reason, sizeof(reason));
+	config->number = n;
 	if (!error && only && strcmp(config->name, only) != 0)
 		error = -ENOENT;
 	else if (!error)

@@ -1,4 +1,4 @@
-/* The monitor's commands that list VMs, and the way to their consoles: vm list, vm stats, vm console; poweroff. */
+/* The monitor's commands that list VMs: vm list, vm stats; poweroff. */
 #include <errno.h>
 
 #include <caisson/time.h>
@@ -7,7 +7,6 @@
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
-#include "monitor.h"
 #include "vm_commands.h"
 #include "vms.h"
 
@@ -63,7 +62,7 @@ SHELL_COMMAND(vm_list) = {
 
 struct stats_row {
 	const char *name, *state, *reason;
-	uint64_t memory, backed, tables, starts, console_lost, exclusive;
+	uint64_t memory, backed, tables, starts, kept, unseen, lost, dropped, exclusive;
 	uint64_t weight, cap, throttled, harts;
 };
 
@@ -75,7 +74,10 @@ static const struct shell_field stats_fields[] = {
 	SHELL_FIELD(struct stats_row, memory, SHELL_SIZE, "memory", 0),
 	SHELL_FIELD(struct stats_row, backed, SHELL_SIZE, "backed", 0),
 	SHELL_FIELD(struct stats_row, tables, SHELL_SIZE, "page tables", 0),
-	SHELL_FIELD(struct stats_row, console_lost, SHELL_NUMBER, "console bytes lost", 0),
+	SHELL_FIELD(struct stats_row, kept, SHELL_SIZE, "console scrollback", 0),
+	SHELL_FIELD(struct stats_row, unseen, SHELL_NUMBER, "console bytes unseen", 0),
+	SHELL_FIELD(struct stats_row, lost, SHELL_NUMBER, "console bytes lost", 0),
+	SHELL_FIELD(struct stats_row, dropped, SHELL_NUMBER, "typed bytes dropped", 0),
 	SHELL_FIELD(struct stats_row, exclusive, SHELL_FLAG, "harts of its own", 0),
 	SHELL_FIELD(struct stats_row, weight, SHELL_NUMBER, "weight", 0),
 	SHELL_FIELD(struct stats_row, cap, SHELL_NUMBER, "cap in % of a hart (0: none)", 0),
@@ -141,15 +143,18 @@ static void show_exits(struct shell *sh, struct vm *vm)
 static int vm_stats(struct shell *sh, int argc, char **argv)
 {
 	struct vm *vm = vm_command_find(sh, argv[1]);
+	struct console_stats console;
 
 	(void)argc;
 	if (!vm)
 		return -ENOENT;
+	console_mux_stats(vm, &console);
 	shell_object(sh, NULL);
 	shell_members(sh, &stats_layout, &(struct stats_row){
 		.name = vm->config->name, .state = vm_state_name(vm), .reason = vm_end_reason(vm),
 		.memory = vm->ram_size, .backed = vm_backed_bytes(vm), .tables = vm->space.tables * PAGE_SIZE,
-		.starts = vm->boots, .console_lost = console_mux_lost(vm),
+		.starts = vm->boots, .kept = console.size, .unseen = console.unseen, .lost = console.lost,
+		.dropped = console.dropped,
 		.exclusive = vm->own_harts != 0,
 		.weight = vm->share.weight, .cap = vm->share.cap, .throttled = vm->share.throttled,
 		.harts = vm->share.hart_mask,
@@ -166,22 +171,6 @@ SHELL_COMMAND(vm_stats) = {
 };
 
 /* --- others --- */
-
-static int vm_console(struct shell *sh, int argc, char **argv)
-{
-	struct vm *vm = vm_command_find(sh, argv[1]);
-
-	(void)argc;
-	if (!vm)
-		return -ENOENT;
-	monitor_attach(vm);
-	return 0;
-}
-
-SHELL_COMMAND(vm_console) = {
-	"vm console", "VM", "go to a VM's console (Ctrl-] comes back)", vm_console,
-	"What the VM wrote while nobody looked is shown first.\n",
-};
 
 static int do_poweroff(struct shell *sh, int argc, char **argv)
 {

@@ -18,6 +18,7 @@
 #define CHANNEL_BASE 0x40
 #define NO_CHANNEL (CONSOLE_MAX + 1)
 #define RING_SIZE 16384u /* a power of two: the indices run freely */
+#define PATIENT_SHARE (RING_SIZE / 4 * 3) /* of the ring: what may wait fills no more */
 
 /* A dead line must not keep a panic from ending the machine: after so many fruitless polls bytes are dropped. */
 #define PANIC_POLLS 4000000u
@@ -28,6 +29,7 @@ static struct {
 	void *dev;
 	bool framed;
 	bool tx_on;           /* the driver's transmit interrupt is asked for */
+	bool room_wanted;     /* console_try_write took less than it was given */
 	unsigned channel;     /* whose bytes the line carries now */
 	volatile bool panic;
 	unsigned panic_hart;
@@ -35,6 +37,7 @@ static struct {
 	char ring[RING_SIZE];
 	size_t (*input)(const char *buf, size_t n);
 	uint32_t resumes;     /* calls of console_rx_resume so far */
+	void (*room)(void);
 } con = { .channel = NO_CHANNEL };
 
 static bool panic_is_mine(void)
@@ -134,16 +137,22 @@ static void ring_empty_out(void)
 		;
 }
 
+static bool has_interrupts(void)
+{
+	return con.driver && con.driver->tx_interrupt && !con.panic;
+}
+
 /* Have the rest of the ring drained: by interrupt where there is one, else here and now. */
 static void ring_settle(void)
 {
-	bool interrupts = con.driver && con.driver->tx_interrupt && !con.panic;
+	bool wanted = !ring_empty() || con.room_wanted;
 
-	if (!interrupts) {
+	if (!has_interrupts()) {
+		con.room_wanted = false;
 		ring_empty_out();
-	} else if (ring_empty() == con.tx_on) {
-		con.tx_on = !con.tx_on;
-		con.driver->tx_interrupt(con.dev, con.tx_on);
+	} else if (wanted != con.tx_on) {
+		con.tx_on = wanted;
+		con.driver->tx_interrupt(con.dev, wanted);
 	}
 }
 
@@ -182,14 +191,9 @@ static void emit_data(const char *buf, size_t n)
 	emit(buf, n);
 }
 
-void console_write(unsigned channel, const char *buf, size_t n)
+/* Lock held. */
+static void write_locked(unsigned channel, const char *buf, size_t n)
 {
-	irqflags_t flags;
-
-	if (n == 0 || channel > CONSOLE_MAX || !con_lock(&flags))
-		return;
-	if (!ring_empty())
-		ring_drain();
 	if (con.framed) {
 		emit_switch(channel);
 		emit_data(buf, n);
@@ -198,6 +202,62 @@ void console_write(unsigned channel, const char *buf, size_t n)
 	}
 	if (!ring_empty() || con.tx_on)
 		ring_settle();
+}
+
+void console_write(unsigned channel, const char *buf, size_t n)
+{
+	irqflags_t flags;
+
+	if (n == 0 || channel > CONSOLE_MAX || !con_lock(&flags))
+		return;
+	if (!ring_empty())
+		ring_drain();
+	write_locked(channel, buf, n);
+	con_unlock(flags);
+}
+
+/* How many bytes the ring surely has room for, if each is a DLE and the channel is switched. Lock held. */
+static size_t room_for_patient(void)
+{
+	uint32_t used = con.head - con.tail;
+
+	return used + 2 >= PATIENT_SHARE ? 0 : (PATIENT_SHARE - used - 2) / 2;
+}
+
+size_t console_try_write(unsigned channel, const char *buf, size_t n)
+{
+	size_t taken = n;
+	irqflags_t flags;
+
+	/* While another hart panics nobody is to wait. */
+	if (n == 0 || channel > CONSOLE_MAX || !con_lock(&flags))
+		return n;
+	if (!ring_empty())
+		ring_drain();
+	if (has_interrupts())
+		taken = MIN(n, room_for_patient());
+	con.room_wanted |= taken < n;
+	if (taken)
+		write_locked(channel, buf, taken);
+	else
+		ring_settle();
+	con_unlock(flags);
+	return taken;
+}
+
+void console_set_room(void (*room)(void))
+{
+	__atomic_store_n(&con.room, room, __ATOMIC_RELEASE);
+}
+
+void console_want_room(void)
+{
+	irqflags_t flags;
+
+	if (!con_lock(&flags))
+		return;
+	con.room_wanted = true;
+	ring_settle();
 	con_unlock(flags);
 }
 
@@ -217,13 +277,20 @@ void console_mark(unsigned channel)
 
 void console_tx_ready(void)
 {
+	void (*room)(void) = NULL;
 	irqflags_t flags;
 
 	if (!con_lock(&flags))
 		return;
 	ring_drain();
+	if (con.room_wanted && con.head - con.tail <= PATIENT_SHARE / 2) {
+		con.room_wanted = false;
+		room = __atomic_load_n(&con.room, __ATOMIC_ACQUIRE);
+	}
 	ring_settle();
 	con_unlock(flags);
+	if (room)
+		room();
 }
 
 void console_flush(void)

@@ -45,6 +45,7 @@ enum fault_result {
  */
 struct device_ops {
 	const char *name;
+	/* @return 0; -EAGAIN (write only): the access is to be done once more; else it faults */
 	int (*read)(void *dev, uint64_t off, unsigned size, uint64_t *value);
 	int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
 };

@@ -16,14 +16,18 @@
  *
  * A driver registers a struct console_driver; before that, output goes through
  * the firmware's debug console. Output is buffered (ring) and drained by the
- * driver's transmit interrupt when the line is slow; it is never lost.
+ * driver's transmit interrupt when the line is slow; it is never lost. A writer
+ * that may wait (a guest) uses console_try_write, which leaves room for others.
  */
 #pragma once
 
 #include <caisson/types.h>
 
-/** Channel numbers. A VM's console is CONSOLE_VM + its index in the VM list. */
-enum { CONSOLE_LOG = 0, CONSOLE_MONITOR = 1, CONSOLE_ERROR = 2, CONSOLE_END = 3, CONSOLE_VM = 8, CONSOLE_MAX = 63 };
+/** Channel numbers. A VM's console is CONSOLE_VM + the number of its description; what it writes while nobody looks
+ *  goes to CONSOLE_HIDDEN + that number, if at all. */
+enum { CONSOLE_LOG = 0, CONSOLE_MONITOR = 1, CONSOLE_ERROR = 2, CONSOLE_END = 3, CONSOLE_VM = 8, CONSOLE_HIDDEN = 72,
+       CONSOLE_MAX = 127 };
+#define CONSOLE_VMS (CONSOLE_HIDDEN - CONSOLE_VM)
 
 /** What a serial driver offers. All called with interrupts off and the console lock held. */
 struct console_driver {
@@ -49,6 +53,17 @@ bool console_framed(void);
 /** Write bytes to a channel (above CONSOLE_MAX: to none). Any context. Never sleeps; spins only when the
  *  ring is full. */
 void console_write(unsigned channel, const char *buf, size_t n);
+
+/**
+ * Write as many of the bytes as there is room for without waiting; a quarter of the ring stays free for what
+ * console_write brings. Any context. Nothing is refused on a line that is polled.
+ * @return how many were taken; if fewer than n, the function of console_set_room is called later
+ */
+size_t console_try_write(unsigned channel, const char *buf, size_t n);
+/** What to call, in interrupt context and with no lock held, when refused bytes may be tried again. */
+void console_set_room(void (*room)(void));
+/** Have it called soon, as if something had been refused. Any context. */
+void console_want_room(void);
 
 /** On a framed line, send a frame without data: the other side learns that this channel is in use. Any context. */
 void console_mark(unsigned channel);

@@ -147,7 +147,7 @@ static void a_channel_switch_is_one_frame(void **state)
 	put(CONSOLE_LOG, "l");
 	put(CONSOLE_VM + 1, "d");
 	put(CONSOLE_MAX, "z");
-	ASSERT_OUT("\x10Iabc\x10@l\x10Id\x10\x7fz");
+	ASSERT_OUT("\x10Iabc\x10@l\x10Id\x10\xbfz");
 }
 
 static void nothing_written_is_nothing_sent(void **state)
@@ -234,6 +234,95 @@ static void a_full_ring_loses_nothing(void **state)
 	assert_out(text, sizeof(text));
 }
 
+static unsigned rooms;
+
+static void on_room(void)
+{
+	assert_false(line.n == 0);
+	rooms++;
+}
+
+/* A patient writer leaves the ring's last quarter to the others, and hears when it may go on. */
+static void patient_writers_are_refused_and_told(void **state)
+{
+	static char text[2 * RING];
+	size_t taken;
+
+	(void)state;
+	memset(text, 'v', sizeof(text));
+	rooms = 0;
+	console_set_room(on_room);
+	console_set_framed(true);
+	assert_int_equal(console_try_write(CONSOLE_VM, text, 100), 100);
+	line.room = 0;
+	taken = console_try_write(CONSOLE_VM, text, sizeof(text));
+	while (console_try_write(CONSOLE_VM, text, 100) == 100)
+		taken += 100;
+	assert_true(taken > RING / 4 && taken < RING);
+	while (console_try_write(CONSOLE_VM, text, 1) == 1)
+		;
+	assert_int_equal(console_try_write(CONSOLE_VM + 1, text, 1), 0);
+	console_write(CONSOLE_LOG, text, RING / 4 - 100); /* without a wait: nothing would end it */
+	line.room = 100;
+	console_tx_ready();
+	assert_int_equal(rooms, 0);
+	line.room = RING;
+	console_tx_ready();
+	assert_int_equal(rooms, 1);
+	line.room = SIZE_MAX;
+	console_tx_ready();
+	assert_int_equal(rooms, 1);
+	assert_false(line.tx_on);
+	console_set_room(NULL);
+}
+
+/* The worst text, and a line that takes nothing: what was taken fits without a wait. */
+static void patient_bytes_always_fit(void **state)
+{
+	static char text[RING];
+	size_t taken;
+
+	(void)state;
+	memset(text, 0x10, sizeof(text));
+	console_set_framed(true);
+	line.room = 0;
+	do
+		taken = console_try_write(CONSOLE_VM, text, 255) + console_try_write(CONSOLE_VM + 1, text, 1);
+	while (taken);
+	assert_true(line.writes < 4096);
+	line.room = SIZE_MAX;
+	console_tx_ready();
+	assert_true(line.n > RING / 2 && line.n <= RING / 4 * 3);
+}
+
+static void room_can_be_asked_for(void **state)
+{
+	(void)state;
+	rooms = 0;
+	console_set_room(on_room);
+	put(CONSOLE_LOG, "x");
+	console_want_room();
+	assert_true(line.tx_on);
+	console_tx_ready();
+	assert_int_equal(rooms, 1);
+	assert_false(line.tx_on);
+	console_set_room(NULL);
+}
+
+static void a_polled_line_refuses_nobody(void **state)
+{
+	static char text[2 * RING];
+
+	(void)state;
+	console_register(&polled, &line);
+	line.room = 0;
+	line.step = 100;
+	line.patience = 2;
+	assert_int_equal(console_try_write(CONSOLE_VM, text, sizeof(text)), sizeof(text));
+	assert_int_equal(line.n, sizeof(text));
+	console_want_room();
+}
+
 static void flush_waits_for_the_last_byte(void **state)
 {
 	(void)state;
@@ -274,7 +363,7 @@ static void decode(struct decoder *d, const char *s, size_t n)
 		if (s[i] == 0x10) {
 			assert_true(++i < n);
 			if (s[i] != 0x10) {
-				channel = (unsigned)s[i] - 0x40;
+				channel = (unsigned char)s[i] - 0x40u;
 				assert_true(channel <= CONSOLE_MAX);
 				continue;
 			}
@@ -427,6 +516,10 @@ int main(void)
 		CASE(what_the_line_refuses_leaves_by_interrupt),
 		CASE(a_write_drains_the_ring_first),
 		CASE(a_full_ring_loses_nothing),
+		CASE(patient_writers_are_refused_and_told),
+		CASE(patient_bytes_always_fit),
+		CASE(room_can_be_asked_for),
+		CASE(a_polled_line_refuses_nobody),
 		CASE(flush_waits_for_the_last_byte),
 		CASE(a_line_without_interrupt_is_polled),
 		CASE(any_mixture_is_undone_by_the_decoder),

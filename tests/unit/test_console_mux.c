@@ -1,11 +1,12 @@
 /* The console multiplexer: who is shown, what is kept, where input goes. With real virtual UARTs. */
-// sources: vmm/vm/console_mux.c vmm/device/vuart.c vmm/device/vuart_state.c vmm/device/common.c vmm/image/dt_writer.c
+// sources: vmm/vm/console_mux.c vmm/vm/console_input.c vmm/vm/console_ring.c vmm/device/vuart.c vmm/device/vuart_state.c vmm/device/common.c vmm/image/dt_writer.c
 #include <errno.h>
 #include <test.h>
 #include <arch/cpu.h>
 #include <caisson/console.h>
 #include <caisson/mm.h>
 #include <caisson/task.h>
+#include <caisson/time.h>
 #include <mem.h>
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
@@ -17,22 +18,89 @@
 
 static struct {
 	struct vm vm[VMS];
+	struct vm_config config[VMS];
 	struct vdev uart[VMS];
 	struct vdev_host host[VMS];
-	char out[VMS][2 * RING_ROOM];
-	size_t out_n[VMS];
+	char out[2 * VMS + 1][4 * RING_ROOM]; /* of the VMs; hidden; the monitor's */
+	size_t out_n[2 * VMS + 1];
+	size_t largest;      /* write that had to be done with interrupts off */
+	size_t line_room;    /* bytes that the line takes, SIZE_MAX: all */
+	bool room_wanted;
+	unsigned sleeps;
 	size_t (*input)(const char *buf, size_t n);
+	void (*room)(void);
 	unsigned resumes, wakes, marks;
 } m;
 
+#define HIDDEN VMS
+#define MONITOR (2 * VMS)
+
+static unsigned stream(unsigned channel)
+{
+	if (channel == CONSOLE_MONITOR)
+		return MONITOR;
+	if (channel >= CONSOLE_HIDDEN)
+		return HIDDEN + channel - CONSOLE_HIDDEN;
+	return channel - CONSOLE_VM;
+}
+
 void console_write(unsigned channel, const char *buf, size_t n)
 {
-	unsigned i = channel - CONSOLE_VM;
+	unsigned i = stream(channel);
 
-	assert_true(channel >= CONSOLE_VM && i < VMS);
+	assert_true(i < ARRAY_SIZE(m.out));
 	assert_true(m.out_n[i] + n <= sizeof(m.out[i]));
 	memcpy(m.out[i] + m.out_n[i], buf, n);
 	m.out_n[i] += n;
+}
+
+size_t console_try_write(unsigned channel, const char *buf, size_t n)
+{
+	size_t taken = MIN(n, m.line_room);
+
+	m.largest = MAX(m.largest, n);
+	m.room_wanted |= taken < n;
+	console_write(channel, buf, taken);
+	if (m.line_room != SIZE_MAX)
+		m.line_room -= taken;
+	return taken;
+}
+
+void console_set_room(void (*room)(void))
+{
+	m.room = room;
+}
+
+void console_want_room(void)
+{
+	m.room_wanted = true;
+}
+
+/* The line takes so many bytes more, and says so if that is wanted. */
+static void line_takes(size_t n)
+{
+	m.line_room = n;
+	while (m.room_wanted && m.line_room) {
+		m.room_wanted = false;
+		m.room();
+	}
+}
+
+uint64_t time_from_us(uint64_t us)
+{
+	return us;
+}
+
+uint64_t time_now(void)
+{
+	return 0;
+}
+
+void task_sleep_until(uint64_t deadline)
+{
+	(void)deadline;
+	m.sleeps++;
+	line_takes(100);
 }
 
 void console_mark(unsigned channel)
@@ -78,12 +146,24 @@ static void ready(void *vm)
 	console_mux_ready(vm);
 }
 
+static enum vdev_output put(void *vm, char byte)
+{
+	return console_mux_put(vm, byte);
+}
+
+static bool slow(void *vm)
+{
+	return console_mux_slow(vm);
+}
+
 static void add_vm(unsigned i)
 {
-	m.host[i] = (struct vdev_host){ .irq_level = irq_level, .console_ready = ready, .n_vcpus = 1, .vm = &m.vm[i] };
+	m.host[i] = (struct vdev_host){ .irq_level = irq_level, .console_ready = ready, .console_write = put,
+				      .console_slow = slow, .n_vcpus = 1, .vm = &m.vm[i] };
 	m.uart[i] = (struct vdev){ .type = &vuart_type, .host = &m.host[i] };
 	assert_int_equal(vuart_type.create(&m.uart[i]), 0);
-	m.vm[i] = (struct vm){ .id = i, .uart = &m.uart[i] };
+	m.config[i] = (struct vm_config){ .number = i };
+	m.vm[i] = (struct vm){ .id = VMS - i, .uart = &m.uart[i], .config = &m.config[i] };
 	assert_int_equal(console_mux_add(&m.vm[i]), 0);
 }
 
@@ -91,6 +171,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&m, 0, sizeof(m));
+	m.line_room = SIZE_MAX;
 	console_mux_init(false);
 	for (unsigned i = 0; i < VMS; i++)
 		add_vm(i);
@@ -106,6 +187,7 @@ static int teardown(void **state)
 		vuart_type.destroy(&m.uart[i]);
 	}
 	assert_int_equal(heap_in_use(), 0);
+	assert_true(m.largest <= 256); /* bounded, however much waited */
 	assert_true(mock_irq_on);
 	return 0;
 }
@@ -132,7 +214,40 @@ static void vm_gets(unsigned i, const char *s)
 
 static void vm_prints(unsigned i, const char *s)
 {
-	console_mux_output(&m.vm[i], s, strlen(s));
+	for (size_t n = strlen(s), done = 0; done < n;) {
+		size_t taken = console_mux_write(&m.vm[i], s + done, n - done);
+
+		assert_true(taken > 0);
+		done += taken;
+	}
+}
+
+/* As a guest's driver that polls: while the transmitter is empty. @return how many went. */
+static size_t vm_polls_out(unsigned i, const char *s, size_t n)
+{
+	const struct device_ops *ops = &vuart_type.ops;
+	size_t done;
+
+	for (done = 0; done < n; done++) {
+		irqflags_t flags = irq_save();
+		uint64_t lsr = 0;
+
+		assert_int_equal(ops->read(m.uart[i].state, 5, 1, &lsr), 0);
+		if (lsr & 0x20)
+			assert_int_equal(ops->write(m.uart[i].state, 0, 1, (unsigned char)s[done]), 0);
+		irq_restore(flags);
+		if (!(lsr & 0x20))
+			break;
+	}
+	return done;
+}
+
+static struct console_stats stats(unsigned i)
+{
+	struct console_stats st;
+
+	console_mux_stats(&m.vm[i], &st);
+	return st;
 }
 
 static void shown(unsigned i, const char *s)
@@ -148,60 +263,301 @@ static void output_of_the_attached_vm_only(void **state)
 {
 	(void)state;
 	assert_null(console_mux_attached());
-	vm_prints(0, "early ");
+	vm_prints(0, "early\n");
 	shown(0, "");
 	console_mux_attach(&m.vm[0]);
 	assert_ptr_equal(console_mux_attached(), &m.vm[0]);
-	shown(0, "early ");
-	vm_prints(0, "now");
-	vm_prints(1, "hidden");
-	shown(0, "now");
-	shown(1, "");
+	shown(MONITOR, "early\n");
+	vm_prints(0, "now\n");
+	vm_prints(1, "hidden\n");
+	shown(0, "now\n");
 	console_mux_attach(&m.vm[1]);
-	shown(1, "hidden");
-	vm_prints(0, "later");
+	shown(MONITOR, "hidden\n");
+	vm_prints(0, "later\n");
 	console_mux_attach(NULL);
-	vm_prints(1, "last");
+	vm_prints(1, "last\n");
 	shown(0, "");
 	shown(1, "");
+	shown(HIDDEN, "");
+	shown(MONITOR, "");
+}
+
+/* What nobody saw, and enough lines before it to know where one is; none of it twice in a row. */
+static void attach_shows_the_last_lines(void **state)
+{
+	(void)state;
 	console_mux_attach(&m.vm[0]);
-	shown(0, "later"); /* and nothing twice */
+	for (char c = 'a'; c <= 'z'; c++) {
+		vm_prints(0, &(char[]){ c, '\n', '\0' }[0]);
+	}
+	vm_prints(0, "~ # ");
+	m.out_n[0] = 0;
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "");
+	console_mux_attach(NULL);
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "t\nu\nv\nw\nx\ny\nz\n~ # ");
+	console_mux_attach(NULL);
+	vm_prints(0, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "~ # 1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+	console_mux_attach(NULL);
+	vm_prints(0, "11\n12\n13\n14\n15\n16\n17\n18\n19\n");
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "11\n12\n13\n14\n15\n16\n17\n18\n19\n");
+	shown(0, "");
 }
 
 static void oldest_output_is_overwritten_and_counted(void **state)
 {
+	static const char said[] = "[10 bytes lost]\r\n";
 	char byte;
 
 	(void)state;
 	for (unsigned i = 0; i < RING_ROOM; i++) {
 		byte = (char)(i * 7);
-		console_mux_output(&m.vm[0], &byte, 1);
+		assert_int_equal(console_mux_put(&m.vm[0], byte), VDEV_TAKEN);
 	}
-	assert_int_equal(console_mux_lost(&m.vm[0]), 0);
+	assert_int_equal(stats(0).lost, 0);
+	assert_int_equal(stats(0).unseen, RING_ROOM);
 	vm_prints(0, "0123");
 	vm_prints(0, "456789");
-	assert_int_equal(console_mux_lost(&m.vm[0]), 10);
+	assert_int_equal(stats(0).lost, 10);
+	assert_int_equal(stats(0).unseen, RING_ROOM);
 	console_mux_attach(&m.vm[0]);
-	assert_int_equal(m.out_n[0], RING_ROOM);
+	assert_int_equal(m.out_n[MONITOR], sizeof(said) - 1 + RING_ROOM);
+	assert_memory_equal(m.out[MONITOR], said, sizeof(said) - 1);
 	for (unsigned i = 0; i < RING_ROOM - 10; i++)
-		assert_int_equal(m.out[0][i], (char)((i + 10) * 7));
-	assert_memory_equal(m.out[0] + RING_ROOM - 10, "0123456789", 10);
-	assert_int_equal(console_mux_lost(&m.vm[0]), 10);
-	assert_int_equal(console_mux_lost(&m.vm[1]), 0);
+		assert_int_equal(m.out[MONITOR][sizeof(said) - 1 + i], (char)((i + 10) * 7));
+	assert_memory_equal(m.out[MONITOR] + m.out_n[MONITOR] - 10, "0123456789", 10);
+	assert_int_equal(stats(0).lost, 10);
+	assert_int_equal(stats(0).unseen, 0);
+	assert_int_equal(stats(1).lost, 0);
+	/* Said once; and what was seen before it was overwritten is not lost. */
+	m.out_n[MONITOR] = 0;
+	vm_prints(0, "\nx");
+	console_mux_attach(NULL);
+	for (unsigned i = 0; i < RING_ROOM; i++)
+		(void)console_mux_put(&m.vm[0], 'y');
+	assert_int_equal(stats(0).lost, 10);
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(m.out[MONITOR][0], 'y');
 }
 
-static void one_write_may_be_larger_than_the_ring(void **state)
+static void ring_of_the_size_that_is_asked_for(void **state)
 {
-	static char big[RING_ROOM + 5];
+	static char big[8192 + 5];
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(big); i++)
-		big[i] = (char)(i * 11);
-	console_mux_output(&m.vm[0], big, sizeof(big));
-	assert_int_equal(console_mux_lost(&m.vm[0]), 5);
+	console_mux_remove(&m.vm[0]);
+	m.config[0].scrollback = 8192;
+	assert_int_equal(console_mux_add(&m.vm[0]), 0);
+	assert_int_equal(stats(0).size, 8192);
+	memset(big, 'k', sizeof(big));
+	assert_int_equal(console_mux_write(&m.vm[0], big, sizeof(big)), sizeof(big));
+	assert_int_equal(stats(0).lost, 5);
+	assert_int_equal(stats(0).unseen, 8192);
+}
+
+/* --- a line that cannot keep up --- */
+
+/* The guest is told to wait, waits for the line, and goes on: nothing is lost, nothing out of order. */
+static void a_slow_line_slows_the_guest(void **state)
+{
+	static char text[3000];
+	size_t done = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i * 13 + i / 256);
 	console_mux_attach(&m.vm[0]);
+	m.line_room = 100;
+	done = vm_polls_out(0, text, sizeof(text));
+	assert_in_range(done, 100, 101);
+	assert_true(console_mux_slow(&m.vm[0]));
+	assert_false(console_mux_slow(&m.vm[1]));
+	assert_int_equal(vm_polls_out(0, text + done, 1), 0);
+	assert_int_equal(console_mux_write(&m.vm[0], text, 5), 0);
+	assert_int_equal(vm_polls_out(1, text, 500), 500); /* one that nobody looks at has nothing to wait for */
+	while (done < sizeof(text)) {
+		line_takes(77);
+		done += vm_polls_out(0, text + done, sizeof(text) - done);
+	}
+	line_takes(SIZE_MAX);
+	assert_false(console_mux_slow(&m.vm[0]));
+	assert_int_equal(m.out_n[0], sizeof(text));
+	assert_memory_equal(m.out[0], text, sizeof(text));
+}
+
+/* One that never asks fills its ring and then its access is to be done again. */
+static void a_guest_that_does_not_ask_loses_nothing(void **state)
+{
+	static char text[RING_ROOM + 1000];
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i * 5 + i / 256);
+	console_mux_attach(&m.vm[0]);
+	m.line_room = 0;
+	while (console_mux_put(&m.vm[0], text[n]) == VDEV_SLOW)
+		n++;
+	assert_int_equal(n, RING_ROOM);
+	assert_int_equal(console_mux_put(&m.vm[0], text[n]), VDEV_FULL);
+	while (n < sizeof(text)) {
+		line_takes(10);
+		n += console_mux_put(&m.vm[0], text[n]) != VDEV_FULL;
+	}
+	console_mux_settle(&m.vm[0]);
+	assert_true(m.sleeps > 0);
+	assert_int_equal(m.out_n[0], sizeof(text));
+	assert_memory_equal(m.out[0], text, sizeof(text));
+	assert_int_equal(stats(0).lost, 0);
+}
+
+/* Each that waits gets its turn. */
+static void slow_vms_take_turns(void **state)
+{
+	(void)state;
+	console_mux_init(true);
+	m.line_room = 0;
+	for (unsigned i = 0; i < VMS; i++)
+		for (unsigned n = 0; n < 5000; n++)
+			assert_int_equal(console_mux_put(&m.vm[i], 'x'), VDEV_SLOW);
+	line_takes(3 * 2048);
+	for (unsigned i = 0; i < VMS; i++)
+		assert_in_range(m.out_n[i], 2048 - 256, 2048 + 256);
+	for (unsigned i = 0; i < VMS; i++)
+		console_mux_settle(&m.vm[i]);
+	for (unsigned i = 0; i < VMS; i++)
+		assert_int_equal(m.out_n[i], 5000);
+}
+
+/* Who goes away from a VM that waits frees it; what did not get out is shown when one comes back. */
+static void leaving_a_slow_vm_frees_it(void **state)
+{
+	(void)state;
+	console_mux_attach(&m.vm[0]);
+	m.line_room = 3;
+	assert_int_equal(vm_polls_out(0, "abc\nd", 6), 4);
+	console_mux_attach(NULL);
+	assert_false(console_mux_slow(&m.vm[0]));
+	assert_int_equal(vm_polls_out(0, "ef", 2), 2);
+	line_takes(SIZE_MAX);
+	shown(0, "abc");
+	assert_int_equal(stats(0).unseen, 3);
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "abc\nef");
+}
+
+/* While what was kept is shown the guest waits: it cannot overwrite it. */
+static void showing_what_was_kept_takes_its_time(void **state)
+{
+	static char text[RING_ROOM];
+
+	(void)state;
+	memset(text, 'k', sizeof(text));
+	assert_int_equal(console_mux_write(&m.vm[0], text, sizeof(text)), sizeof(text));
+	m.line_room = 1000;
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(m.out_n[MONITOR], 1000);
+	for (unsigned i = 0; i < 1000; i++) /* into the place of what was shown, no further */
+		assert_int_equal(console_mux_put(&m.vm[0], 'X'), VDEV_SLOW);
+	assert_int_equal(console_mux_put(&m.vm[0], 'X'), VDEV_FULL);
+	line_takes(SIZE_MAX);
+	assert_int_equal(m.out_n[MONITOR], sizeof(text));
+	assert_int_equal(m.out_n[0], 1000);
+	assert_int_equal(stats(0).lost, 0);
+}
+
+/* --- what the host wants for a file --- */
+
+/* Each byte once and in order on the VM's two channels, whether somebody looks or not. */
+static void a_logged_vm_is_sent_whole(void **state)
+{
+	(void)state;
+	m.config[0].console_log = true;
+	vm_prints(0, "one\n");
+	shown(HIDDEN, "one\n");
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "one\n");
+	vm_prints(0, "two\n");
+	shown(0, "two\n");
+	m.line_room = 2;
+	assert_int_equal(vm_polls_out(0, "three", 5), 3);
+	console_mux_attach(NULL);
+	assert_true(console_mux_slow(&m.vm[0]));
+	line_takes(SIZE_MAX);
+	assert_false(console_mux_slow(&m.vm[0]));
+	shown(0, "th");
+	shown(HIDDEN, "r");
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "one\ntwo\nthr");
+	shown(0, "");
+}
+
+static void a_logged_vm_waits_for_the_line(void **state)
+{
+	static char text[RING_ROOM + 10];
+	size_t n = 0;
+
+	(void)state;
+	memset(text, 'l', sizeof(text));
+	m.config[0].console_log = true;
+	m.line_room = 0;
+	while (console_mux_put(&m.vm[0], 'l') == VDEV_SLOW)
+		n++;
+	assert_int_equal(n, RING_ROOM);
+	console_mux_attach(&m.vm[0]); /* the rest is shown now, and goes to the file with it */
+	line_takes(SIZE_MAX);
 	assert_int_equal(m.out_n[0], RING_ROOM);
-	assert_memory_equal(m.out[0], big + 5, RING_ROOM);
+	assert_int_equal(m.out_n[HIDDEN] + m.out_n[MONITOR], 0);
+}
+
+/* --- scrollback --- */
+
+static void kept(unsigned i, unsigned lines, const char *s)
+{
+	uint64_t at = console_mux_tail(&m.vm[i], lines);
+	char buf[64];
+	size_t n, total = 0;
+
+	while ((n = console_mux_copy(&m.vm[i], &at, buf + total, 3)) != 0)
+		total += n;
+	assert_int_equal(total, strlen(s));
+	assert_memory_equal(buf, s, total);
+}
+
+static void last_lines_can_be_read_again(void **state)
+{
+	(void)state;
+	kept(0, 5, "");
+	vm_prints(0, "one\n\ntwo\nthree");
+	kept(0, 0, "");
+	kept(0, 1, "three");
+	kept(0, 2, "two\nthree");
+	kept(0, 3, "\ntwo\nthree");
+	kept(0, 99, "one\n\ntwo\nthree");
+	vm_prints(0, "\n");
+	kept(0, 1, "three\n");
+	for (unsigned n = 0; n < RING_ROOM; n++)
+		(void)console_mux_put(&m.vm[0], n % 10 ? 'x' : '\n');
+	kept(0, 2, "xxxxxxxxx\nxxx");
+	assert_true(console_mux_tail(&m.vm[0], 10000000) <= 16);
+}
+
+static void an_unfinished_line_can_be_shown_again(void **state)
+{
+	(void)state;
+	console_mux_redraw();
+	console_mux_attach(&m.vm[0]);
+	console_mux_redraw();
+	vm_prints(0, "line\n~ # ");
+	console_mux_redraw();
+	shown(MONITOR, "~ # ");
+	vm_prints(0, "\n");
+	console_mux_redraw();
+	shown(MONITOR, "");
 }
 
 static void batch_passes_all_output(void **state)
@@ -306,6 +662,8 @@ static void deaf_guest_does_not_keep_the_escape_key(void **state)
 	console_mux_attach(&m.vm[0]);
 	assert_int_equal(m.input(keys, sizeof(keys)), sizeof(keys));
 	monitor_gets("\x1d");
+	assert_int_equal(stats(0).dropped, sizeof(keys) - 1 - UART_ROOM);
+	assert_int_equal(m.out[MONITOR][0], '\a');
 }
 
 static void batch_input_is_never_dropped(void **state)
@@ -352,8 +710,15 @@ static void a_vm_that_goes_is_no_longer_attached(void **state)
 {
 	(void)state;
 	console_mux_attach(&m.vm[0]);
+	m.line_room = 0;
+	vm_prints(0, "x");
 	console_mux_remove(&m.vm[0]);
+	console_mux_remove(&m.vm[0]);
+	line_takes(SIZE_MAX);
 	assert_null(console_mux_attached());
+	assert_false(console_mux_slow(&m.vm[0]));
+	assert_int_equal(console_mux_put(&m.vm[0], 'y'), VDEV_TAKEN); /* dropped */
+	assert_int_equal(stats(0).size, 0);
 	assert_int_equal(type("x"), 1);
 	monitor_gets("x");
 	assert_int_equal(console_mux_add(&m.vm[0]), 0);
@@ -363,18 +728,23 @@ static void a_vm_that_goes_is_no_longer_attached(void **state)
 
 static void no_memory_or_no_channel(void **state)
 {
-	struct vm vm = { .id = CONSOLE_MAX + 1 - CONSOLE_VM };
+	struct vm_config config = { .number = CONSOLE_VMS };
+	struct vm vm = { .config = &config };
 
 	(void)state;
 	assert_int_equal(console_mux_add(&vm), -ENOSPC);
 	console_mux_remove(&vm);
-	vm.id--;
+	config.number--;
 	mock_alloc_fail_at = 1;
 	assert_int_equal(console_mux_add(&vm), -ENOMEM);
 	mock_alloc_fail_at = 0;
 	console_mux_remove(&vm);
 	assert_int_equal(console_mux_add(&vm), 0);
 	console_mux_remove(&vm);
+	/* One that never came takes nothing from one that is there. */
+	config.number = 0;
+	console_mux_remove(&vm);
+	assert_int_equal(stats(0).size, RING_ROOM);
 }
 
 int main(void)
@@ -383,7 +753,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(output_of_the_attached_vm_only),
 		T(oldest_output_is_overwritten_and_counted),
-		T(one_write_may_be_larger_than_the_ring),
+		T(attach_shows_the_last_lines),
+		T(ring_of_the_size_that_is_asked_for),
+		T(a_slow_line_slows_the_guest),
+		T(a_guest_that_does_not_ask_loses_nothing),
+		T(slow_vms_take_turns),
+		T(leaving_a_slow_vm_frees_it),
+		T(showing_what_was_kept_takes_its_time),
+		T(a_logged_vm_is_sent_whole),
+		T(a_logged_vm_waits_for_the_line),
+		T(last_lines_can_be_read_again),
+		T(an_unfinished_line_can_be_shown_again),
 		T(batch_passes_all_output),
 		T(input_goes_to_the_attached_vm),
 		T(without_a_vm_input_is_the_monitors),

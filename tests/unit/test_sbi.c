@@ -382,6 +382,26 @@ static void H10_console_write(void **state)
 	assert_int_equal(m.out[m.out_n - 1], 'A');
 }
 
+/* What the console does not take is not lost: the guest is told, or the call is made once more. */
+static void H10_console_that_is_slow(void **state)
+{
+	(void)state;
+	m.out_limit = 4;
+	memcpy(m.ram, "across", 6);
+	assert_int_equal(call(SBI_EXT_DBCN, 0, ARGS(6, RAM)), VCPU_LEAVE);
+	assert_int_equal(m.self->leave, LEAVE_YIELD);
+	assert_int_equal(error(), SBI_SUCCESS);
+	assert_int_equal(value(), 4);
+	for (unsigned i = 0; i < 2; i++) {
+		mock_live.pc = 0x1004;
+		assert_int_equal(call(i ? 1 : SBI_EXT_DBCN, i ? 0 : 2, ARGS('x')), VCPU_LEAVE);
+		assert_int_equal(m.self->leave, LEAVE_YIELD);
+		assert_int_equal(mock_live.pc, 0x1000);
+		assert_int_equal(error(), 'x'); /* its arguments stay */
+	}
+	assert_int_equal(m.out_n, 4);
+}
+
 static void H10_console_read(void **state)
 {
 	(void)state;
@@ -476,6 +496,7 @@ int main(void)
 		T(H10_system_reset),
 		T(H10_console_buffers_are_checked),
 		T(H10_console_write),
+		T(H10_console_that_is_slow),
 		T(H10_console_read),
 		T(H10_console_without_memory_fails),
 		T(H10_legacy_calls_keep_a1),

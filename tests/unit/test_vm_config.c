@@ -119,6 +119,8 @@ static void H8_least_description_has_the_defaults(void **state)
 	assert_false(cfg.eager);
 	assert_false(cfg.no_autostart);
 	assert_false(cfg.exclusive);
+	assert_int_equal(cfg.scrollback, 0);
+	assert_false(cfg.console_log);
 	assert_int_equal(cfg.isa_hide | cfg.isa_require, 0);
 	assert_null(cfg.format);
 	assert_int_equal(cfg.hart_mask, 0);
@@ -136,6 +138,8 @@ static void set_everything(void)
 	set("dtb-load", DOUBLE("\x82\0\0\0"), 8);
 	set("eager", "", 0);
 	set("no-autostart", "", 0);
+	set("scrollback", "\0\1\0\0", 4);
+	set("console-log", "", 0);
 	set("isa-hide", "sstc\0v", 7);
 	set("isa-require", "d", 2);
 	set_text("format", "sv48x4");
@@ -159,6 +163,8 @@ static void expect_everything(void)
 	assert_int_equal(cfg.dtb_load, 0x82000000);
 	assert_true(cfg.eager);
 	assert_true(cfg.no_autostart);
+	assert_int_equal(cfg.scrollback, 65536);
+	assert_true(cfg.console_log);
 	assert_int_equal(cfg.isa_hide, BIT(ISA_SSTC) | BIT(ISA_V));
 	assert_int_equal(cfg.isa_require, BIT(ISA_D));
 	assert_ptr_equal(cfg.format, &pt_sv48x4);
@@ -351,6 +357,12 @@ static void wrong_types_are_refused(void **state)
 	expect_refused("exclusive: has a value, though its presence says it all");
 	set("no-autostart", CELL("\0"), 4);
 	expect_refused("no-autostart: has a value, though its presence says it all");
+	set("scrollback", "\0\0\x0f\xff", 4);
+	expect_refused("scrollback: 4095 is not a power of two from 4096 to 1048576");
+	set("scrollback", "\0\0\x30\0", 4);
+	expect_refused("scrollback: 12288 is not a power of two from 4096 to 1048576");
+	set("scrollback", "\0\x20\0\0", 4);
+	expect_refused("scrollback: 2097152 is not a power of two from 4096 to 1048576");
 	set("name", "debian", 6);
 	expect_refused("name: is not one string");
 	set("bootargs", "", 0);

@@ -203,6 +203,75 @@ static void transmitter_empty_interrupt(void **state)
 	assert_string_equal(mv.out, "xyz");
 }
 
+static void console_slow(bool slow)
+{
+	mv.slow = slow;
+	mv.answer = slow ? VDEV_SLOW : VDEV_TAKEN;
+}
+
+/* While the line is slow the transmitter is full; that it is empty again is an event. */
+static void slow_console_is_a_full_transmitter(void **state)
+{
+	(void)state;
+	wr(IER, 2);
+	assert_int_equal(rd(IIR), 0x02);
+	console_slow(true);
+	wr(THR, 'a');
+	assert_int_equal(rd(LSR), 0);
+	assert_false(irq());
+	wr(THR, 'b');                           /* a guest that does not ask: taken all the same */
+	mv.answer = VDEV_FULL;
+	assert_int_equal(mv_try_write(THR, 1, 'c'), -EAGAIN);
+	wr(IER, 0);
+	wr(IER, 2);                             /* it is not empty: no event */
+	wr(FCR, 5);
+	assert_false(irq());
+	console_slow(false);
+	assert_int_equal(rd(LSR), 0);
+	vuart_output_ready(&mv.dev);
+	assert_int_equal(rd(LSR), 0x60);
+	assert_true(irq());
+	assert_int_equal(rd(IIR), 0xc2);
+	vuart_output_ready(&mv.dev);            /* it was empty: no event */
+	assert_false(irq());
+	wr(THR, 'd');
+	assert_int_equal(rd(IIR), 0xc2);
+	assert_string_equal(mv.out, "abd");
+}
+
+/* What the byte waited for came before the device was told to wait. */
+static void slow_console_that_has_caught_up(void **state)
+{
+	(void)state;
+	wr(IER, 2);
+	(void)rd(IIR);
+	mv.answer = VDEV_SLOW;
+	wr(THR, 'a');
+	assert_int_equal(rd(LSR), 0x60);
+	assert_int_equal(rd(IIR), 0x02);
+}
+
+static void slow_console_is_not_saved(void **state)
+{
+	static char buf[8192];
+	size_t n;
+
+	(void)state;
+	wr(IER, 2);
+	(void)rd(IIR);
+	console_slow(true);
+	wr(THR, 'a');
+	n = mv_save(buf, sizeof(buf));
+	assert_int_equal(rd(LSR), 0);
+	assert_int_equal(vuart_type.restore(&mv.dev, buf, n), 0);
+	assert_int_equal(rd(LSR), 0x60);
+	assert_int_equal(rd(IIR), 0x02);
+	wr(THR, 'a');
+	assert_int_equal(rd(LSR), 0);
+	vuart_type.reset(&mv.dev);
+	assert_int_equal(rd(LSR), 0x60);
+}
+
 static void more_urgent_interrupt_first(void **state)
 {
 	(void)state;
@@ -525,6 +594,9 @@ int main(void)
 		T(received_data_interrupt),
 		T(fifo_trigger_levels_and_timeout),
 		T(transmitter_empty_interrupt),
+		T(slow_console_is_a_full_transmitter),
+		T(slow_console_that_has_caught_up),
+		T(slow_console_is_not_saved),
 		T(more_urgent_interrupt_first),
 		T(fifo_control),
 		T(loopback_modem_lines),

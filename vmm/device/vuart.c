@@ -1,8 +1,9 @@
 /*
  * The virtual UART's registers: a 16550A.
  *
- * Output goes to the host at once, so the transmitter is always empty and its
- * interrupt is the event of having become so. Input waits in a ring behind the
+ * Output goes to the host at once. The transmitter is empty, and its interrupt is
+ * the event of having become so, unless the host's line cannot keep up: then it is
+ * full until vuart_output_ready. Input waits in a ring behind the
  * FIFO and is never lost. There is no character time: fewer bytes in the FIFO
  * than its trigger level count as timed out at once.
  */
@@ -55,6 +56,11 @@ static inline uint8_t interrupt(const struct vuart_regs *r)
 static void set_lsr(struct vuart_regs *r, uint8_t lsr)
 {
 	__atomic_store_n(&r->lsr, lsr, __ATOMIC_RELAXED);
+}
+
+static bool transmitter_is_empty(const struct vuart_regs *r)
+{
+	return r->lsr & LSR_THRE;
 }
 
 /* The line status says whether the next byte is a BREAK. */
@@ -316,28 +322,59 @@ static int write_data_locked(struct vuart *u, uint8_t value)
 	spin_lock(&u->lock);
 	if (u->r.mcr & MCR_LOOP)
 		loop_back(&u->r, value);
-	u->r.thr_pending = 1; /* full and, at once, empty again */
+	u->r.thr_pending = transmitter_is_empty(&u->r); /* full and, at once, empty again */
 	return drive_line_and_unlock(u);
+}
+
+/*
+ * The byte was taken, but waits. What it waits for may have come meanwhile, in which case vuart_output_ready was
+ * here before us: asked for under the lock, it cannot be missed.
+ */
+static int OUT_OF_LINE transmitter_waits(struct vuart *u)
+{
+	spin_lock(&u->lock);
+	if (u->host->console_slow(u->host->vm)) {
+		set_lsr(&u->r, u->r.lsr & ~(LSR_THRE | LSR_TEMT));
+		u->r.thr_pending = 0;
+	} else {
+		u->r.thr_pending = transmitter_is_empty(&u->r);
+	}
+	return drive_line_and_unlock(u);
+}
+
+void vuart_output_ready(struct vdev *uart)
+{
+	struct vuart *u = uart->state;
+	irqflags_t flags = spin_lock_irqsave(&u->lock);
+
+	if (!transmitter_is_empty(&u->r)) {
+		set_lsr(&u->r, u->r.lsr | LSR_THRE | LSR_TEMT);
+		u->r.thr_pending = 1;
+		if (line_is_stale(u))
+			change_line(u);
+	}
+	spin_unlock_irqrestore(&u->lock, flags);
 }
 
 /* A byte for the console leaves before the lock is taken, and none is without its interrupt. */
 static int OUT_OF_LINE write_data(struct vuart *u, uint8_t value)
 {
-	char byte = (char)value;
-
 	if (u->r.lcr & LCR_DLAB) {
 		u->r.dll = value;
 		return 0;
 	}
 	if (!(u->r.mcr & MCR_LOOP)) {
-		u->host->console_write(u->host->vm, &byte, 1);
+		enum vdev_output output = u->host->console_write(u->host->vm, (char)value);
+
+		if (unlikely(output != VDEV_TAKEN))
+			return output == VDEV_FULL ? -EAGAIN : transmitter_waits(u);
 		if (!(u->r.ier & IER_THRI))
 			return 0;
 	}
 	return write_data_locked(u, value);
 }
 
-/* Enabling the transmitter-empty interrupt raises it, acknowledged before or not: it is empty. */
+/* Enabling the transmitter-empty interrupt raises it, acknowledged before or not, if it is empty. */
 static int OUT_OF_LINE write_ier(struct vuart *u, uint8_t value)
 {
 	if (u->r.lcr & LCR_DLAB) {
@@ -346,7 +383,7 @@ static int OUT_OF_LINE write_ier(struct vuart *u, uint8_t value)
 	}
 	spin_lock(&u->lock);
 	if ((u->r.ier ^ value) & IER_THRI)
-		u->r.thr_pending = 1;
+		u->r.thr_pending = transmitter_is_empty(&u->r);
 	u->r.ier = value & IER_ALL;
 	return drive_line_and_unlock(u);
 }
@@ -361,7 +398,7 @@ static void write_fcr(struct vuart_regs *r, uint8_t value)
 		set_lsr(r, r->lsr & ~(LSR_DR | LSR_BI | LSR_FE));
 	}
 	if (value & FCR_CLEAR_TX)
-		r->thr_pending = 1;
+		r->thr_pending = transmitter_is_empty(r);
 	r->fcr = value & FCR_KEPT;
 }
 

@@ -89,6 +89,10 @@ static size_t vuart_save(struct vdev *dev, void *buf, size_t size)
 	s->version = SAVE_VERSION;
 	flags = spin_lock_irqsave(&u->lock);
 	s->r = u->r;
+	if (!(s->r.lsr & LSR_THRE)) { /* where it is restored, another console takes its output */
+		s->r.lsr |= LSR_THRE | LSR_TEMT;
+		s->r.thr_pending = 1;
+	}
 	save_ring(u, s);
 	spin_unlock_irqrestore(&u->lock, flags);
 	return sizeof(*s);

@@ -277,6 +277,20 @@ static int read_isa(struct reader *r, const struct value *v, void *member)
 	return 0;
 }
 
+static int read_scrollback(struct reader *r, const struct value *v, void *member)
+{
+	uint64_t n;
+	int err = as_number(r, v, 4, &n);
+
+	if (err)
+		return err;
+	if (n < SCROLLBACK_MIN || n > SCROLLBACK_MAX || (n & (n - 1)))
+		return refuse(r, v->name, "%" PRIu64 " is not a power of two from %d to %d", n, SCROLLBACK_MIN,
+			      SCROLLBACK_MAX);
+	*(uint32_t *)member = (uint32_t)n;
+	return 0;
+}
+
 static int read_harts(struct reader *r, const struct value *v, void *member)
 {
 	uint64_t mask;
@@ -344,6 +358,8 @@ static const struct property properties[] = {
 	{ "restart", read_restart, MEMBER(restart), false },
 	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
 	{ "isa-require", read_isa, MEMBER(isa_require), false },
+	{ "scrollback", read_scrollback, MEMBER(scrollback), false },
+	{ "console-log", read_flag, MEMBER(console_log), false },
 	{ "no-autostart", read_flag, MEMBER(no_autostart), false },
 };
 

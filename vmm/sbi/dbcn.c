@@ -18,13 +18,16 @@ static enum vcpu_next dbcn_write(struct vcpu *v)
 {
 	uint64_t n = MIN(sbi_arg(v, 0), CHUNK);
 	char buf[CHUNK];
+	size_t written;
 
 	if (!buffer_ok(v))
 		return sbi_return(v, SBI_ERR_INVALID_PARAM, 0);
 	if (guest_read(v->vm, GPA(sbi_arg(v, 1)), buf, n))
 		return sbi_return(v, SBI_ERR_FAILED, 0);
-	console_mux_output(v->vm, buf, n);
-	return sbi_return(v, SBI_SUCCESS, n);
+	written = console_mux_write(v->vm, buf, n);
+	sbi_return(v, SBI_SUCCESS, written);
+	/* It will call again, and again: meanwhile others may run. */
+	return unlikely(written < n) ? vcpu_leave(v, LEAVE_YIELD) : VCPU_RESUME;
 }
 
 static enum vcpu_next dbcn_read(struct vcpu *v)
@@ -40,18 +43,23 @@ static enum vcpu_next dbcn_read(struct vcpu *v)
 	return sbi_return(v, SBI_SUCCESS, n);
 }
 
+/* This one call waits. */
+static enum vcpu_next dbcn_write_byte(struct vcpu *v)
+{
+	if (console_mux_put(v->vm, (char)sbi_arg(v, 0)) == VDEV_FULL)
+		return vcpu_call_again(v);
+	return sbi_return(v, SBI_SUCCESS, 0);
+}
+
 static enum vcpu_next dbcn_call(struct vcpu *v)
 {
-	char byte = (char)sbi_arg(v, 0);
-
 	switch (sbi_fid(v)) {
 	case DBCN_WRITE:
 		return dbcn_write(v);
 	case DBCN_READ:
 		return dbcn_read(v);
 	case DBCN_WRITE_BYTE:
-		console_mux_output(v->vm, &byte, 1);
-		return sbi_return(v, SBI_SUCCESS, 0);
+		return dbcn_write_byte(v);
 	default:
 		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
 	}

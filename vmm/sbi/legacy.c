@@ -55,10 +55,10 @@ static enum vcpu_next console(struct vcpu *v, uint64_t eid)
 {
 	char byte = (char)sbi_arg(v, 0);
 
-	if (eid == PUTCHAR) {
-		console_mux_output(v->vm, &byte, 1);
+	if (eid == PUTCHAR && console_mux_put(v->vm, byte) == VDEV_FULL)
+		return vcpu_call_again(v);
+	if (eid == PUTCHAR)
 		return legacy_return(v, SBI_SUCCESS);
-	}
 	return legacy_return(v, console_mux_read(v->vm, &byte, 1) ? (long)(unsigned char)byte : -1);
 }
 

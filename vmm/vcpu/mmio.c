@@ -1,4 +1,6 @@
 /* Guest-page faults: RAM that is not backed yet, devices, and nothing at all. */
+#include <errno.h>
+
 #include <arch/trap.h>
 #include <vmm/memory.h>
 #include <vmm/vcpu.h>
@@ -59,18 +61,26 @@ static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev,
 	return VCPU_RESUME;
 }
 
+/* A device that cannot take the value now gets it again, when others have had the hart and interrupts were taken. */
+static enum vcpu_next __attribute__((noinline)) store_failed(struct vcpu *v, int error)
+{
+	return error == -EAGAIN ? vcpu_leave(v, LEAVE_YIELD) : vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
+}
+
 static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn,
 				   uint64_t saved)
 {
 	uint64_t value = v->ctx.x[insn_rs2(insn)];
+	int error;
 
 	if (unlikely(!insn_is_store(insn)))
 		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
 	if (unlikely(!(saved >> insn_rs2(insn) & 1)))
 		return VCPU_SAVED;
 	v->exits[EXIT_MMIO_WRITE]++;
-	if (unlikely(dev->write(dev->arg, off, insn_size(insn), value)))
-		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
+	error = dev->write(dev->arg, off, insn_size(insn), value);
+	if (unlikely(error))
+		return store_failed(v, error);
 	vcpu_live_skip(insn_length(insn));
 	/* The write may have ended the VM. */
 	return unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE)) ? vcpu_leave(v, LEAVE_RESCHED) : VCPU_RESUME;

@@ -1,241 +1,372 @@
-/* The console multiplexer. */
+/* The console multiplexer: output. Its input is in console_input.c. */
+#include "console_mux_internal.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <caisson/console.h>
 #include <caisson/mm.h>
-#include <caisson/spinlock.h>
 #include <caisson/task.h>
+#include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
-#define RING_SIZE 16384
-#define MONITOR_INPUT 256
-#define UART_RBR 0
-#define UART_LSR 5
-#define UART_LSR_DR 1
+#include "console_ring.h"
 
-/** What a VM wrote while nobody looked. */
-struct ring {
-	uint64_t head, tail; /* bytes ever written and ever shown */
-	uint64_t lost;
-	char bytes[RING_SIZE];
-};
+#define CHUNK 256          /* bytes that leave a ring with interrupts off */
+#define PUMP_MAX 1024      /* bytes that one interrupt moves */
+#define CONTEXT_LINES 8    /* shown again on attach, if so few are new */
+#define CONTEXT_BYTES 2048
+#define REDRAW_BYTES 256
+#define SETTLE_US 1000
 
-/* Guards the rings, who is attached and the monitor's input. Lock order: mux lock -> console lock, run queue lock. */
-static spinlock_t lock;
-static struct ring *rings[CONSOLE_MAX + 1 - CONSOLE_VM];
-static struct vm *attached;
-static bool left; /* the escape key was pressed: input is the monitor's until it attaches something */
-static bool batch_mode;
+struct console_mux mux;
 
-static char input[MONITOR_INPUT];
-static unsigned input_head, input_tail;
-static struct waitq input_wait = WAITQ_INIT(input_wait);
-
-static unsigned channel(const struct vm *vm)
+static struct console_ring *ring_of(const struct vm *vm)
 {
-	return CONSOLE_VM + vm->id;
+	return mux.rings[vm->config->number];
 }
 
-static void keep(struct ring *r, const char *buf, size_t n)
+static bool is_shown(const struct vm *vm)
 {
-	for (size_t i = 0; i < n; i++)
-		r->bytes[r->head++ % RING_SIZE] = buf[i];
-	if (r->head - r->tail > RING_SIZE) {
-		r->lost += r->head - r->tail - RING_SIZE;
-		r->tail = r->head - RING_SIZE;
-	}
+	return mux.batch || vm == __atomic_load_n(&mux.attached, __ATOMIC_RELAXED);
 }
 
-static void show_kept(struct vm *vm)
+/* Where the next byte comes from that the line is to have. */
+static uint64_t next_out(const struct vm *vm, const struct console_ring *r)
 {
-	struct ring *r = rings[vm->id];
-
-	while (r->tail < r->head) {
-		size_t at = r->tail % RING_SIZE;
-		size_t n = MIN(r->head - r->tail, RING_SIZE - at);
-
-		console_write(channel(vm), r->bytes + at, n);
-		r->tail += n;
-	}
+	if (is_shown(vm))
+		return r->at;
+	return vm->config->console_log ? r->sent : r->head;
 }
 
-void console_mux_output(struct vm *vm, const char *buf, size_t n)
+/*
+ * Without the lock: who asks has just written, or was asked to wait and looks again under its device's lock, which
+ * vuart_output_ready takes after the last byte has gone (vuart.c).
+ */
+bool console_mux_slow(const struct vm *vm)
 {
-	irqflags_t flags;
+	const struct console_ring *r = ring_of(vm);
 
-	if (batch_mode) {
-		console_write(channel(vm), buf, n);
+	return r && next_out(vm, r) != __atomic_load_n(&r->head, __ATOMIC_RELAXED);
+}
+
+/* --- from the rings to the line --- */
+
+static void note_sent(const struct vm *vm, struct console_ring *r, size_t n)
+{
+	if (!is_shown(vm)) {
+		r->sent += n;
 		return;
 	}
-	flags = spin_lock_irqsave(&lock);
-	if (vm == attached)
-		console_write(channel(vm), buf, n);
-	else
-		keep(rings[vm->id], buf, n);
-	spin_unlock_irqrestore(&lock, flags);
+	r->at += n;
+	r->seen = MAX(r->seen, r->at);
+	r->sent = MAX(r->sent, r->at);
 }
 
-size_t console_mux_read(struct vm *vm, char *buf, size_t n)
+/* Send one piece, and tell the VM when it was the last. Lock held. @return bytes. */
+static size_t pump_vm(struct vm *vm, struct console_ring *r)
 {
-	const struct device_ops *ops = &vm->uart->type->ops;
-	size_t got = 0;
+	unsigned number = vm->config->number, channel = CONSOLE_HIDDEN + number;
+	uint64_t from = next_out(vm, r);
+	size_t n = CHUNK;
+	const char *piece;
 
-	/* As firmware on bare hardware would: through the UART's registers. */
-	while (got < n) {
-		uint64_t lsr = 0, byte = 0;
-
-		if (ops->read(vm->uart->state, UART_LSR, 1, &lsr) || !(lsr & UART_LSR_DR) ||
-		    ops->read(vm->uart->state, UART_RBR, 1, &byte))
-			break;
-		buf[got++] = (char)byte;
+	if (from == r->head)
+		return 0;
+	if (is_shown(vm)) {
+		channel = from < r->sent ? CONSOLE_MONITOR : CONSOLE_VM + number;
+		n = from < r->sent ? MIN(n, r->sent - from) : n;
 	}
-	return got;
+	piece = console_ring_piece(r, from, &n);
+	n = console_try_write(channel, piece, n);
+	note_sent(vm, r, n);
+	if (n && next_out(vm, r) == r->head)
+		vuart_output_ready(vm->uart);
+	return n;
 }
 
-void console_mux_ready(struct vm *vm)
+/* A piece of the next VM's in turn that has something and finds room. @return bytes. */
+static size_t pump_next(void)
 {
-	if (vm == attached)
-		console_rx_resume();
-}
+	static unsigned turn;
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	size_t n = 0;
 
-/* Lock held. */
-static size_t to_monitor(const char *buf, size_t n)
-{
-	size_t taken = 0;
-
-	while (taken < n && input_head - input_tail < MONITOR_INPUT)
-		input[input_head++ % MONITOR_INPUT] = buf[taken++];
-	return taken;
-}
-
-/* Whose input comes now; NULL: the monitor's, which also gets what follows bytes it has not read yet. Lock held. */
-static struct vm *input_goes_to(void)
-{
-	return left || input_head != input_tail ? NULL : attached;
-}
-
-/* Input up to an escape key, or the key itself: that goes to the monitor wherever input goes; it then decides. */
-static size_t route_interactive(const char *buf, size_t n)
-{
-	const char *escape = memchr(buf, CONSOLE_ESCAPE, n);
-	size_t part = escape ? (size_t)(escape - buf) : n;
-	irqflags_t flags = spin_lock_irqsave(&lock);
-	struct vm *vm;
-
-	if (part == 0) {
-		left = true;
-		part = 1;
+	for (unsigned i = 0; n == 0 && i < CONSOLE_VMS; i++) {
+		turn = (turn + 1) % CONSOLE_VMS;
+		if (mux.rings[turn])
+			n = pump_vm(mux.vms[turn], mux.rings[turn]);
 	}
-	vm = input_goes_to();
-	if (!vm)
-		part = to_monitor(buf, part);
-	spin_unlock_irqrestore(&lock, flags);
-	/* A guest that does not read must not keep the escape key from us: what it cannot take is dropped. */
-	if (vm)
-		vuart_input(vm->uart, buf, part);
-	else
-		waitq_notify_one(&input_wait);
-	return part;
+	spin_unlock_irqrestore(&mux.lock, flags);
+	return n;
 }
 
-/* Without a monitor there is no escape key; input is held back until the VM is there and while it does not read. */
-static size_t route(const char *buf, size_t n)
+/* Until the line is full or nothing waits. */
+static void pump_all(void)
 {
-	if (!batch_mode)
-		return route_interactive(buf, n);
-	return attached ? vuart_input(attached->uart, buf, n) : 0;
+	while (pump_next())
+		;
 }
 
-void console_mux_forward(char c)
+/* The line has room: so much at a time, the rest with the next interrupt. */
+static void on_room(void)
 {
-	struct vm *vm = attached;
+	size_t n, total = 0;
 
-	if (vm)
-		vuart_input(vm->uart, &c, 1);
+	do {
+		n = pump_next();
+		total += n;
+	} while (n && total < PUMP_MAX);
+	if (n)
+		console_want_room();
 }
 
-static size_t on_input(const char *buf, size_t n)
+void console_mux_settle(struct vm *vm)
 {
-	size_t taken = 0;
-
-	while (taken < n) {
-		size_t part = route(buf + taken, n - taken);
-
-		if (part == 0)
-			break;
-		taken += part;
+	while (console_mux_slow(vm)) {
+		pump_all();
+		if (console_mux_slow(vm))
+			task_sleep_until(time_now() + time_from_us(SETTLE_US));
 	}
-	return taken;
 }
 
-static bool has_input(void *arg)
+/* --- from the guest to its ring --- */
+
+/* How much may be written now: a VM that the line holds up must not overwrite what waits. */
+static size_t room_in(const struct vm *vm, const struct console_ring *r)
 {
-	(void)arg;
-	return input_head != input_tail;
+	bool waits = is_shown(vm) || vm->config->console_log;
+
+	return waits ? r->size - (r->head - next_out(vm, r)) : SIZE_MAX;
 }
 
-int console_mux_getc(uint64_t deadline)
+/* @return bytes taken. */
+static size_t keep_and_pump(struct vm *vm, const char *buf, size_t n)
 {
-	irqflags_t flags;
-	unsigned char c;
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	struct console_ring *r = ring_of(vm);
 
-	if (waitq_wait(&input_wait, has_input, NULL, deadline))
-		return -ETIMEDOUT;
-	flags = spin_lock_irqsave(&lock);
-	c = (unsigned char)input[input_tail++ % MONITOR_INPUT];
-	spin_unlock_irqrestore(&lock, flags);
-	console_rx_resume();
-	return c;
+	if (r) {
+		n = MIN(n, room_in(vm, r));
+		console_ring_put(r, buf, n);
+		if (!is_shown(vm) && !vm->config->console_log)
+			r->sent = r->head;
+		else
+			pump_vm(vm, r);
+	}
+	spin_unlock_irqrestore(&mux.lock, flags);
+	return n;
 }
+
+/* Under --batch nobody can ask for what was shown: it need not be kept unless it has to wait. @return bytes taken. */
+static size_t straight(const struct vm *vm, const char *buf, size_t n)
+{
+	return mux.batch ? console_try_write(CONSOLE_VM + vm->config->number, buf, n) : 0;
+}
+
+enum vdev_output console_mux_put(struct vm *vm, char byte)
+{
+	if (likely(!console_mux_slow(vm)) && straight(vm, &byte, 1))
+		return VDEV_TAKEN;
+	if (keep_and_pump(vm, &byte, 1) == 0)
+		return VDEV_FULL;
+	return unlikely(console_mux_slow(vm)) ? VDEV_SLOW : VDEV_TAKEN;
+}
+
+size_t console_mux_write(struct vm *vm, const char *buf, size_t n)
+{
+	size_t taken;
+
+	if (console_mux_slow(vm))
+		return 0;
+	taken = straight(vm, buf, n);
+	return likely(taken == n) ? n : taken + keep_and_pump(vm, buf + taken, n - taken);
+}
+
+/* --- coming, going, attaching --- */
 
 void console_mux_init(bool batch)
 {
-	batch_mode = batch;
-	console_set_input(on_input);
+	mux.batch = batch;
+	console_mux_input_init();
+	console_set_room(on_room);
 	console_mark(CONSOLE_MONITOR); /* ready for input (docs/host.md) */
 }
 
 int console_mux_add(struct vm *vm)
 {
-	if (vm->id >= ARRAY_SIZE(rings))
+	unsigned number = vm->config->number;
+	uint32_t size = vm->config->scrollback ? vm->config->scrollback : CONSOLE_RING_DEFAULT;
+	struct console_ring *r;
+
+	if (number >= CONSOLE_VMS)
 		return -ENOSPC;
-	rings[vm->id] = kzalloc(sizeof(struct ring));
-	return rings[vm->id] ? 0 : -ENOMEM;
+	r = console_ring_new(size);
+	if (!r)
+		return -ENOMEM;
+	mux.dropped[number] = 0;
+	mux.vms[number] = vm;
+	__atomic_store_n(&mux.rings[number], r, __ATOMIC_RELEASE);
+	return 0;
 }
 
 void console_mux_remove(struct vm *vm)
 {
-	irqflags_t flags = spin_lock_irqsave(&lock);
-	struct ring *r = vm->id < ARRAY_SIZE(rings) ? rings[vm->id] : NULL;
+	unsigned number = vm->config->number;
+	struct console_ring *r = NULL;
+	irqflags_t flags;
 
-	if (attached == vm)
-		attached = NULL;
-	if (r)
-		rings[vm->id] = NULL;
-	spin_unlock_irqrestore(&lock, flags);
+	if (number >= CONSOLE_VMS)
+		return;
+	flags = spin_lock_irqsave(&mux.lock);
+	if (mux.vms[number] == vm) {
+		r = mux.rings[number];
+		mux.rings[number] = NULL;
+		mux.vms[number] = NULL;
+	}
+	if (mux.attached == vm)
+		mux.attached = NULL;
+	spin_unlock_irqrestore(&mux.lock, flags);
 	kfree(r);
+}
+
+/* What it wrote and did not get out is shown when somebody looks again. Lock held. */
+static void detach(struct vm *vm)
+{
+	struct console_ring *r = ring_of(vm);
+
+	mux.attached = NULL;
+	if (!r)
+		return;
+	if (!vm->config->console_log)
+		r->sent = r->head;
+	if (next_out(vm, r) == r->head)
+		vuart_output_ready(vm->uart);
+}
+
+static void say_gap(const struct vm *vm, struct console_ring *r)
+{
+	const char *what = vm->config->console_log ? "left out: they are in the log file" : "lost";
+	char text[80];
+	int n;
+
+	if (!r->gap)
+		return;
+	n = snprintf(text, sizeof(text), "[%lu bytes %s]\r\n", (unsigned long)r->gap, what);
+	console_write(CONSOLE_MONITOR, text, (size_t)n);
+	r->gap = 0;
+}
+
+/* From the beginning of the line that nobody has seen the end of, or of the last lines. Lock held. */
+static void show_from(struct vm *vm, struct console_ring *r)
+{
+	uint64_t context = console_ring_lines(r, r->head, CONTEXT_LINES, CONTEXT_BYTES);
+	uint64_t line = console_ring_lines(r, r->seen, 1, REDRAW_BYTES);
+
+	if (line == r->seen || r->bytes[(r->seen - 1) & (r->size - 1)] == '\n')
+		line = r->seen;
+	say_gap(vm, r);
+	r->at = MIN(line, context);
+	if (!vm->config->console_log)
+		r->sent = r->head;
+}
+
+static void switch_to(struct vm *vm)
+{
+	struct vm *before = mux.attached;
+
+	mux.left = false;
+	if (mux.batch || vm == before) {
+		mux.attached = vm;
+		return;
+	}
+	if (before)
+		detach(before);
+	if (!vm || !ring_of(vm))
+		return;
+	show_from(vm, ring_of(vm));
+	__atomic_store_n(&mux.attached, vm, __ATOMIC_RELEASE);
 }
 
 void console_mux_attach(struct vm *vm)
 {
-	irqflags_t flags = spin_lock_irqsave(&lock);
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
 
-	attached = vm;
-	left = false;
-	if (vm)
-		show_kept(vm);
-	spin_unlock_irqrestore(&lock, flags);
+	switch_to(vm);
+	spin_unlock_irqrestore(&mux.lock, flags);
 	console_rx_resume();
+	if (vm)
+		pump_all();
 }
 
 struct vm *console_mux_attached(void)
 {
-	return attached;
+	return mux.attached;
 }
 
-uint64_t console_mux_lost(const struct vm *vm)
+/* Only as far as it was shown: what still waits comes by itself. */
+void console_mux_redraw(void)
 {
-	return rings[vm->id] ? rings[vm->id]->lost : 0;
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	const struct console_ring *r = mux.attached ? ring_of(mux.attached) : NULL;
+	uint64_t at = r ? console_ring_lines(r, r->at, 1, REDRAW_BYTES) : 0;
+
+	if (r && r->at != at && r->bytes[(r->at - 1) & (r->size - 1)] != '\n') {
+		while (at < r->at) {
+			size_t n = r->at - at;
+			const char *piece = console_ring_piece(r, at, &n);
+
+			console_write(CONSOLE_MONITOR, piece, n);
+			at += n;
+		}
+	}
+	spin_unlock_irqrestore(&mux.lock, flags);
+}
+
+/* --- what is kept --- */
+
+void console_mux_stats(const struct vm *vm, struct console_stats *stats)
+{
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	const struct console_ring *r = ring_of(vm);
+
+	*stats = (struct console_stats){ 0 };
+	if (r) {
+		stats->size = r->size;
+		stats->unseen = r->head - r->seen;
+		stats->lost = r->lost;
+		stats->dropped = mux.dropped[vm->config->number];
+	}
+	spin_unlock_irqrestore(&mux.lock, flags);
+}
+
+uint64_t console_mux_tail(const struct vm *vm, unsigned lines)
+{
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	const struct console_ring *r = ring_of(vm);
+	uint64_t at = r && lines ? console_ring_lines(r, r->head, lines, r->size) : UINT64_MAX;
+
+	spin_unlock_irqrestore(&mux.lock, flags);
+	return at;
+}
+
+size_t console_mux_copy(const struct vm *vm, uint64_t *at, char *buf, size_t n)
+{
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	const struct console_ring *r = ring_of(vm);
+
+	if (r && *at < r->head) {
+		const char *piece;
+
+		*at = MAX(*at, console_ring_oldest(r));
+		piece = console_ring_piece(r, *at, &n);
+		memcpy(buf, piece, n);
+		*at += n;
+	} else {
+		n = 0;
+	}
+	spin_unlock_irqrestore(&mux.lock, flags);
+	return n;
 }

@@ -26,9 +26,14 @@ static void vcpu_ext_irq(void *arg, unsigned vcpu, bool level)
 	vcpu_set_line(vm->vcpus[vcpu], BIT(IRQ_VS_EXT), level);
 }
 
-static void console_write_vm(void *arg, const char *buf, size_t n)
+static enum vdev_output console_write_vm(void *arg, char byte)
 {
-	console_mux_output(arg, buf, n);
+	return console_mux_put(arg, byte);
+}
+
+static bool console_slow(void *arg)
+{
+	return console_mux_slow(arg);
 }
 
 static void console_ready(void *arg)
@@ -81,6 +86,7 @@ int vm_devices_create(struct vm *vm)
 		.irq_level = irq_level,
 		.vcpu_ext_irq = vcpu_ext_irq,
 		.console_write = console_write_vm,
+		.console_slow = console_slow,
 		.console_ready = console_ready,
 		.vm_end = end,
 		.time_ns = now_ns,

@@ -6,6 +6,7 @@
 
 #include <arch/hext.h>
 #include <arch/sbi.h>
+#include <caisson/console.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
 #include <caisson/smp.h>
@@ -92,6 +93,17 @@ static void log_isa(const struct vm *vm)
 	log_info("%s: guest ISA: %s", vm->config->name, isa.string);
 }
 
+static int add_console(struct vm *vm, char *err, size_t n)
+{
+	int error = console_mux_add(vm);
+
+	if (error == -ENOSPC)
+		snprintf(err, n, "the console has channels for %u VMs only", (unsigned)CONSOLE_VMS);
+	else if (error)
+		snprintf(err, n, "scrollback: the machine has too little memory for it");
+	return error;
+}
+
 int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t err_size)
 {
 	struct vm *vm;
@@ -119,7 +131,7 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 	vm->vmid = hext.vmid_bits ? (vm->id + 1) & (unsigned)(BIT(hext.vmid_bits) - 1) : 0;
 	error = build(vm, err, err_size);
 	if (!error)
-		error = console_mux_add(vm);
+		error = add_console(vm, err, err_size);
 	if (error) {
 		vm_destroy(vm);
 		return error;
@@ -308,6 +320,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	}
 	vm->paused = false;
 	vm->held = VM_NOT_HELD;
+	console_mux_settle(vm);
 	vm->state = VM_ENDED;
 	log_info("%s: ended: %s", vm->config->name, vm->reason);
 	vm_log_use(vm);

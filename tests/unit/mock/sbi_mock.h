@@ -31,7 +31,7 @@ static struct {
 	uint64_t synced, sync_request;
 	unsigned syncs;
 	char out[1024];
-	size_t out_n;
+	size_t out_n, out_limit; /* 0: none */
 	const char *in;
 	enum vm_end end;
 	int end_status;
@@ -119,12 +119,20 @@ void vm_vcpu_inactive(struct vm *vm)
 	assert_true(m.active > 0); /* the caller at least */
 }
 
-void console_mux_output(struct vm *vm, const char *buf, size_t n)
+size_t console_mux_write(struct vm *vm, const char *buf, size_t n)
 {
 	assert_ptr_equal(vm, &m.vm);
+	if (m.out_limit)
+		n = MIN(n, m.out_limit - m.out_n);
 	assert_true(m.out_n + n <= sizeof(m.out));
 	memcpy(m.out + m.out_n, buf, n);
 	m.out_n += n;
+	return n;
+}
+
+enum vdev_output console_mux_put(struct vm *vm, char byte)
+{
+	return console_mux_write(vm, &byte, 1) ? VDEV_TAKEN : VDEV_FULL;
 }
 
 size_t console_mux_read(struct vm *vm, char *buf, size_t n)

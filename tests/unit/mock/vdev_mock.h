@@ -20,6 +20,8 @@ static struct {
 	unsigned irq_changes;
 	char out[8192];
 	size_t out_n;
+	enum vdev_output answer;  /* to what is written */
+	bool slow;
 	unsigned readies, ends;
 	enum vdev_end how;
 	int status;
@@ -44,11 +46,18 @@ static void mv_ext_irq(void *vm, unsigned vcpu, bool level)
 	mv.ext_irq[vcpu] = level;
 }
 
-static void mv_write(void *vm, const char *buf, size_t n)
+static enum vdev_output mv_write(void *vm, char byte)
 {
 	assert_ptr_equal(vm, MOCK_VM);
-	for (size_t i = 0; i < n && mv.out_n < sizeof(mv.out) - 1; i++)
-		mv.out[mv.out_n++] = buf[i];
+	if (mv.answer != VDEV_FULL && mv.out_n < sizeof(mv.out) - 1)
+		mv.out[mv.out_n++] = byte;
+	return mv.answer;
+}
+
+static bool mv_slow(void *vm)
+{
+	assert_ptr_equal(vm, MOCK_VM);
+	return mv.slow;
 }
 
 static void mv_ready(void *vm)
@@ -82,7 +91,7 @@ static inline void mv_start(const struct vdev_type *type, unsigned n_vcpus)
 	memset(&mv, 0, sizeof(mv));
 	mv.alarm_at = UINT64_MAX;
 	mv.host = (struct vdev_host){
-		.irq_level = mv_irq_level, .vcpu_ext_irq = mv_ext_irq, .console_write = mv_write,
+		.irq_level = mv_irq_level, .vcpu_ext_irq = mv_ext_irq, .console_write = mv_write, .console_slow = mv_slow,
 		.console_ready = mv_ready, .vm_end = mv_end, .time_ns = mv_time, .wall_ns = mv_wall,
 		.alarm_set = mv_alarm_set, .n_vcpus = n_vcpus, .vm = MOCK_VM,
 	};

@@ -12,6 +12,8 @@
 
 #define VM_NAME_MAX 32
 #define VM_VCPUS_MAX 8
+#define SCROLLBACK_MIN 4096
+#define SCROLLBACK_MAX 1048576
 
 /** A file of the initrd with the name under which the user knows it (for messages). */
 struct vm_image {
@@ -39,6 +41,9 @@ struct vm_config {
 	unsigned cap;                  /* per cent of a hart for the whole VM; 0: none */
 	enum vm_restart restart;
 	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
+	unsigned number;               /* of the description in the bundle: its console's channel */
+	uint32_t scrollback;           /* bytes of console output to keep, a power of two; 0: as many as usual */
+	bool console_log;              /* the host wants all it writes, also while nobody looks */
 	bool no_autostart;             /* created, but started by the monitor only */
 };
 

@@ -150,6 +150,14 @@ static inline void vcpu_live_skip(unsigned len)
 	vcpu_live_set_pc(vcpu_live_pc() + len);
 }
 
+/** Have the guest make its SBI call once more, when others have had the hart and interrupts were taken. Exit path. */
+static inline enum vcpu_next vcpu_call_again(struct vcpu *v)
+{
+	vcpu_live_set_pc(vcpu_live_pc() - 4); /* an ecall has no short form */
+	v->leave = LEAVE_YIELD;
+	return VCPU_LEAVE;
+}
+
 static inline struct vcpu *vcpu_of(struct vcpu_ctx *ctx)
 {
 	return container_of(ctx, struct vcpu, ctx);

@@ -19,14 +19,23 @@ struct vdev;
 /** How a device ends its VM. */
 enum vdev_end { VDEV_SHUTDOWN, VDEV_FAIL, VDEV_RESET };
 
+/** What became of a byte for the console. */
+enum vdev_output {
+	VDEV_TAKEN,
+	VDEV_SLOW,  /* taken; no more, please, until vuart_output_ready */
+	VDEV_FULL,  /* not taken: the access is to be done again (-EAGAIN) */
+};
+
 /** What a device may ask of its VM. */
 struct vdev_host {
 	/** Drive an interrupt source of the VM's controller to a level. */
 	void (*irq_level)(void *vm, unsigned source, bool level);
 	/** Drive the external-interrupt line of a vCPU (the interrupt controller's output). */
 	void (*vcpu_ext_irq)(void *vm, unsigned vcpu, bool level);
-	/** Bytes out of the VM's console. */
-	void (*console_write)(void *vm, const char *buf, size_t n);
+	/** A byte out of the VM's console. */
+	enum vdev_output (*console_write)(void *vm, char byte);
+	/** Does what it wrote still wait, so that it would get VDEV_SLOW? Called with the device's lock held. */
+	bool (*console_slow)(void *vm);
 	/** The console has room again (after vdev_console_input took less than offered). */
 	void (*console_ready)(void *vm);
 	/** End the VM: shutdown (failure false) or crash with status, or reset. */
@@ -85,6 +94,8 @@ size_t vuart_input(struct vdev *uart, const char *buf, size_t n);
 bool vuart_break(struct vdev *uart) __must_check;
 /** Has the guest asked to be interrupted by what it receives? Any context. */
 bool vuart_listens(const struct vdev *uart);
+/** The console takes output again, after VDEV_SLOW. Any context. */
+void vuart_output_ready(struct vdev *uart);
 
 /* Test finisher (vmm/device/vfinisher.c) and goldfish real-time clock (vmm/device/vrtc.c). */
 extern const struct vdev_type vfinisher_type;

@@ -16,7 +16,7 @@ enum {
 	LSR_OE = 0x02,   /* overrun (only in loopback: from outside there is backpressure) */
 	LSR_FE = 0x08,   /* a BREAK is a framing error, too */
 	LSR_BI = 0x10,   /* the next byte is not one, but a BREAK */
-	LSR_THRE = 0x20, /* transmitter takes a byte: always, output never waits */
+	LSR_THRE = 0x20, /* transmitter takes bytes: unless the console is slow */
 	LSR_TEMT = 0x40,
 	LSR_ERRORS = LSR_OE | LSR_FE | LSR_BI, /* until they are read */
 };
