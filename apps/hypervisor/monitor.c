@@ -316,8 +316,9 @@ static void say_end(const struct vm *vm)
 		shell_printf(&prompt, "\n[%s has shut down]\n", name);
 		break;
 	}
-	if (vm->restart_at > now)
-		shell_printf(&prompt, "[%s starts again in %lu s]\n", name, (unsigned long)((vm->restart_at - now) / timebase_hz + 1));
+	if (vm->plan.step == VM_STEP_RESTART && vm->plan.at > now)
+		shell_printf(&prompt, "[%s starts again in %lu s]\n", name,
+			     (unsigned long)((vm->plan.at - now) / timebase_hz + 1));
 }
 
 /* News of a VM between two keys; if it was attached, the prompt comes back. */

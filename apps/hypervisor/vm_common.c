@@ -11,6 +11,8 @@
 #include <caisson/time.h>
 #include <vmm/vm.h>
 
+#include "vms_stop.h"
+
 const char *vm_state_name(const struct vm *vm)
 {
 	static const char *const ends[] = {
@@ -21,11 +23,11 @@ const char *vm_state_name(const struct vm *vm)
 	switch (vm->state) {
 	case VM_CREATED: return "created";
 	case VM_BOOTED: return "created";
-	case VM_RUNNING: return vm->paused ? "paused" : "running";
+	case VM_RUNNING: return vms_stopping(vm) ? "stopping" : vm->paused ? "paused" : "running";
 	case VM_ENDING: return "ending";
 	case VM_ENDED: break;
 	}
-	if (vm->restart_at)
+	if (vm->plan.step == VM_STEP_RESTART)
 		return "restarting";
 	return ends[vm->end];
 }

@@ -5,6 +5,7 @@
 #include "vm_commands.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <shell/shell.h>
 #include <vmm/vm.h>
@@ -33,7 +34,11 @@ static int order(struct shell *sh, enum vms_order what, const char *verb, const 
 		return -ENOENT;
 	error = vms_order(what, vm, NULL, err, sizeof(err));
 	/* Only an order that was carried out can have taken the VM away. */
-	return error ? report(sh, verb, name, error, vm_state_name(vm), err) : 0;
+	if (error)
+		return report(sh, verb, name, error, vm_state_name(vm), err);
+	if (err[0])
+		shell_printf(sh, "%s: %s\n", name, err);
+	return 0;
 }
 
 static int vm_pause_command(struct shell *sh, int argc, char **argv)
@@ -100,39 +105,63 @@ SHELL_COMMAND(vm_create) = {
 	"It does not run until `vm start`.\n",
 };
 
-static int end(struct shell *sh, const char *verb, enum vm_end how, const char *reason, const char *name)
-{
-	struct vm *vm = vm_command_find(sh, name);
-
-	if (!vm)
-		return -ENOENT;
-	if (vm->state != VM_RUNNING)
-		return report(sh, verb, name, -EBUSY, vm_state_name(vm), "");
-	vm_end(vm, how, 0, "%s", reason);
-	return 0;
-}
-
 static int vm_stop_command(struct shell *sh, int argc, char **argv)
 {
-	struct vm *vm = vm_by_name(argv[1]);
-
-	(void)argc;
-	if (vm && vm->state == VM_ENDED && vm->restart_at)
-		return order(sh, VMS_STAY, "stop", argv[1]);
-	return end(sh, "stop", VM_END_STOPPED, "stopped from the monitor", argv[1]);
+	return order(sh, argc == 3 ? VMS_KILL : VMS_STOP, "stop", argv[1]);
 }
 
 SHELL_COMMAND(vm_stop) = {
-	"vm stop", "VM", "stop a VM at once, as if its power were cut", vm_stop_command,
+	"vm stop", "VM [--now]", "ask a guest to shut down, then cut its power", vm_stop_command,
+	"The guest has the time that its description gives it (stop-timeout). --now: do not ask.\n"
 	"One that waits to be started again (restart in its description) is no more started.\n",
 };
 
+/* The VM, if it runs; otherwise says why not. */
+static struct vm *running_vm(struct shell *sh, const char *verb, const char *name)
+{
+	struct vm *vm = vm_command_find(sh, name);
+
+	if (!vm || vm->state == VM_RUNNING)
+		return vm;
+	(void)report(sh, verb, name, -EBUSY, vm_state_name(vm), "");
+	return NULL;
+}
+
 static int vm_reset_command(struct shell *sh, int argc, char **argv)
 {
+	struct vm *vm = running_vm(sh, "reset", argv[1]);
+
 	(void)argc;
-	return end(sh, "reset", VM_END_RESET, "reset from the monitor", argv[1]);
+	if (!vm)
+		return -ENOENT;
+	vm_end(vm, VM_END_RESET, 0, "reset from the monitor");
+	return 0;
 }
 
 SHELL_COMMAND(vm_reset) = {
 	"vm reset", "VM", "start a VM afresh: memory zero, images loaded anew", vm_reset_command, NULL,
+};
+
+static int vm_sysrq_command(struct shell *sh, int argc, char **argv)
+{
+	struct vm *vm = running_vm(sh, "press a key at", argv[1]);
+	int error;
+
+	(void)argc;
+	if (!vm)
+		return -ENOENT;
+	if (strlen(argv[2]) != 1) {
+		shell_error(sh, "'%s' is not one key", argv[2]);
+		return -EINVAL;
+	}
+	error = vm_sysrq(vm, argv[2][0]);
+	if (error)
+		shell_error(sh, "%s %s", argv[1], error == -ENOTCONN ? "does not listen to its console" :
+								       "has too much unread input");
+	return error;
+}
+
+SHELL_COMMAND(vm_sysrq) = {
+	"vm sysrq", "VM KEY", "press a SysRq key at a guest's console", vm_sysrq_command,
+	"Linux takes a letter behind a BREAK for one: s syncs disks, b resets, t shows tasks, h tells of others.\n",
 };

@@ -59,7 +59,7 @@ static int do_wait(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(wait) = {
-	"wait", "VM created|running|paused|stopped|crashed|shutdown|ended|restarting|deleted [SECONDS]",
+	"wait", "VM created|running|paused|stopping|stopped|crashed|shutdown|ended|restarting|deleted [SECONDS]",
 	"wait until a VM is in a state", do_wait,
 	"`ended` is any of stopped, crashed and shut down. After SECONDS (60 if not said) it fails.\n"
 	"A state that lasts less than 2 ms may be missed.\n",

@@ -7,9 +7,12 @@
 #include "monitor.h"
 #include "vms.h"
 #include "vms_memory.h"
+#include "vms_plan.h"
+#include "vms_stop.h"
 
 #include <caisson/console.h>
 #include <caisson/log.h>
+#include <caisson/mutex.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
 #include <vmm/console_mux.h>
@@ -33,7 +36,8 @@ static volatile bool leaving;
 static bool in_batch;
 static volatile bool script_runs, script_failed;
 static bool person_stays;      /* one has ended otherwise than by itself: somebody may want to look */
-static struct order *order;    /* atomic: under way; the monitor has one task, which waits for it */
+static struct order *order;    /* atomic: under way */
+static struct mutex ordering = MUTEX_INIT(ordering); /* one order at a time */
 static struct waitq order_done = WAITQ_INIT(order_done);
 
 void report_error(const char *fmt, ...)
@@ -91,7 +95,7 @@ static bool is_alive(struct vm *vm, void *arg)
 {
 	bool *alive = arg;
 
-	*alive |= vm->restart_at || (vm->state != VM_ENDED && !(in_batch && vm->state == VM_BOOTED));
+	*alive |= vm->plan.step != VM_STEP_NONE || (vm->state != VM_ENDED && !(in_batch && vm->state == VM_BOOTED));
 	return true;
 }
 
@@ -110,8 +114,8 @@ static bool wants_restart(const struct vm *vm)
 {
 	enum vm_restart policy = vm->config->restart;
 
-	return !leaving && ((vm->end == VM_END_CRASH && policy != VM_RESTART_NEVER) ||
-			    (vm->end == VM_END_SHUTDOWN && policy == VM_RESTART_ALWAYS));
+	return (vm->end == VM_END_CRASH && policy != VM_RESTART_NEVER) ||
+	       (vm->end == VM_END_SHUTDOWN && policy == VM_RESTART_ALWAYS);
 }
 
 /* Later each time, so that one that cannot live does not take the machine. @return seconds. */
@@ -123,26 +127,8 @@ static unsigned plan_restart(struct vm *vm)
 		vm->restarts = 0;
 	seconds = 1U << MIN(vm->restarts, LONGEST_BACKOFF);
 	vm->restarts++;
-	vm->restart_at = time_now() + seconds * timebase_hz;
+	vms_plan(vm, VM_STEP_RESTART, seconds * UINT64_C(1000000));
 	return seconds;
-}
-
-static bool is_earlier(struct vm *vm, void *arg)
-{
-	struct vm **first = arg;
-
-	if (vm->restart_at && (!*first || vm->restart_at < (*first)->restart_at))
-		*first = vm;
-	return true;
-}
-
-/* The VM that is to start again next, or NULL. */
-static struct vm *next_restart(void)
-{
-	struct vm *first = NULL;
-
-	vm_for_each(is_earlier, &first);
-	return first;
 }
 
 /* @return true: the VM runs again. */
@@ -164,7 +150,7 @@ static bool reboot(struct vm *vm)
 static bool stop_one(struct vm *vm, void *arg)
 {
 	(void)arg;
-	vm->restart_at = 0;
+	vms_plan_nothing(vm);
 	if (vm->state == VM_RUNNING)
 		vm_end(vm, VM_END_STOPPED, 0, "the machine is powered off");
 	else if (vm->state == VM_BOOTED)
@@ -200,7 +186,7 @@ static int start_again(struct order *o)
 {
 	int error = 0;
 
-	o->vm->restart_at = 0;
+	vms_plan_nothing(o->vm);
 	if (o->vm->state == VM_ENDED)
 		error = vm_boot(o->vm, o->err, sizeof(o->err));
 	else if (o->vm->state != VM_BOOTED)
@@ -208,6 +194,24 @@ static int start_again(struct order *o)
 	if (!error)
 		vm_start(o->vm);
 	return error;
+}
+
+/* Also one that would be started again. What a person has stopped is no reason for the machine to end. */
+static int stop(struct order *o, bool now)
+{
+	struct vm *vm = o->vm;
+	unsigned seconds = 0;
+
+	if (vm->state == VM_ENDED && vm->plan.step == VM_STEP_RESTART)
+		vms_plan_nothing(vm);
+	else if (vm->state == VM_RUNNING && (now || !vms_stopping(vm)))
+		seconds = vms_stop(vm, now);
+	else
+		return -EBUSY;
+	if (seconds)
+		snprintf(o->err, sizeof(o->err), "asked to shut down; otherwise it is stopped in %u s", seconds);
+	person_stays = true;
+	return 0;
 }
 
 static int delete(struct order *o)
@@ -236,10 +240,10 @@ static int carry_out(struct order *o)
 		return create(o);
 	case VMS_START:
 		return start_again(o);
-	case VMS_STAY:
-		o->vm->restart_at = 0;
-		person_stays = true;
-		return 0;
+	case VMS_STOP:
+		return stop(o, false);
+	case VMS_KILL:
+		return stop(o, true);
 	case VMS_PAUSE:
 		return vm_pause(o->vm);
 	case VMS_RESUME:
@@ -271,9 +275,11 @@ int vms_order(enum vms_order what, struct vm *vm, const char *name, char *err, s
 {
 	struct order o = { .what = what, .vm = vm, .name = name };
 
+	mutex_lock(&ordering);
 	__atomic_store_n(&order, &o, __ATOMIC_RELEASE);
 	vm_interrupt_wait();
 	waitq_wait(&order_done, is_done, &o, UINT64_MAX);
+	mutex_unlock(&ordering);
 	snprintf(err, err_size, "%s", o.err);
 	return o.error;
 }
@@ -310,17 +316,21 @@ static bool is_worth_a_look(const struct vm *vm)
 /* @return the status that its end gives the machine. */
 static int see_to_end(struct vm *vm)
 {
+	bool stays = leaving || vms_stopping(vm);
 	bool again;
 
+	if (vms_stopping(vm))
+		vms_stop_ended(vm);
+	vms_plan_nothing(vm);
 	if (!is_worth_a_look(vm))
 		vm_drop_ram(vm);
-	again = vm->end == VM_END_RESET && !leaving && reboot(vm);
+	again = vm->end == VM_END_RESET && !stays && reboot(vm);
 	vms_memory_freed();
 	if (again)
 		return 0;
 	if (vm->end == VM_END_CRASH)
 		vm_report(vm);
-	if (wants_restart(vm))
+	if (!stays && wants_restart(vm))
 		return announce(vm, plan_restart(vm));
 	person_stays |= vm->end != VM_END_SHUTDOWN;
 	if (!in_batch)
@@ -328,15 +338,17 @@ static int see_to_end(struct vm *vm)
 	return vm->end == VM_END_CRASH;
 }
 
-/* Start again what is due. */
-static void serve_restart(void)
+/* What was planned for now. */
+static void serve_plan(void)
 {
-	struct vm *vm = next_restart();
+	enum vm_step step;
+	struct vm *vm = vms_plan_due(&step);
 
-	if (!vm || time_now() < vm->restart_at)
+	if (!vm)
 		return;
-	vm->restart_at = 0;
-	if (!reboot(vm))
+	if (step != VM_STEP_RESTART)
+		vms_stop_step(vm, step);
+	else if (!reboot(vm))
 		person_stays = true;
 }
 
@@ -345,13 +357,12 @@ int vms_supervise(void)
 	int status = 0;
 
 	while (!is_over()) {
-		struct vm *next = next_restart();
-		struct vm *vm = vm_wait_ended(something_else, next ? next->restart_at : UINT64_MAX);
+		struct vm *vm = vm_wait_ended(something_else, vms_plan_deadline());
 
 		if (vm)
 			status |= see_to_end(vm);
 		serve_order();
-		serve_restart();
+		serve_plan();
 		vms_memory_serve(in_batch);
 	}
 	serve_order(); /* one that came too late is answered all the same */

@@ -27,7 +27,8 @@ void report_error(const char *fmt, ...) __printf(1, 2);
 enum vms_order {
 	VMS_CREATE, /* make the VM of this name anew from its description; it does not run yet */
 	VMS_START,  /* let a VM run that has ended (with fresh memory and images) or that was just created */
-	VMS_STAY,   /* do not start an ended VM again, as its description asks */
+	VMS_STOP,   /* ask its guest to shut down, and force it after the time in its description; or do not start it again */
+	VMS_KILL,   /* end it at once */
 	VMS_PAUSE,  /* keep a running VM out of its guest (vm_pause) */
 	VMS_RESUME,
 	VMS_DELETE, /* give back what an ended VM has, or one that was never started; its name is free then */

@@ -38,7 +38,8 @@ static bool goes_on(struct vm *vm, void *arg)
 	bool *any = arg;
 	bool waits = vm->held != VM_NOT_HELD && vm->end == VM_END_NONE;
 
-	*any |= (vm->state == VM_RUNNING && !waits) || vm->restart_at;
+	*any |= (vm->state == VM_RUNNING && !waits) ||
+		vm->plan.step == VM_STEP_RESTART;
 	return true;
 }
 

@@ -15,9 +15,12 @@ void uart_put(const char *buf, size_t n)
 
 int uart_get(void)
 {
-	if (!(uart_read(UART_LSR) & UART_LSR_READY))
-		return -1;
-	return uart_read(UART_DATA);
+	uint8_t status = uart_read(UART_LSR), byte;
+
+	if (!(status & UART_LSR_READY))
+		return UART_NOTHING;
+	byte = uart_read(UART_DATA);
+	return status & UART_LSR_BREAK ? UART_BREAK : byte;
 }
 
 static struct {

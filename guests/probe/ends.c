@@ -8,6 +8,13 @@ void test_spin(void)
 		;
 }
 
+/* It asks for its input, and never looks. */
+void test_deaf(void)
+{
+	uart_write(UART_IER, UART_IER_RX);
+	test_spin();
+}
+
 void test_wfi(void)
 {
 	print("waiting\n");
@@ -31,6 +38,21 @@ void test_storm(void)
 		uart_write(UART_IER, 0);
 		sbi_call(SBI_EXT_HSM, HSM_STATUS, this_hart->id);
 	}
+}
+
+/* Feed the watchdog for so many ms, which is longer than it waits, then no longer. */
+void test_watchdog(void)
+{
+	volatile uint32_t *watchdog = (volatile uint32_t *)0x102000;
+	uint64_t end = time_now() + machine.timebase / 1000 * bootarg_number("ms", 5000);
+
+	expect(watchdog[0xfc / 4] == 0x44570120, "there is a watchdog");
+	while (time_now() < end) {
+		delay_ms(100);
+		watchdog[0x0c / 4] = 0x76;
+	}
+	print("fed no more\n");
+	test_spin();
 }
 
 void test_failure(void)

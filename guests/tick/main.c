@@ -69,6 +69,10 @@ static void serve_uart(unsigned context)
 
 	while ((c = uart_get()) >= 0)
 		typed((char)c);
+	if (c == UART_BREAK) {
+		print("\nasked to stop\n");
+		guest_exit(0);
+	}
 	if (source)
 		plic_write(PLIC_CLAIM(context), source);
 }

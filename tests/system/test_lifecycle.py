@@ -177,8 +177,8 @@ def test_out_of_memory_pauses_the_vm_that_asked(spawn, toml):
 
 
 def test_out_of_memory_in_batch_waits_for_another_vm_to_end(toml):
-    first = toml("one", kernel=guest("probe"), append="test=touch stay=2000", memory="96M")
-    then = toml("two", kernel=guest("probe"), append="test=touch after=1000", memory="96M")
+    first = toml("one", kernel=guest("probe"), append="test=touch stay=200", memory="96M")
+    then = toml("two", kernel=guest("probe"), append="test=touch after=100", memory="96M")
     result = run([CAISSON, "run", "--batch", "--icount", "--ram", "144M", first, then])
     assert result.status == 0, result.err
     assert "paused: the machine is out of memory" in result.err
@@ -187,7 +187,7 @@ def test_out_of_memory_in_batch_waits_for_another_vm_to_end(toml):
 
 def test_out_of_memory_for_good_crashes_the_last_that_asked(toml):
     """Where all wait for memory, one goes, so that the others need not wait for ever."""
-    files = [toml(name, kernel=guest("probe"), append="test=touch half=1000", memory="112M") for name in ("one", "two")]
+    files = [toml(name, kernel=guest("probe"), append="test=touch half=100", memory="112M") for name in ("one", "two")]
     result = run([CAISSON, "run", "--batch", "--icount", "--ram", "144M", *files])
     assert result.status == 1
     assert result.err.count("the machine is out of memory (guest touched") == 1

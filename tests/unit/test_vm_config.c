@@ -316,6 +316,24 @@ static void weight_and_cap(void **state)
 	expect_refused("cap: has 2 bytes, not the 4 of a u32");
 }
 
+static void seconds(void **state)
+{
+	(void)state;
+	expect_accepted();
+	assert_int_equal(cfg.stop_timeout, 10);
+	assert_int_equal(cfg.watchdog, 0);
+	set("stop-timeout", "\0\0\0\0", 4);
+	set("watchdog", "\0\0\0\7", 4);
+	expect_accepted();
+	assert_int_equal(cfg.stop_timeout, 0);
+	assert_int_equal(cfg.watchdog, 7);
+	set("watchdog", "\0\0\x0e\x11", 4);
+	expect_refused("watchdog: 3601 s are more than 3600");
+	set("watchdog", "\0\0\0\7", 4);
+	set("stop-timeout", "\0\0\0\0\0\0\0\1", 8);
+	expect_refused("stop-timeout: has 8 bytes, not the 4 of a u32");
+}
+
 static void isa_lists(void **state)
 {
 	(void)state;
@@ -501,6 +519,7 @@ int main(void)
 		TEST(wrong_types_are_refused),
 		TEST(restart_policies),
 		TEST(weight_and_cap),
+		TEST(seconds),
 		TEST(isa_lists),
 		TEST(bad_strings_are_refused),
 		TEST(repeated_properties_are_refused),

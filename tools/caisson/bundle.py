@@ -6,7 +6,7 @@ import libfdt
 
 from caisson import cpio
 from caisson.script import Script
-from caisson.vmconfig import IMAGES, VmConfig, attribute
+from caisson.vmconfig import DEFAULT_STOP_TIMEOUT, IMAGES, VmConfig, attribute
 
 
 def write(out: BinaryIO, vms: list[VmConfig], script: Script | None = None) -> int:
@@ -64,6 +64,10 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property_u32("cap", vm.cap)
         if vm.restart != "never":
             tree.property("restart", vm.restart.encode() + b"\0")
+        if vm.stop_timeout != DEFAULT_STOP_TIMEOUT:
+            tree.property_u32("stop-timeout", vm.stop_timeout)
+        if vm.watchdog is not None:
+            tree.property_u32("watchdog", vm.watchdog)
         for key, names in (("isa-hide", vm.isa_hide), ("isa-require", vm.isa_require)):
             if names:
                 tree.property(key, "".join(name + "\0" for name in names).encode())

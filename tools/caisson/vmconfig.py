@@ -12,6 +12,8 @@ MAX_CPUS = 8
 MAX_BOOTARGS = 2047
 MAX_HART = 63
 MAX_WEIGHT = 10000
+DEFAULT_STOP_TIMEOUT = 10
+MAX_SECONDS = 3600
 MIN_MEMORY = 2 * MIB
 DEFAULT_MEMORY = 256 * MIB
 FORMATS = ("sv39x4", "sv48x4", "sv57x4")
@@ -55,6 +57,8 @@ class VmConfig:
     weight: int = 100
     cap: int | None = None
     restart: str = "never"
+    stop_timeout: int = DEFAULT_STOP_TIMEOUT
+    watchdog: int | None = None
     autostart: bool = True
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
@@ -168,6 +172,15 @@ def _restart(value: Any, _typed: bool) -> str:
     return value
 
 
+def _seconds(least: int) -> Callable[[Any, bool], int]:
+    def check(value: Any, typed: bool) -> int:
+        seconds = _integer(value, typed)
+        if not least <= seconds <= MAX_SECONDS:
+            raise ValueError(f"not a number of seconds from {least} to {MAX_SECONDS}")
+        return seconds
+    return check
+
+
 def _harts(value: Any, _typed: bool) -> list[int]:
     _want(value, list, "a list of hart numbers")
     for hart in value:
@@ -252,6 +265,8 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "weight": _weight,
     "cap": _cap,
     "restart": _restart,
+    "stop-timeout": _seconds(0),
+    "watchdog": _seconds(1),
     "autostart": _boolean,
     "isa-hide": _isa_hide,
     "isa-require": _isa_require,

@@ -5,3 +5,4 @@ obj-$(CONFIG_VMM) += vmm/device/vuart.o
 obj-$(CONFIG_VMM) += vmm/device/vuart_state.o
 obj-$(CONFIG_VMM) += vmm/device/vfinisher.o
 obj-$(CONFIG_VMM) += vmm/device/vrtc.o
+obj-$(CONFIG_VMM) += vmm/device/vwatchdog.o

@@ -141,6 +141,19 @@ static int read_cpus(struct reader *r, const struct value *v, void *member)
 	return 0;
 }
 
+static int read_seconds(struct reader *r, const struct value *v, void *member)
+{
+	uint64_t n;
+	int err = as_number(r, v, 4, &n);
+
+	if (err)
+		return err;
+	if (n > VM_SECONDS_MAX)
+		return refuse(r, v->name, "%" PRIu64 " s are more than %d", n, VM_SECONDS_MAX);
+	*(unsigned *)member = (unsigned)n;
+	return 0;
+}
+
 static int read_memory(struct reader *r, const struct value *v, void *member)
 {
 	uint64_t n;
@@ -356,6 +369,8 @@ static const struct property properties[] = {
 	{ "weight", read_weight, MEMBER(weight), false },
 	{ "cap", read_cap, MEMBER(cap), false },
 	{ "restart", read_restart, MEMBER(restart), false },
+	{ "stop-timeout", read_seconds, MEMBER(stop_timeout), false },
+	{ "watchdog", read_seconds, MEMBER(watchdog), false },
 	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
 	{ "isa-require", read_isa, MEMBER(isa_require), false },
 	{ "scrollback", read_scrollback, MEMBER(scrollback), false },
@@ -455,7 +470,7 @@ int vm_config_parse(const void *fdt, uint64_t size, struct vm_config *out,
 	char *copy;
 	int ret;
 
-	*out = (struct vm_config){ .bootargs = "" };
+	*out = (struct vm_config){ .bootargs = "", .stop_timeout = VM_STOP_TIMEOUT };
 	if (size < sizeof(struct fdt_header) || size > DESCRIPTION_MAX)
 		return refuse(&r, "description", "%" PRIu64 " bytes are not %zu to %" PRIu64, size,
 			      sizeof(struct fdt_header), DESCRIPTION_MAX);

@@ -47,6 +47,8 @@ static void end(void *arg, enum vdev_end how, int status)
 
 	if (how == VDEV_RESET)
 		vm_end(vm, VM_END_RESET, 0, "reset by the test finisher");
+	else if (how == VDEV_WATCHDOG)
+		vm_end(vm, VM_END_CRASH, status, "the watchdog was not fed");
 	else if (how == VDEV_FAIL && status)
 		vm_end(vm, VM_END_CRASH, status, "the guest reported status %d to the test finisher", status);
 	else
@@ -58,6 +60,29 @@ static uint64_t now_ns(void)
 	return time_to_ns(time_now());
 }
 
+static bool runs(void *arg)
+{
+	const struct vm *vm = arg;
+
+	return vm->state == VM_RUNNING && !vm->paused;
+}
+
+static void alarm(struct timer *t)
+{
+	struct vdev *dev = container_of(t, struct vdev, timer);
+
+	dev->type->alarm(dev);
+}
+
+static void alarm_set(void *arg, struct vdev *dev, uint64_t at)
+{
+	(void)arg;
+	if (at == UINT64_MAX)
+		timer_cancel(&dev->timer);
+	else
+		timer_arm(&dev->timer, time_from_us(at / 1000 + 1));
+}
+
 static int create_one(struct vm *vm, const struct vdev_type *type)
 {
 	struct vdev *dev = &vm->vdevs[vm->n_vdevs];
@@ -67,9 +92,10 @@ static int create_one(struct vm *vm, const struct vdev_type *type)
 		return -ENOSPC;
 	dev->type = type;
 	dev->host = &vm->host;
+	timer_init(&dev->timer, alarm);
 	error = type->create(dev);
 	if (error)
-		return error;
+		return error == -ENXIO ? 0 : error;
 	vm->n_vdevs++;
 	if (type == &vplic_type)
 		vm->plic = dev;
@@ -90,7 +116,10 @@ int vm_devices_create(struct vm *vm)
 		.console_ready = console_ready,
 		.vm_end = end,
 		.time_ns = now_ns,
+		.alarm_set = alarm_set,
+		.runs = runs,
 		.n_vcpus = vm_vcpu_count(vm),
+		.watchdog_s = vm->config->watchdog,
 		.vm = vm,
 	};
 	for (const struct vdev_type *t = __vdev_types_start; t < __vdev_types_end; t++) {
@@ -104,9 +133,23 @@ int vm_devices_create(struct vm *vm)
 
 void vm_devices_destroy(struct vm *vm)
 {
+	vm_devices_stop(vm);
 	for (unsigned i = 0; i < vm->n_vdevs; i++)
 		vm->vdevs[i].type->destroy(&vm->vdevs[i]);
 	vm->n_vdevs = 0;
+}
+
+void vm_devices_stop(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vdevs; i++)
+		timer_cancel_sync(&vm->vdevs[i].timer);
+}
+
+int vm_sysrq(struct vm *vm, char key)
+{
+	if (!vuart_listens(vm->uart))
+		return -ENOTCONN;
+	return vuart_break(vm->uart) && vuart_input(vm->uart, &key, 1) == 1 ? 0 : -EAGAIN;
 }
 
 void vm_devices_reset(struct vm *vm)

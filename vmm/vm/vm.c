@@ -318,6 +318,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 		task_join(vm->vcpus[i]->task);
 		vm->vcpus[i]->task = NULL;
 	}
+	vm_devices_stop(vm);
 	vm->paused = false;
 	vm->held = VM_NOT_HELD;
 	console_mux_settle(vm);

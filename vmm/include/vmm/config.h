@@ -14,6 +14,8 @@
 #define VM_VCPUS_MAX 8
 #define SCROLLBACK_MIN 4096
 #define SCROLLBACK_MAX 1048576
+#define VM_STOP_TIMEOUT 10   /* seconds, if the description does not say */
+#define VM_SECONDS_MAX 3600
 
 /** A file of the initrd with the name under which the user knows it (for messages). */
 struct vm_image {
@@ -40,6 +42,8 @@ struct vm_config {
 	unsigned weight;               /* 1 to 10000 (vmm/share.h); 0: not given */
 	unsigned cap;                  /* per cent of a hart for the whole VM; 0: none */
 	enum vm_restart restart;
+	unsigned stop_timeout;         /* seconds that its guest has to shut down when asked to; 0: it is not asked */
+	unsigned watchdog;             /* seconds until its watchdog first bites; 0: it has none */
 	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
 	unsigned number;               /* of the description in the bundle: its console's channel */
 	uint32_t scrollback;           /* bytes of console output to keep, a power of two; 0: as many as usual */

@@ -12,6 +12,7 @@ struct vm;
 /** Default guest-physical map: as QEMU `virt`, so that images built for it start unchanged. */
 #define GUEST_FINISHER_BASE UINT64_C(0x00100000)
 #define GUEST_RTC_BASE UINT64_C(0x00101000)
+#define GUEST_WATCHDOG_BASE UINT64_C(0x00102000)
 #define GUEST_PLIC_BASE UINT64_C(0x0c000000)
 #define GUEST_UART_BASE UINT64_C(0x10000000)
 #define GUEST_VIRTIO_BASE UINT64_C(0x10001000)

@@ -11,13 +11,14 @@
 #pragma once
 
 #include <caisson/aspace.h>
+#include <caisson/time.h>
 #include <caisson/types.h>
 
 struct dt_writer;
 struct vdev;
 
 /** How a device ends its VM. */
-enum vdev_end { VDEV_SHUTDOWN, VDEV_FAIL, VDEV_RESET };
+enum vdev_end { VDEV_SHUTDOWN, VDEV_FAIL, VDEV_RESET, VDEV_WATCHDOG };
 
 /** What became of a byte for the console. */
 enum vdev_output {
@@ -49,7 +50,10 @@ struct vdev_host {
 	 * no alarms, and devices offer none.
 	 */
 	void (*alarm_set)(void *vm, struct vdev *dev, uint64_t at);
+	/** Does its guest run: started, not paused, not ended? */
+	bool (*runs)(void *vm);
 	unsigned n_vcpus;
+	unsigned watchdog_s;              /* first period of its watchdog, seconds; 0: it has none */
 	void *vm;
 };
 
@@ -57,7 +61,7 @@ struct vdev_type {
 	const char *name;
 	uint64_t base, size;              /* its window, guest-physical */
 	struct device_ops ops;            /* registers; dev argument is vdev->state */
-	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (too many vCPUs for it). */
+	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (too many vCPUs for it), -ENXIO (this VM has no such device). */
 	int (*create)(struct vdev *dev);
 	void (*destroy)(struct vdev *dev);
 	/** Power-on state. */
@@ -76,6 +80,7 @@ struct vdev {
 	const struct vdev_type *type;
 	const struct vdev_host *host;
 	void *state;
+	struct timer timer;               /* its VM's: of alarm_set */
 };
 
 /** Put a device type into the table. */
@@ -100,6 +105,8 @@ void vuart_output_ready(struct vdev *uart);
 /* Test finisher (vmm/device/vfinisher.c) and goldfish real-time clock (vmm/device/vrtc.c). */
 extern const struct vdev_type vfinisher_type;
 extern const struct vdev_type vrtc_type;
+/* Watchdog (vmm/device/vwatchdog.c): DesignWare APB watchdog, in VMs whose description asks for one. */
+extern const struct vdev_type vwatchdog_type;
 
 /*
  * Helpers for devices (vmm/device/common.c).

@@ -26,6 +26,20 @@ enum vm_state { VM_CREATED, VM_BOOTED, VM_RUNNING, VM_ENDING, VM_ENDED };
 enum vm_held { VM_NOT_HELD, VM_HELD_NEWS /* not seen by the manager yet */, VM_HELD };
 enum vm_end { VM_END_NONE, VM_END_SHUTDOWN, VM_END_RESET, VM_END_CRASH, VM_END_STOPPED };
 
+/** What the manager of the VMs means to do with one later. */
+enum vm_step {
+	VM_STEP_NONE,
+	VM_STEP_RESTART,    /* start it again */
+	VM_STEP_PRESS,  /* it is being stopped: press the next of the keys that shut its guest down */
+	VM_STEP_FORCE,      /* its guest has not shut down in time: end it */
+};
+
+struct vm_plan {
+	enum vm_step step;
+	uint64_t at;        /* ticks */
+	unsigned pressed;   /* how many of the keys, but for the first */
+};
+
 struct vm {
 	struct list node;               /* in the VM list */
 	unsigned id;                    /* small, unique; also its console channel and log name */
@@ -53,7 +67,7 @@ struct vm {
 	enum vm_held held;              /* atomic: is it paused because the machine is out of memory? */
 	uint64_t held_at;               /* guest-physical address that it touched then */
 	uint64_t started_at;            /* last vm_start, ticks */
-	uint64_t restart_at;            /* the manager's: when it starts it again, ticks; 0: not planned */
+	struct vm_plan plan;            /* the manager's */
 	unsigned restarts;              /* the manager's: in a row, for the back-off */
 	uint64_t own_harts;             /* reserved for it (vmm/partition.h) */
 };
@@ -107,6 +121,11 @@ int vm_pause(struct vm *vm) __must_check;
 void vm_hold(struct vm *vm, uint64_t gpa);
 /** @return 0, or -EBUSY: it is not paused. Any context. */
 int vm_resume(struct vm *vm) __must_check;
+/**
+ * Press a SysRq key at the guest's console: a BREAK and the key's letter (Linux: Documentation/admin-guide/sysrq.rst).
+ * Any context. @return 0; -ENOTCONN: the guest does not listen to its console; -EAGAIN: no room for more input
+ */
+int vm_sysrq(struct vm *vm, char key) __must_check;
 /** One vCPU began / ceased to be active; at zero the VM ends as if shut down. */
 void vm_vcpu_active(struct vm *vm);
 void vm_vcpu_inactive(struct vm *vm);
@@ -119,6 +138,8 @@ void vm_report(struct vm *vm);
 int vm_devices_create(struct vm *vm) __must_check;
 void vm_devices_destroy(struct vm *vm);
 void vm_devices_reset(struct vm *vm);
+/** No alarm goes off after this, until vm_devices_reset. The VM must not run. Task context. */
+void vm_devices_stop(struct vm *vm);
 /** Write the devices' nodes into /soc (struct guest_dt_machine.write_devices; arg is the VM). */
 void vm_devices_write_nodes(struct dt_writer *w, void *arg);
 
