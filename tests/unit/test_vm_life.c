@@ -53,6 +53,9 @@ uint64_t vm_flush_harts(const struct vm *vm) { (void)vm; return 1; }
 void vm_log_use(const struct vm *vm) { (void)vm; }
 int console_mux_add(struct vm *vm) { (void)vm; return 0; }
 void console_mux_remove(struct vm *vm) { (void)vm; }
+void console_mux_settle(struct vm *vm) { (void)vm; }
+void vm_share_init(struct vm *vm) { (void)vm; }
+void vm_devices_stop(struct vm *vm) { (void)vm; }
 int vm_devices_create(struct vm *vm) { (void)vm; return 0; }
 void vm_devices_destroy(struct vm *vm) { (void)vm; }
 void vm_devices_reset(struct vm *vm) { (void)vm; }
