@@ -6,7 +6,7 @@
 #include <arch/trap.h>
 #include <caisson/spinlock.h>
 
-struct hext_features hext = { .h = true, .sstc = true, .stateen = true, .vmid_bits = 14,
+struct hext_features hext = { .h = true, .sstc = true, .stateen = true, .counters = true, .vmid_bits = 14,
 			      .sv39x4 = true, .sv48x4 = true, .sv57x4 = true, .henvcfg = ~0UL };
 static spinlock_t hext_lock;
 
@@ -61,6 +61,7 @@ static struct hext_features probe(void)
 	CSR_WRITE(henvcfg, ~0UL);
 	f.henvcfg = CSR_READ(henvcfg);
 	f.stateen = CSR_PROBE(hstateen0, v);
+	f.counters = CSR_PROBE(cycle, v) && CSR_PROBE(instret, v);
 	/* vstimecmp is there only if the firmware opened it for us; STCE must then be writable too. */
 	f.sstc = (f.henvcfg & ENVCFG_STCE) && CSR_PROBE(vstimecmp, v);
 	return f;
@@ -73,6 +74,7 @@ static void narrow(const struct hext_features *f)
 	hext.h &= f->h;
 	hext.sstc &= f->sstc;
 	hext.stateen &= f->stateen;
+	hext.counters &= f->counters;
 	hext.sv39x4 &= f->sv39x4;
 	hext.sv48x4 &= f->sv48x4;
 	hext.sv57x4 &= f->sv57x4;

@@ -18,6 +18,7 @@ enum {
 	SBI_ALREADY_AVAILABLE = -6,
 	SBI_ALREADY_STARTED = -7,
 	SBI_ALREADY_STOPPED = -8,
+	SBI_NO_SHMEM = -9,
 };
 
 enum {

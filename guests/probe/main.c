@@ -20,6 +20,8 @@ static const struct {
 	{ "suspend", test_suspend },
 	{ "features", test_features },
 	{ "steal", test_steal },
+	{ "counters", test_counters },
+	{ "counters-vm", test_counters_vm },
 	{ "legacy", test_legacy },
 	{ "legacy-shutdown", test_legacy_shutdown },
 	{ "mem", test_mem },

@@ -32,6 +32,8 @@ void test_sbi_absurd(void);
 void test_suspend(void);
 void test_features(void);
 void test_steal(void);
+void test_counters(void);
+void test_counters_vm(void);
 void test_legacy(void);
 void test_legacy_shutdown(void);
 void test_mem(void);

@@ -21,7 +21,7 @@ SAME = [
     case("H10", "sbi"), case("H10", "sbi", 4), case("H10", "sbi", cpu=NO_SSTC), case("H10", "legacy"),
     case("H2", "regs"), case("H2", "fp"), case("H2", "csrs"),
     case("H4", "mem"), case("H4", "widths"), case("H4", "loads"), case("H4", "bytes"),
-    case("H10", "timer"), case("H10", "timer", cpu=NO_SSTC),
+    case("H10", "timer"), case("H10", "timer", cpu=NO_SSTC), case("H10", "counters"),
     case("H11", "plic"), case("H11", "plic", cpu=NO_SSTC), case("H11", "plic-contexts", 4),
     case("H11", "smp"), case("H11", "smp", 2), case("H11", "smp", 4), case("H11", "smp", 4, cpu=NO_SSTC),
     case("H11", "smp fences=5", 8, harts=2), case("H9", "smp fences=5", 2, harts=1),
@@ -42,7 +42,8 @@ def test_same_as_bare(test, cpus, harts, cpu):
 VM_ONLY = [
     case("H10", "sbi-absurd"), case("H10", "sbi-absurd", 4), case("H4", "mem-odd"), case("H11", "plic-level"),
     case("H10", "suspend"), case("H10", "suspend", 2), case("H10", "suspend", cpu=NO_SSTC),
-    case("H10", "steal"), case("H10", "steal", 2, harts=1), case("H10", "features"), case("H10", "features", 2, harts=1),
+    case("H10", "counters-vm"), case("H10", "counters-vm", 2, harts=1), case("H10", "counters-vm", 2),
+    case("H10", "features"), case("H10", "features", 2, harts=1),
     case("H12", "isa"), case("H12", "isa", cpu=NO_SSTC), case("H13", "zeroed"),
 ]
 
@@ -51,6 +52,17 @@ VM_ONLY = [
 def test_in_a_vm(test, cpus, harts, cpu):
     """Where bare QEMU does worse than the specification, or is another machine."""
     assert_passed(probe(test, "--cpus", cpus, "--harts", harts, "--memory", MEMORY, "--cpu", cpu))
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_H10_stolen_time(cpus):
+    assert_passed(probe("steal", "--cpus", cpus, "--harts", 1, "--icount"))
+
+
+def test_H10_counters_leave_a_neighbour_out():
+    result = probe("counters-vm", "--cpus", 2, "--harts", 1, "--icount")
+    assert_passed(result)
+    assert "ok the neighbour's instructions are not counted" in result.text
 
 
 @pytest.mark.parametrize("cpu", ["rv64", NO_SSTC])

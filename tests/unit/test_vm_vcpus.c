@@ -1,5 +1,5 @@
 /* A VM's vCPUs: the set (H6), what each begins with, and what its extensions switch (H12). */
-// sources: vmm/vm/vcpus.c vmm/vcpu/vcpu.c
+// sources: vmm/vm/vcpus.c vmm/vcpu/vcpu.c vmm/vcpu/counters.c
 #include <errno.h>
 #include <test.h>
 
@@ -9,10 +9,11 @@
 #include <caisson/mm.h>
 #include <caisson/time.h>
 #include <mem.h>
+#include <vmm/sbi.h>
 #include <vmm/vcpu/vcpu_internal.h>
 #include <vmm/vm.h>
 
-struct hext_features hext = { .sstc = true, .henvcfg = UINT64_MAX, .vmid_bits = 14 };
+struct hext_features hext = { .sstc = true, .counters = true, .henvcfg = UINT64_MAX, .vmid_bits = 14 };
 static struct vm vm;
 static struct {
 	uint64_t guest_deadline;
@@ -22,6 +23,7 @@ static struct {
 /* --- what vcpu.c calls --- */
 
 struct hart harts[HART_MAX];
+struct sbi_slot sbi_slots[SBI_SLOTS], sbi_counting_slots[SBI_SLOTS];
 unsigned hart_count(void) { return 1; }
 uint64_t time_now(void) { return 1000; }
 void timer_cancel(struct timer *t) { (void)t; }

@@ -35,22 +35,27 @@ static inline void sfence_self(uint64_t start, uint64_t size, bool has_asid, uin
 	} while (va - 1 < last);
 }
 
+static void request(struct vcpu *v, uint64_t others, uint64_t req, enum fw_event sent)
+{
+	for (unsigned i = 0; others >> i; i++)
+		if (others >> i & 1)
+			vcpu_count_sent(v, v->vm->vcpus[i], sent);
+	if (others)
+		vcpu_request_sync(v, others, req);
+}
+
 void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus)
 {
 	if (vcpus & BIT(v->id))
 		cpu_fence_i();
-	vcpus &= ~BIT(v->id);
-	if (vcpus)
-		vcpu_request_sync(v, vcpus, VCPU_REQ_FENCE_I);
+	request(v, vcpus & ~BIT(v->id), VCPU_REQ_FENCE_I, FW_FENCE_I_SENT);
 }
 
 void sbi_sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
 	if (vcpus & BIT(v->id))
 		sfence_self(start, size, has_asid, asid);
-	vcpus &= ~BIT(v->id);
-	if (vcpus)
-		vcpu_request_sync(v, vcpus, VCPU_REQ_FENCE);
+	request(v, vcpus & ~BIT(v->id), VCPU_REQ_FENCE, has_asid ? FW_SFENCE_ASID_SENT : FW_SFENCE_SENT);
 }
 
 /* Fences that concern others too: out of line, so that one of the caller alone needs no stack. */

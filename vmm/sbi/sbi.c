@@ -7,6 +7,18 @@
 extern const struct sbi_ext __sbi_exts_start[], __sbi_exts_end[];
 
 struct sbi_slot sbi_slots[SBI_SLOTS];
+struct sbi_slot sbi_counting_slots[SBI_SLOTS];
+
+#define LEGACY_SET_TIMER 0
+
+static enum vcpu_next counted_timer_call(struct vcpu *v)
+{
+	if (sbi_eid(v) == LEGACY_SET_TIMER || sbi_fid(v) == 0)
+		v->counters.events[FW_SET_TIMER]++;
+	return sbi_find(sbi_eid(v))->call(v);
+}
+
+static const struct sbi_ext counted_timer = { .name = "time", .call = counted_timer_call };
 
 static int insert(unsigned long eid, const struct sbi_ext *ext)
 {
@@ -31,18 +43,27 @@ int sbi_init(void)
 				return error;
 		}
 	}
+	for (unsigned i = 0; i < SBI_SLOTS; i++) {
+		sbi_counting_slots[i] = sbi_slots[i];
+		if (sbi_slots[i].eid == SBI_EXT_TIME || (sbi_slots[i].ext && sbi_slots[i].eid == LEGACY_SET_TIMER))
+			sbi_counting_slots[i].ext = &counted_timer;
+	}
 	return 0;
 }
 
 void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus)
 {
 	bool waits = false;
+	struct vcpu *to;
 
 	for (unsigned i = 0; vcpus; i++, vcpus >>= 1) {
 		if (!(vcpus & 1))
 			continue;
-		waits |= __atomic_load_n(&v->vm->vcpus[i]->running_on, __ATOMIC_RELAXED) < 0;
-		vcpu_send_ipi(v->vm->vcpus[i]);
+		to = v->vm->vcpus[i];
+		waits |= __atomic_load_n(&to->running_on, __ATOMIC_RELAXED) < 0;
+		vcpu_send_ipi(to);
+		if (to != v)
+			vcpu_count_sent(v, to, FW_IPI_SENT);
 	}
 	/* One that waits for this hart cannot answer before we let go, and the caller probably waits for it. */
 	if (waits && sched_others_runnable())

@@ -21,7 +21,7 @@
 enum vcpu_next vcpu_exit_ecall(struct vcpu_ctx *ctx)
 {
 	struct vcpu *v = vcpu_of(ctx);
-	const struct sbi_ext *ext = sbi_find(ctx->x[17]);
+	const struct sbi_ext *ext = sbi_find_in(v->sbi, ctx->x[17]);
 
 	v->exits[EXIT_ECALL]++;
 	vcpu_live_skip(ECALL_LEN);
@@ -83,8 +83,10 @@ enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause)
 		}
 		return inject(v, CAUSE_FETCH_ACCESS, vcpu_live_stval());
 	case CAUSE_LOAD_GUEST_PAGE:
+		v->counters.events[FW_ACCESS_LOAD]++;
 		return inject(v, CAUSE_LOAD_ACCESS, vcpu_live_stval());
 	default:
+		v->counters.events[FW_ACCESS_STORE]++;
 		return inject(v, CAUSE_STORE_ACCESS, vcpu_live_stval());
 	}
 }
@@ -112,9 +114,11 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 		return vcpu_fetch_fault(v);
 	case CAUSE_VIRTUAL_INSN:
 		return vcpu_virtual_insn(v);
-	case CAUSE_FETCH_ACCESS:
 	case CAUSE_LOAD_ACCESS:
 	case CAUSE_STORE_ACCESS:
+		v->counters.events[cause == CAUSE_LOAD_ACCESS ? FW_ACCESS_LOAD : FW_ACCESS_STORE]++;
+		/* fall through */
+	case CAUSE_FETCH_ACCESS:
 		/* The machine refused an access that our tables allow: the guest sees what bare hardware shows. */
 	case CAUSE_FETCH_MISALIGNED:
 	case CAUSE_ILLEGAL:
@@ -159,7 +163,7 @@ static bool is_trapped_wait(uint32_t insn)
 }
 
 /* What HS-mode keeps from VS-mode though the instruction exists: waits under VTW, and what is illegal to a guest. */
-enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
+static enum vcpu_next virtual_insn(struct vcpu *v, uint64_t saved)
 {
 	uint32_t insn = trapped_insn();
 
@@ -168,8 +172,20 @@ enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 		vcpu_live_skip(4);
 		return vcpu_leave(v, insn == INSN_WFI ? LEAVE_WFI : LEAVE_YIELD);
 	}
+	if (vcpu_is_counter_read(v, insn))
+		return vcpu_read_counter(v, insn, saved);
 	v->exits[EXIT_VIRTUAL_INSN]++;
 	return inject(v, CAUSE_ILLEGAL, vcpu_live_stval());
+}
+
+enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
+{
+	return virtual_insn(v, VCPU_SAVED_EARLY);
+}
+
+enum vcpu_next vcpu_virtual_insn_saved(struct vcpu *v)
+{
+	return virtual_insn(v, ~UINT64_C(0));
 }
 
 /* The vCPU whose task has this hart, be it in the guest or on its way to sleep: its CSRs are live. */

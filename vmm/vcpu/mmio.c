@@ -178,5 +178,9 @@ enum vcpu_next vcpu_fetch_fault(struct vcpu *v)
 
 enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx)
 {
-	return device_access(vcpu_of(ctx), faulting_gpa(), vcpu_live_cause(), ~UINT64_C(0));
+	uint64_t cause = vcpu_live_cause();
+
+	if (unlikely(cause == CAUSE_VIRTUAL_INSN))
+		return vcpu_virtual_insn_saved(vcpu_of(ctx));
+	return device_access(vcpu_of(ctx), faulting_gpa(), cause, ~UINT64_C(0));
 }

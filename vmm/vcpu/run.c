@@ -107,6 +107,7 @@ static void stay_paused(struct vcpu *v)
 static void stop_self(struct vcpu *v)
 {
 	vcpu_steal_set(v, NULL);
+	vcpu_counters_reset(v);
 	__atomic_store_n(&v->hsm_state, SBI_HSM_STOPPED, __ATOMIC_SEQ_CST);
 	vm_vcpu_inactive(v->vm);
 	wait_for_start(v);

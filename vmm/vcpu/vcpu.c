@@ -99,7 +99,7 @@ void vcpu_power_on(struct vcpu *v)
 	/* Some user programs read the time before their kernel opens it. */
 	v->csrs.scounteren = COUNTEREN_TM;
 	v->csrs.henvcfg = guest_isa_henvcfg(v->vm->isa) | v->fwft.henvcfg;
-	v->csrs.hcounteren = vm_has_ext(v->vm, ISA_ZICNTR) ? COUNTEREN_CY | COUNTEREN_TM | COUNTEREN_IR : 0;
+	v->csrs.hcounteren = vcpu_counteren(v);
 	v->csrs.hstateen0 = STATEEN_ENVCFG | (vm_has_ext(v->vm, ISA_SSSTATEEN) ? STATEEN_SE0 : 0);
 	v->deadline = UINT64_MAX;
 }
@@ -109,6 +109,7 @@ void vcpu_reset(struct vcpu *v)
 	forget_loaded_state(v);
 	v->fwft = (struct vcpu_fwft){ 0, 0 };
 	v->steal = (struct vcpu_steal){ .record = NULL };
+	vcpu_counters_reset(v);
 	vcpu_power_on(v);
 	v->requests = 0;
 	memset(v->devices, 0, sizeof(v->devices));
@@ -198,6 +199,8 @@ static void switch_in(struct task_ext *ext)
 	load(v);
 	if (v->steal.record)
 		vcpu_steal_publish(v);
+	if (v->counters.hardware_started)
+		vcpu_counters_switch_in(v);
 	v->sampled_at = time_now();
 	if (unlikely(v->vm->share.quota))
 		vcpu_cap_begin(v);
@@ -218,6 +221,8 @@ static void switch_out(struct task_ext *ext)
 	fp_save(v);
 	if (v->steal.record)
 		vcpu_steal_begin(v);
+	if (v->counters.hardware_started)
+		vcpu_counters_switch_out(v);
 	if (unlikely(v->vm->share.quota))
 		vcpu_cap_end(v);
 	if (!v->sstc)

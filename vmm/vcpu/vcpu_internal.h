@@ -33,6 +33,19 @@ void vcpu_steal_release(struct vcpu *v);
 /** The VM's cap (vmm/share.h): once. */
 void vcpu_cap_init(struct vcpu *v);
 
+/* Performance counters (vmm/vcpu/counters.c). Interrupts off. */
+/** hcounteren: the counters that the guest reads without us. */
+uint64_t vcpu_counteren(const struct vcpu *v);
+/** The counters of the hart that the guest has started go on, or stand still. */
+void vcpu_counters_switch_in(struct vcpu *v);
+void vcpu_counters_switch_out(struct vcpu *v);
+/** Does this instruction, which trapped, read a counter that we keep for v? */
+bool vcpu_is_counter_read(const struct vcpu *v, uint32_t insn);
+/** Answer it. saved: the registers whose values are in ctx. */
+enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn, uint64_t saved);
+/** As vcpu_virtual_insn, with all registers in ctx. */
+enum vcpu_next vcpu_virtual_insn_saved(struct vcpu *v);
+
 /* Sampling (vmm/vcpu/sample.c). */
 void vcpu_sample_init(struct vcpu *v);
 /** The guest is about to run with WFI untrapped: make sure it is looked at now and then. */

@@ -4,6 +4,7 @@
 
 bool mock_irq_on = true;
 uint64_t mock_time;
+uint64_t mock_cycle;
 uint64_t mock_instret;
 unsigned mock_fence_is;
 unsigned mock_relaxes;

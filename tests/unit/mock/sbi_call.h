@@ -14,7 +14,7 @@ static inline int setup(void **state)
 	m.vm.n_vcpus = VCPUS;
 	for (unsigned i = 0; i < VCPUS; i++) {
 		m.vm.vcpus[i] = &m.vcpu[i];
-		m.vcpu[i] = (struct vcpu){ .vm = &m.vm, .id = i, .siblings = ALL, .hsm_state = SBI_HSM_STOPPED };
+		m.vcpu[i] = (struct vcpu){ .vm = &m.vm, .id = i, .siblings = ALL, .sbi = sbi_slots, .hsm_state = SBI_HSM_STOPPED };
 	}
 	m.self = &m.vcpu[1];
 	m.self->hsm_state = SBI_HSM_STARTED;
@@ -31,7 +31,7 @@ struct args {
 static inline enum vcpu_next call(uint64_t eid, uint64_t fid, struct args a)
 {
 	uint64_t *x = m.self->ctx.x, before[32];
-	const struct sbi_ext *ext = sbi_find(eid);
+	const struct sbi_ext *ext = sbi_find_in(m.self->sbi, eid);
 	enum vcpu_next next;
 
 	memcpy(&x[10], a.a, sizeof(a.a));

@@ -46,21 +46,29 @@ struct sbi_slot {
 };
 
 extern struct sbi_slot sbi_slots[SBI_SLOTS];
+/** The same for vCPUs whose guest wants set_timer to be counted (vcpu.sbi), so that others do not pay for it. */
+extern struct sbi_slot sbi_counting_slots[SBI_SLOTS];
 
 static inline unsigned sbi_hash(unsigned long eid)
 {
 	return (unsigned)(eid ^ eid >> 5) & (SBI_SLOTS - 1); /* keeps all standard ids apart */
 }
 
-/** The extension that answers for an id, or NULL. */
-static inline const struct sbi_ext *sbi_find(unsigned long eid)
+static inline const struct sbi_ext *sbi_find_in(const struct sbi_slot *slots, unsigned long eid)
 {
 	unsigned i = sbi_hash(eid);
 
-	while (sbi_slots[i].ext && sbi_slots[i].eid != eid)
+	while (slots[i].ext && slots[i].eid != eid)
 		i = (i + 1) & (SBI_SLOTS - 1);
-	return sbi_slots[i].ext;
+	return slots[i].ext;
 }
+
+/** The extension that answers for an id, or NULL. */
+static inline const struct sbi_ext *sbi_find(unsigned long eid)
+{
+	return sbi_find_in(sbi_slots, eid);
+}
+
 /** Build the look-up table. Once. @return 0 or -ENOSPC. */
 int sbi_init(void) __must_check;
 

@@ -16,8 +16,10 @@
 #include <arch/vcpu.h>
 #include <caisson/task.h>
 #include <caisson/types.h>
+#include <vmm/counters.h>
 
 struct vm;
+struct sbi_slot;
 struct vcpu;
 
 /** Why the guest was left; counted per vCPU. */
@@ -53,6 +55,7 @@ enum vcpu_leave {
 struct vcpu {
 	struct vcpu_ctx ctx;       /* must be first: the exit code passes its address */
 	uint64_t exits[EXIT_KINDS];
+	const struct sbi_slot *sbi; /* SBI calls: sbi_slots or sbi_counting_slots (vmm/sbi.h) */
 	struct vcpu_device {
 		uint64_t start, size;      /* guest-physical window; size 0: nothing here yet */
 		int (*read)(void *dev, uint64_t off, unsigned size, uint64_t *value);
@@ -104,6 +107,7 @@ struct vcpu {
 		uint64_t ns;       /* what stands in the record */
 		uint32_t sequence;
 	} steal;                   /* SBI STA; likewise */
+	struct vcpu_counters counters; /* SBI PMU; likewise */
 };
 
 /** Make vCPU `id` of a VM, in HSM state stopped. @return NULL when memory is out. */

@@ -54,6 +54,11 @@ static inline uint64_t cpu_time(void)
 	return CSR_READ(time);
 }
 
+static inline uint64_t cpu_cycle(void)
+{
+	return CSR_READ(cycle);
+}
+
 static inline uint64_t cpu_instret(void)
 {
 	return CSR_READ(instret);

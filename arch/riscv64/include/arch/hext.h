@@ -9,6 +9,7 @@ struct hext_features {
 	bool h;             /* the extension itself */
 	bool sstc;          /* vstimecmp */
 	bool stateen;       /* Smstateen's hstateen0/sstateen0 */
+	bool counters;      /* cycle and instret can be read */
 	unsigned vmid_bits; /* implemented bits of hgatp.VMID */
 	bool sv39x4, sv48x4, sv57x4;
 	uint64_t henvcfg;   /* writable bits of henvcfg */

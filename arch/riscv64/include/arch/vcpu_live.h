@@ -43,6 +43,8 @@ static inline uint64_t vcpu_live_vstvec(void) { return CSR_READ(vstvec) & ~3UL; 
 static inline uint64_t vcpu_live_vsepc(void) { return CSR_READ(vsepc); }
 static inline void vcpu_live_set_vstimecmp(uint64_t t) { CSR_WRITE(vstimecmp, t); }
 static inline void vcpu_live_set_henvcfg(uint64_t v) { CSR_WRITE(henvcfg, v); }
+static inline void vcpu_live_set_hcounteren(uint64_t v) { CSR_WRITE(hcounteren, v); }
+static inline uint64_t vcpu_live_scounteren(void) { return CSR_READ(scounteren); }
 
 /* Guest-virtual fences of the running vCPU's VM on this hart (hfence.vvma uses hgatp.VMID). */
 static inline void vcpu_hfence_vvma_all(void)

@@ -12,6 +12,7 @@ typedef unsigned long irqflags_t;
 
 extern bool mock_irq_on;       /* interrupts enabled? Starts as true. */
 extern uint64_t mock_time;     /* what cpu_time returns */
+extern uint64_t mock_cycle;    /* what cpu_cycle returns */
 extern uint64_t mock_instret;  /* what cpu_instret returns */
 extern unsigned mock_fence_is; /* calls of cpu_fence_i */
 extern unsigned mock_relaxes;  /* calls of cpu_relax and cpu_wfi */
@@ -45,6 +46,7 @@ static inline bool irq_enabled(void) { return mock_irq_on; }
 static inline void cpu_relax(void) { mock_waits(false); }
 static inline void cpu_wfi(void) { mock_waits(true); }
 static inline uint64_t cpu_time(void) { return mock_time; }
+static inline uint64_t cpu_cycle(void) { return mock_cycle; }
 static inline uint64_t cpu_instret(void) { return mock_instret; }
 static inline void cpu_mb(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cpu_fence_i(void) { mock_fence_is++; }

@@ -17,7 +17,7 @@ struct mock_fence {
 
 struct mock_live {
 	uint64_t cause, stval, htval, htinst, pc, sstatus, hstatus;
-	uint64_t hvip, hie, vstimecmp, vstvec, vsepc, henvcfg;
+	uint64_t hvip, hie, vstimecmp, vstvec, vsepc, henvcfg, hcounteren, scounteren;
 	struct mock_fence fences[32];
 	unsigned n_fences;
 };
@@ -51,6 +51,8 @@ static inline uint64_t vcpu_live_vstvec(void) { return mock_live.vstvec & ~3UL; 
 static inline uint64_t vcpu_live_vsepc(void) { return mock_live.vsepc; }
 static inline void vcpu_live_set_vstimecmp(uint64_t t) { mock_live.vstimecmp = t; }
 static inline void vcpu_live_set_henvcfg(uint64_t v) { mock_live.henvcfg = v; }
+static inline void vcpu_live_set_hcounteren(uint64_t v) { mock_live.hcounteren = v; }
+static inline uint64_t vcpu_live_scounteren(void) { return mock_live.scounteren; }
 
 static inline void vcpu_hfence_vvma_all(void) { mock_fence(FENCE_ALL, 0, 0); }
 static inline void vcpu_hfence_vvma(uint64_t va) { mock_fence(FENCE_VA, va, 0); }
