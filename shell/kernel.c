@@ -1,8 +1,9 @@
-/* Commands about the kernel itself: hart, task, mem. */
+/* Commands about the kernel itself: hart, task, irq, mem. */
 #include <errno.h>
 #include <string.h>
 
 #include <caisson/hart.h>
+#include <caisson/irq.h>
 #include <caisson/mm.h>
 #include <caisson/smp.h>
 #include <caisson/task.h>
@@ -121,6 +122,56 @@ static int do_task(struct shell *sh, int argc, char **argv)
 SHELL_COMMAND(task) = {
 	"task", "[--json]", "tasks: state, hart, run time", do_task,
 	"A vCPU is a task: NAME/N is vCPU N of the VM NAME.\n",
+};
+
+/* --- interrupt sources --- */
+
+struct irq_row {
+	uint64_t source, hart, count;
+	const char *controller, *name;
+};
+
+static const struct shell_field irq_fields[] = {
+	SHELL_FIELD(struct irq_row, source, SHELL_NUMBER, "source", 6),
+	SHELL_FIELD(struct irq_row, controller, SHELL_TEXT, "of", -20),
+	SHELL_FIELD(struct irq_row, name, SHELL_TEXT, "handled by", -24),
+	SHELL_FIELD(struct irq_row, hart, SHELL_NUMBER, "hart", 4),
+	SHELL_FIELD(struct irq_row, count, SHELL_NUMBER, "interrupts", 12),
+};
+static const struct shell_layout irq_layout = SHELL_LAYOUT(irq_fields);
+
+/* One line for each hart that has had it; for none, one of its own. */
+static void show_source(struct shell *sh, unsigned source)
+{
+	struct irq_row row = { .source = source, .controller = irq_chip_name(), .name = irq_name(source) };
+	bool any = false;
+
+	for (unsigned h = 0; h < hart_count(); h++) {
+		row.hart = h;
+		row.count = irq_count(source, h);
+		if (row.count)
+			shell_row(sh, &irq_layout, &row);
+		any |= row.count != 0;
+	}
+	row.hart = 0;
+	if (!any)
+		shell_row(sh, &irq_layout, &row);
+}
+
+static int do_irq(struct shell *sh, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	shell_table(sh, NULL, &irq_layout);
+	for (unsigned source = irq_next(0); source; source = irq_next(source))
+		show_source(sh, source);
+	shell_table_end(sh);
+	return 0;
+}
+
+SHELL_COMMAND(irq) = {
+	"irq", "[--json]", "the machine's interrupt lines: handler, number for each hart", do_irq,
+	"Timer interrupts are counted in `hart`; a guest's own interrupts are shown by `vm dump VM irq`.\n",
 };
 
 /* --- memory --- */

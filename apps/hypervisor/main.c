@@ -75,7 +75,7 @@ static int enable_virtualization(void)
 }
 
 /* From the first VM's start to the last one's end. @return the machine's status. */
-static int run_vms(bool batch)
+static int run_vms(bool batch, bool has_script)
 {
 	int vms = vms_start(batch);
 
@@ -89,14 +89,17 @@ static int run_vms(bool batch)
 		console_mux_attach(vm_by_id(0)); /* for the input */
 	else
 		monitor_start();
-	script_start(batch);
+	if (has_script)
+		script_start(batch);
 	return vms_supervise();
 }
 
 int main(void)
 {
-	bool batch = boot_arg("batch", NULL, 0);
+	bool batch = boot_arg("batch", NULL, 0), has_script = boot_arg("script", NULL, 0);
 
+	if ((!batch || has_script) && log_keep_start())
+		log_warn("no memory to keep the log for the monitor");
 	log_info("Caisson hypervisor, %u harts", hart_count());
 	if (enable_virtualization()) {
 		log_error("hardware support: no (the H extension is missing on %u of %u harts)", failed,
@@ -113,5 +116,5 @@ int main(void)
 	vcpu_init_hooks();
 	guest_isa_init();
 	console_mux_init(batch);
-	return run_vms(batch);
+	return run_vms(batch, has_script);
 }

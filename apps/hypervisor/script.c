@@ -160,7 +160,7 @@ void script_start(bool batch)
 	static const struct task_attr attr = { .detached = true };
 
 	if (initrd_open(TEXT_FILE, &script.text))
-		return;
+		script.text.size = 0;
 	script.shell = (struct shell){ .write = script_write, .wait = script_wait };
 	script.batch = batch;
 	read_label();

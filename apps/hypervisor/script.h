@@ -4,7 +4,7 @@
 #include <caisson/types.h>
 
 /**
- * Run the bundle's script, if it has one (docs/monitor.md), in a task of its own. Task context.
+ * Run the bundle's script (docs/monitor.md), in a task of its own. Task context.
  * batch: what it prints goes to the error channel, and when it fails the machine ends.
  */
 void script_start(bool batch);

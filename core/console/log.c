@@ -84,6 +84,8 @@ static void write_line(enum log_level level, const char *component, const char *
 
 	n += format_text(line + n, room - n, fmt, ap);
 	blank_controls(line, n);
+	if (IS_ENABLED(CONFIG_LOG_KEEP))
+		log_keep(level, component, line, n);
 	if (!console_framed())
 		line[n++] = '\r';
 	line[n++] = '\n';

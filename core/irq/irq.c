@@ -10,27 +10,32 @@
 #define LOG_NAME "irq"
 #define LOCAL_CAUSES 16
 #define SOURCES_MAX 1024
+#define LINES_MAX 32 /* sources in use, at most */
 /** Sources served in one interrupt at most: one that never falls silent must not hold the hart. */
 #define CLAIMS_MAX 64
 
-struct source {
-	irq_handler_t handler;
+/* A source in use. */
+struct line {
+	irq_handler_t handler; /* NULL: free */
 	void *arg;
-	uint64_t count;
+	const char *name;
+	unsigned source;
+	uint64_t count[HART_MAX];
 };
 
 static void (*local[LOCAL_CAUSES])(void);
-static struct source sources[SOURCES_MAX];
+static struct line lines[LINES_MAX];         /* 0 stands for all sources that have no handler */
+static uint8_t line_of[SOURCES_MAX];
 static const struct irqchip *chip;
 static void *chip_dev;
 
 static void serve(unsigned irq)
 {
-	struct source *s = &sources[irq < SOURCES_MAX ? irq : 0];
+	struct line *l = &lines[irq < SOURCES_MAX ? line_of[irq] : 0];
 
-	s->count++;
-	if (s->handler) {
-		s->handler(s->arg);
+	l->count[this_hart()->index]++;
+	if (l->handler) {
+		l->handler(l->arg);
 	} else {
 		log_warn("source %u has no handler: disabled", irq);
 		chip->disable(chip_dev, irq);
@@ -78,19 +83,33 @@ void irq_hart_leave(void)
 		chip->hart_leave(chip_dev);
 }
 
-int irq_register(unsigned irq, irq_handler_t handler, void *arg)
+static unsigned free_line(void)
 {
+	unsigned i = 1;
+
+	while (i < LINES_MAX && lines[i].handler)
+		i++;
+	return i;
+}
+
+int irq_register(unsigned irq, const char *name, irq_handler_t handler, void *arg)
+{
+	unsigned i = free_line();
 	int error;
 
 	if (!chip || irq == 0 || irq >= SOURCES_MAX || irq >= chip->n_sources)
 		return -EINVAL;
-	if (sources[irq].handler)
+	if (line_of[irq])
 		return -EBUSY;
-	sources[irq].arg = arg;
-	sources[irq].handler = handler;
+	if (i == LINES_MAX)
+		return -ENOSPC;
+	lines[i] = (struct line){ .handler = handler, .arg = arg, .name = name, .source = irq };
+	line_of[irq] = (uint8_t)i;
 	error = chip->enable(chip_dev, irq);
 	if (error)
-		sources[irq].handler = NULL;
+		lines[i].handler = NULL;
+	if (error)
+		line_of[irq] = 0;
 	else
 		log_debug("%s: source %u in use", chip->name, irq);
 	return error;
@@ -102,9 +121,27 @@ void irq_register_local(unsigned cause, void (*handler)(void))
 	local[cause] = handler;
 }
 
-uint64_t irq_count(unsigned irq)
+uint64_t irq_count(unsigned irq, unsigned hart)
 {
-	return irq < SOURCES_MAX ? sources[irq].count : 0;
+	return irq < SOURCES_MAX && hart < HART_MAX ? lines[line_of[irq]].count[hart] : 0;
+}
+
+const char *irq_name(unsigned irq)
+{
+	return irq < SOURCES_MAX ? lines[line_of[irq]].name : NULL;
+}
+
+unsigned irq_next(unsigned irq)
+{
+	for (irq++; irq < SOURCES_MAX; irq++)
+		if (line_of[irq])
+			return irq;
+	return 0;
+}
+
+const char *irq_chip_name(void)
+{
+	return chip ? chip->name : NULL;
 }
 
 void irq_dispatch(unsigned cause)

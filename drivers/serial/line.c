@@ -109,7 +109,7 @@ static int connect_interrupt(struct serial_line *line, const void *fdt, int node
 	int error = IS_ENABLED(CONFIG_IRQ) ? irq_find(fdt, node, 0, &irq) : -ENODEV;
 
 	if (!error)
-		error = irq_register(irq, line->ops->handler, line);
+		error = irq_register(irq, fdt_get_name(fdt, node, NULL), line->ops->handler, line);
 	if (error && IS_ENABLED(CONFIG_IRQ))
 		log_warn("no interrupt (error %d): output by polling, no input", error);
 	return error;

@@ -201,7 +201,7 @@ static int connect_interrupt(struct mmio *m, const void *fdt, int node)
 	unsigned irq;
 	int error = IS_ENABLED(CONFIG_IRQ) ? irq_find(fdt, node, 0, &irq) : -ENODEV;
 
-	return error ? error : irq_register(irq, mmio_interrupt, m);
+	return error ? error : irq_register(irq, fdt_get_name(fdt, node, NULL), mmio_interrupt, m);
 }
 
 /* Its interrupt comes first, while the device is still silent: a driver learns whether there is one. */

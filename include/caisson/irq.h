@@ -33,8 +33,11 @@ bool irq_may_leave(unsigned hart);
 /** The calling hart goes offline or is reserved: its sources go to another. Interrupts off, in no source's handler. */
 void irq_hart_leave(void);
 
-/** Handle source `irq` of the controller. @return 0, -EINVAL no such source or no controller, -EBUSY taken. */
-int irq_register(unsigned irq, irq_handler_t handler, void *arg) __must_check;
+/**
+ * Handle source `irq` of the controller. name: whose it is, for people; it stays the caller's.
+ * @return 0, -EINVAL no such source or no controller, -EBUSY taken, -ENOSPC too many are in use.
+ */
+int irq_register(unsigned irq, const char *name, irq_handler_t handler, void *arg) __must_check;
 /** The phandle of the controller in use, 0 if there is none. */
 uint32_t irqchip_phandle(void);
 /**
@@ -44,8 +47,14 @@ uint32_t irqchip_phandle(void);
 int irq_find(const void *fdt, int node, unsigned n, unsigned *source) __must_check;
 /** Register a hart-local interrupt by its cause number (IRQ_S_SOFT, IRQ_S_TIMER, ...). */
 void irq_register_local(unsigned cause, void (*handler)(void));
-/** Number of times a source fired. */
-uint64_t irq_count(unsigned irq);
+/** Number of times a source fired on a hart; of one without a handler: of all those together. */
+uint64_t irq_count(unsigned irq, unsigned hart);
+/** Whose a source is, NULL: nobody's. */
+const char *irq_name(unsigned irq);
+/** The next source in use after `irq`, 0: there is none. */
+unsigned irq_next(unsigned irq);
+/** The controller's name, NULL: there is none. */
+const char *irq_chip_name(void);
 
 /**
  * Entry from the trap path (host or guest running) for scause with the interrupt bit off.

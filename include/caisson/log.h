@@ -24,6 +24,26 @@ int log_parse_level(const char *name, enum log_level *out) __must_check;
 void log_set_level(enum log_level level);
 const char *log_level_name(enum log_level level);
 
+#define LOG_KEPT 128 /* lines */
+
+/** A line that was logged a while ago. */
+struct log_line {
+	enum log_level level;
+	char component[16];
+	char text[256];        /* as it was written, without its end */
+};
+
+/** Begin to keep lines; for good. Once, task context. @return 0, or -ENOMEM: none are kept. */
+int log_keep_start(void) __must_check;
+/** Keep a line of n bytes, the oldest one goes (CONFIG_LOG_KEEP). Any context, also panics. */
+void log_keep(enum log_level level, const char *component, const char *text, size_t n);
+/**
+ * The lines that are kept, by numbers that only grow.
+ * @param[in,out] number  from where on; set to that of the line
+ * @return false: there is none from there on
+ */
+bool log_kept_line(uint64_t *number, struct log_line *out) __must_check;
+
 void log_write(enum log_level level, const char *component, const char *fmt, ...)
 	__printf(3, 4);
 

@@ -1,5 +1,5 @@
 /* Log: the form of a line, levels, long and hostile texts; panic ends the machine once. */
-// sources: core/console/log.c
+// sources: core/console/log.c core/console/log_keep.c
 #include <test.h>
 
 #include <errno.h>
@@ -221,11 +221,39 @@ static void a_panic_in_a_panic_stops_without_a_word(void **state)
 	assert_int_equal(writes, 0);
 }
 
+static void the_newest_lines_are_kept(void **state)
+{
+	struct log_line line;
+	uint64_t at = 0, n = 0;
+
+	(void)state;
+	log_info("before");
+	assert_false(log_kept_line(&at, &line)); /* nobody has asked for it */
+	assert_int_equal(log_keep_start(), 0);
+	for (int i = 0; i < LOG_KEPT + 5; i++) {
+		n_out = 0;
+		log_info("line %d", i);
+	}
+	n_out = 0;
+	log_error("the last");
+	for (; log_kept_line(&at, &line); at++) {
+		if (n++ == 0)
+			assert_non_null(strstr(line.text, "test: line 6"));
+		assert_string_equal(line.component, "test");
+	}
+	assert_int_equal(n, LOG_KEPT);
+	at = LOG_KEPT + 5;
+	assert_true(log_kept_line(&at, &line));
+	assert_int_equal(line.level, LOG_ERROR);
+	assert_string_equal(line.text, "[    0.123456] 0 error test: the last");
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup(test, setup)
 	const struct CMUnitTest tests[] = {
 		CASE(a_line_has_time_hart_level_component),
+		CASE(the_newest_lines_are_kept),
 		CASE(time_counts_on_past_seconds),
 		CASE(before_the_timebase_is_known_time_is_zero),
 		CASE(a_terminal_gets_carriage_returns),

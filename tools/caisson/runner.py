@@ -53,7 +53,8 @@ def run(vms, plan: machine.Machine, output: Output, image: Path) -> int:
     with tempfile.TemporaryFile(prefix="caisson-") as archive:
         size = bundle.write(archive, vms, output.script)
         archive.flush()
-        words = ["framed", f"loglevel={output.level}"] + (["batch"] if output.batch else [])
+        words = ["framed", f"loglevel={output.level}"] + (["batch"] if output.batch else []) + \
+            (["script"] if output.script else [])
         command = machine.command(plan, machine.plan_ram(plan, vms, size), str(image),
                                   f"/proc/self/fd/{archive.fileno()}", " ".join(words))
         session = Session(command, output, [vm.name for vm in vms], log, (archive.fileno(),))

@@ -77,8 +77,9 @@ void *io_map(hpa_t pa, uint64_t size)
 	return mock_alloc_fails() ? NULL : vd.window;
 }
 
-int irq_register(unsigned irq, irq_handler_t handler, void *arg)
+int irq_register(unsigned irq, const char *name, irq_handler_t handler, void *arg)
 {
+	(void)name;
 	assert_int_equal(irq, VD_IRQ);
 	if (vd.no_irq)
 		return -EINVAL;
