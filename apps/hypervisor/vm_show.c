@@ -5,6 +5,7 @@
 #include <caisson/hart.h>
 #include <shell/output.h>
 #include <shell/shell.h>
+#include <vmm/console_mux.h>
 #include <vmm/isa.h>
 #include <vmm/vm.h>
 
@@ -16,7 +17,7 @@
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
 		*isa_require, *restart;
-	uint64_t id, cpus, memory, ram, load, kernel_size, entry, initrd_load, initrd_size, dtb_load, dtb_size, eager, exclusive,
+	uint64_t id, cpus, memory, ram, load, kernel_size, entry, initrd_load, initrd_size, dtb_load, dtb_size, eager, exclusive, weight, cap, scrollback,
 		autostart;
 };
 
@@ -28,6 +29,8 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, cpus, SHELL_NUMBER, "cpus", 0),
 	SHELL_FIELD(struct show_row, harts, SHELL_TEXT, "harts", 0),
 	SHELL_FIELD(struct show_row, exclusive, SHELL_FLAG, "exclusive", 0),
+	SHELL_FIELD(struct show_row, weight, SHELL_NUMBER, "weight", 0),
+	SHELL_FIELD(struct show_row, cap, SHELL_NUMBER, "cap, % of a hart (0: none)", 0),
 	SHELL_FIELD(struct show_row, memory, SHELL_SIZE, "memory", 0),
 	SHELL_FIELD(struct show_row, ram, SHELL_HEX, "memory starts at", 0),
 	SHELL_FIELD(struct show_row, eager, SHELL_FLAG, "eager", 0),
@@ -46,6 +49,7 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, isa, SHELL_TEXT, "isa", 0),
 	SHELL_FIELD(struct show_row, isa_hide, SHELL_TEXT, "isa-hide", 0),
 	SHELL_FIELD(struct show_row, isa_require, SHELL_TEXT, "isa-require", 0),
+	SHELL_FIELD(struct show_row, scrollback, SHELL_SIZE, "scrollback", 0),
 	SHELL_FIELD(struct show_row, restart, SHELL_TEXT, "restart", 0),
 	SHELL_FIELD(struct show_row, autostart, SHELL_FLAG, "autostart", 0),
 };
@@ -98,17 +102,21 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 {
 	const struct vm_config *c = vm->config;
 	const struct image_layout *l = &vm->layout;
+	struct console_stats console;
 
+	console_mux_stats(vm, &console);
 	isa_describe(vm->isa, &t->isa);
 	*row = (struct show_row){
 		.name = c->name, .id = vm->id, .state = vm_state_name(vm), .reason = vm_end_reason(vm),
-		.cpus = vm->n_vcpus, .harts = hart_names(c->hart_mask, t->harts), .exclusive = c->exclusive,
+		.cpus = vm->n_vcpus, .harts = hart_names(vm->share.hart_mask, t->harts),
+		.exclusive = c->exclusive, .weight = vm->share.weight, .cap = vm->share.cap,
 		.memory = vm->ram_size, .ram = vm->ram_start, .eager = c->eager, .format = vm->space.format->name,
 		.kernel = label(&c->kernel), .load = l->kernel_start, .kernel_size = l->kernel_size, .entry = l->entry,
 		.initrd = label(&c->initrd), .initrd_load = l->initrd_start, .initrd_size = l->initrd_size,
 		.dtb = label(&c->dtb), .dtb_load = l->dtb_start, .dtb_size = l->dtb_size, .append = c->bootargs,
 		.isa = t->isa.string, .isa_hide = isa_set(c->isa_hide, t->hide),
 		.isa_require = isa_set(c->isa_require, t->require),
+		.scrollback = console.size,
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,
 	};
 }
