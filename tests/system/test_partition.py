@@ -14,14 +14,15 @@ ENDS = ["wait rt shutdown 60"]
 @pytest.fixture
 def partitioned(toml, tmp_path):
     """The guest `rt` with a hart of its own and a busy one with more CPUs than harts; a script of the monitor ends them."""
-    def run(neighbour: str | None, *lines: str, harts: int = 2, words: tuple = (), rt: dict | None = None, cpus: int = 4):
+    def run(neighbour: str | None, *lines: str, harts: int = 2, words: tuple = (), rt: dict | None = None, cpus: int = 4,
+            data: bytes | None = None):
         vms = [toml("rt", **{"kernel": guest("jitter"), "append": f"periods={PERIODS}", "memory": "16M", "harts": [1],
                              "exclusive": True, **(rt or {})})]
         if neighbour:
             vms.append(toml("busy", kernel=guest("storm"), append=f"do={neighbour}", memory="32M", cpus=cpus))
         script, log = tmp_path / "script", tmp_path / "log"
         script.write_text("\n".join([*lines, "poweroff"]) + "\n")
-        result = batch("--harts", harts, "--log", log, "--script", script, *words, *vms, timeout=100)
+        result = batch("--harts", harts, "--log", log, "--script", script, *words, *vms, data=data, timeout=100)
         return result, log.read_text(errors="replace")
 
     return run
@@ -83,8 +84,8 @@ def test_H9_a_period_costs_the_same_alone_and_beside_a_neighbour(partitioned, ne
 def test_H9_who_runs_where(partitioned):
     """The list of tasks, while both run; then the hart is everybody's again, and once more the VM's own."""
     forever = {"append": "periods=100 rounds=0"}
-    result, log = partitioned("exits", "sleep 0.3", "hart --json", "task --json", "vm stats rt --json", "vm stop rt",
-                              "wait rt stopped 20", "vm delete rt", "sleep 0.3", "hart --json", "vm create rt",
+    result, log = partitioned("exits", "wait rt running 20", "wait busy running 20", "sleep 0.3", "hart --json", "task --json", "vm stats rt --json", "vm stop rt",
+                              "wait rt stopped 20", "vm delete rt", "sleep 1", "hart --json", "vm create rt",
                               "sleep 0.3", "hart --json", "task --json", "vm start rt", "sleep 0.3", "task --json",
                               rt=forever, cpus=8)
     assert result.status == 0, result.err
@@ -120,8 +121,8 @@ def test_H9_pause_and_reset_keep_the_hart(partitioned):
 
 
 def test_H9_hart_0_can_be_owned(partitioned):
-    """The boot hart, to which devices' interrupts go at first."""
-    result, log = partitioned("exits", *ENDS, rt={"harts": [0]})
+    """The boot hart, to which devices' interrupts go at first: what is typed meanwhile interrupts the other one."""
+    result, log = partitioned("exits", *ENDS, rt={"harts": [0]}, data=b"typed " * 300)
     assert f"jitter: periods {PERIODS} " in result.text, result.err
     assert own_harts(log) == {0: (2, 0)}
     assert exits(log)["external"] == 0
