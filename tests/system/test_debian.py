@@ -1,7 +1,9 @@
 """H14: Debian's own kernel, with a busybox initramfs, as a guest; and U-Boot."""
 import os
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -16,11 +18,11 @@ SHAPES = [(1, 1), (2, 2), (4, 4), (4, 2), (2, 1)]
 @pytest.fixture
 def script(debian, tmp_path):
     """Boot Debian, run these shell lines as init, power off; the result."""
-    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=60):
+    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=60, files=None):
         from caisson import initramfs
 
         path = tmp_path / "initramfs"
-        initramfs.make(path, debian / "busybox", lines)
+        initramfs.make(path, debian / "busybox", lines, files)
         return batch("--kernel", debian / "vmlinux", "--initrd", path, "--append", append, *words, timeout=timeout)
 
     return boot
@@ -73,6 +75,23 @@ def test_H14_debian_works(script):
     assert 2 <= int(re.search(r"slept (\d+)", result.text)[1]) <= 4
     numbers = [int(line) for line in result.text.splitlines() if re.fullmatch(r"\d+", line)]
     assert numbers == list(range(1, 2001))
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_H10_debian_counts_its_own_instructions(script, tmp_path, cpus):
+    """perf_event_open(), with a busy process on the other CPU, which has the same hart."""
+    program = tmp_path / "counts"
+    subprocess.run([f"{os.environ.get('CROSS', 'riscv64-unknown-elf-')}gcc", "-O2", "-march=rv64gc", "-mabi=lp64d",
+                    "-ffreestanding", "-nostdlib", "-static", Path(__file__).parent / "linux" / "counts.c", "-o", program], check=True)
+    busy = "(while true; do :; done) & " if cpus > 1 else ""
+    result = script(["dmesg | grep riscv-pmu", busy + "/bin/counts"], "--cpus", cpus, "--harts", 1, "--icount",
+                    files={"bin/counts": program.read_bytes()}, timeout=120)
+    assert result.status == 0, result.err
+    assert "8 firmware and 2 hardware counters" in result.text
+    for event in ("instructions", "cycles"):
+        assert 20_000_000 <= int(re.search(rf"^{event} (\d+)", result.text, re.MULTILINE)[1]) < 22_000_000
+    assert int(re.search(r"^exits (\d+)", result.text, re.MULTILINE)[1]) > 0
+    assert "cache-misses error" in result.text
 
 
 @pytest.fixture
