@@ -188,7 +188,7 @@ static void choose_wfi(struct vcpu *v)
 
 static void log_if_bound(const struct vcpu *v)
 {
-	uint64_t mask = task_current()->hart_mask;
+	uint64_t mask = task_current()->asked_mask;
 
 	if (hart_count() > 1 && mask != UINT64_MAX)
 		log_info("%s: vCPU %u begins on hart %u, bound to %lx", v->vm->config->name, v->id,
