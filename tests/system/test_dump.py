@@ -77,7 +77,7 @@ def test_dump_interrupts(ask):
 
 
 def test_dump_everything_of_an_ended_vm(ask):
-    said = json.loads(ask("sleep 0.2", "vm stop tick", "wait tick ended", "vm dump tick --json", cpus=2))
+    said = json.loads(ask("sleep 0.2", "vm stop tick --now", "wait tick ended", "vm dump tick --json", cpus=2))
     assert {"regs", "areas", "mapped", "dt", "targets", "sources"} <= said.keys()
     assert len(said["regs"]) == 2 and said["state"] == "stopped"
 

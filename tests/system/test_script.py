@@ -22,7 +22,7 @@ def script(tmp_path, toml):
 
 def test_script_runs_in_order(script):
     result = script("# comment", "echo one  'two  words'", "vm pause tick", "wait tick paused 5", "- vm pause tick",
-                    "sleep 0.05", "vm resume tick", "vm stop tick", "wait tick ended 5", "vm delete tick",
+                    "sleep 0.05", "vm resume tick", "vm stop tick --now", "wait tick ended 5", "vm delete tick",
                     "wait tick deleted", "vm create tick", "wait tick created", "vm start tick", "wait tick running",
                     "echo last", "poweroff")
     assert result.status == 0, result.err
@@ -31,7 +31,7 @@ def test_script_runs_in_order(script):
 
 def test_script_starts_a_vm_and_holds_the_machine(script):
     """No VM runs when it begins, and none when it ends."""
-    result = script("sleep 0.1", "vm start tick", "wait tick running", "vm stop tick", "wait tick stopped", "echo there",
+    result = script("sleep 0.1", "vm start tick", "wait tick running", "vm stop tick --now", "wait tick stopped", "echo there",
                     autostart=False)
     assert result.status == 0 and result.err == "there\n"
 
@@ -56,6 +56,39 @@ def test_script_json_is_one_document(script):
     result = script("vm list --json", "poweroff")
     (tick,) = json.loads(result.err)
     assert tick["name"] == "tick" and tick["memory"] == 16 << 20
+
+
+def test_waiting_commands_leave_the_keys_alone(spawn, toml):
+    """Ctrl-C ends a wait; what else is typed meanwhile is read afterwards."""
+    child = spawn("run", "--quiet", toml("tick", kernel=guest("tick"), memory="16M"))
+    child.expect("tick 1")
+    child.send("\x1d")
+    child.expect("caisson> ")
+    child.send("sleep 0.5\recho typed ahead\r")
+    child.expect(r"\ntyped ahead\r")
+    child.send("sleep 1000\r")
+    child.expect(r"\r\n")
+    child.send("\x03")
+    child.expect("caisson> ")
+    child.send("wait tick paused 1000\r")
+    child.expect(r"\r\n")
+    child.send("\x03")
+    child.expect("caisson> ")
+    child.send("echo over\r")
+    child.expect(r"\nover\r")
+
+
+def test_the_machine_ends_while_a_command_waits(spawn, toml, tmp_path):
+    path = tmp_path / "script.txt"
+    path.write_text("wait tick paused 20\npoweroff\n")
+    child = spawn("run", "--quiet", "--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
+    child.expect("tick 1")
+    child.send("\x1d")
+    child.expect("caisson> ")
+    child.send("vm pause tick\rsleep 1000\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
 
 
 def test_script_runs_beside_the_prompt(spawn, toml, tmp_path):
