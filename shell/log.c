@@ -99,7 +99,7 @@ static int do_show(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(log_show) = {
-	"log show", "[N] [--json]", "the last lines of the log: 20, or N up to 128", do_show,
+	"log show", "[N] [--json]", "the last lines of the log: 20, or N up to 200", do_show,
 	"The log itself goes where ./caisson was told (--log FILE), else to the terminal.\n",
 };
 

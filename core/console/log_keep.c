@@ -4,7 +4,6 @@
  */
 #include <caisson/log.h>
 
-#include <errno.h>
 #include <string.h>
 
 #include <caisson/mm.h>
@@ -14,15 +13,21 @@ struct slot {
 	struct log_line line;
 };
 
+/* Frames, not heap: they stay for good, which is no leak. */
+#define ORDER 4
+_Static_assert(LOG_KEPT * sizeof(struct slot) <= PAGE_SIZE << ORDER, "they hold all");
+
 static struct slot *slots; /* LOG_KEPT of them, or NULL */
 static uint64_t end; /* atomic: the number that the next line gets */
 
 int log_keep_start(void)
 {
-	struct slot *all = kzalloc(LOG_KEPT * sizeof(*all));
+	hpa_t frames;
+	int error = frame_alloc(ORDER, FRAME_ZERO, &frames);
 
-	__atomic_store_n(&slots, all, __ATOMIC_RELEASE);
-	return all ? 0 : -ENOMEM;
+	if (!error)
+		__atomic_store_n(&slots, hpa_to_kva(frames), __ATOMIC_RELEASE);
+	return error;
 }
 
 void log_keep(enum log_level level, const char *component, const char *text, size_t n)

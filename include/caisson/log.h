@@ -24,7 +24,7 @@ int log_parse_level(const char *name, enum log_level *out) __must_check;
 void log_set_level(enum log_level level);
 const char *log_level_name(enum log_level level);
 
-#define LOG_KEPT 128 /* lines */
+#define LOG_KEPT 200 /* lines */
 
 /** A line that was logged a while ago. */
 struct log_line {
