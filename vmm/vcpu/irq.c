@@ -23,6 +23,19 @@ static bool loaded_here(const struct vcpu *v)
 							(int)this_hart()->index;
 }
 
+/*
+ * Out of a device's write, whose exit path goes straight back: the guest that runs on this hart must not keep
+ * it for the rest of its turn from the one that was woken.
+ */
+static void wake(struct vcpu *v)
+{
+	struct vcpu *here = this_hart()->loaded_vcpu;
+
+	waitq_notify_all(&v->wait);
+	if (this_hart()->resched && here && loaded_here(here))
+		__atomic_or_fetch(&here->requests, VCPU_REQ_RESCHED, __ATOMIC_SEQ_CST);
+}
+
 void vcpu_request(struct vcpu *v, uint64_t req)
 {
 	int hart;
@@ -30,7 +43,7 @@ void vcpu_request(struct vcpu *v, uint64_t req)
 	__atomic_or_fetch(&v->requests, req, __ATOMIC_SEQ_CST);
 	hart = __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST);
 	if (hart < 0)
-		waitq_notify_all(&v->wait);
+		wake(v);
 	else if ((unsigned)hart != this_hart()->index) /* on its own hart it looks by itself before it enters */
 		ipi_send((unsigned)hart, IPI_KICK);
 }
@@ -74,7 +87,7 @@ void vcpu_send_ipi(struct vcpu *v)
 
 uint64_t vcpu_serve(struct vcpu *v)
 {
-	const uint64_t mine = VCPU_REQ_IRQ | VCPU_REQ_FENCE_I | VCPU_REQ_FENCE;
+	const uint64_t mine = VCPU_REQ_IRQ | VCPU_REQ_FENCE_I | VCPU_REQ_FENCE | VCPU_REQ_RESCHED;
 	uint64_t req = __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST);
 
 	if (likely(!(req & mine)))

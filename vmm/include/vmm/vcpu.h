@@ -41,6 +41,7 @@ enum {
 	VCPU_REQ_START = 1 << 4,   /* HSM hart_start: begin at start_pc */
 	VCPU_REQ_PAUSE = 1 << 5,   /* stay out of the guest until it is cleared */
 	VCPU_REQ_SHARE = 1 << 6,   /* the VM's harts or its cap changed */
+	VCPU_REQ_RESCHED = 1 << 7, /* what it did has woken a vCPU on its hart: look who runs next */
 };
 
 /** What the run loop does after the guest was left. */
