@@ -1,4 +1,4 @@
-/* VMs out of the descriptions in the bundle. */
+/* VMs and channels between them, out of the descriptions in the bundle. */
 #include "bundle.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 
 #include <caisson/fs.h>
 #include <caisson/mm.h>
+#include <vmm/channel.h>
 #include <vmm/vm.h>
 
 /* What there is no memory for need not have words of its own. */
@@ -37,6 +38,51 @@ static int make(const struct vm_config *config, char *reason, size_t size)
 	return error;
 }
 
+/* --- channels: defined when the first VM that names one is made, so that nobody else looks for them --- */
+
+static int define_channel(const struct file *description, char *err, size_t size)
+{
+	struct channel_config config;
+	char reason[200];
+	int error = channel_config_parse(description->data, description->size, &config, reason, sizeof(reason));
+
+	if (!error)
+		return channel_define(&config, err, size);
+	snprintf(err, size, "%s: %s", description->path, reason);
+	return error;
+}
+
+static int define_channels(char *err, size_t size)
+{
+	static bool done;
+
+	for (unsigned n = 0; !done; n++) {
+		char path[24];
+		struct file description;
+		int error;
+
+		snprintf(path, sizeof(path), "channel/%u.dtb", n);
+		error = initrd_open(path, &description);
+		done = error == -ENOENT;
+		if (!error)
+			error = define_channel(&description, err, size);
+		if (error && !done)
+			return error;
+	}
+	return 0;
+}
+
+static int parse(const struct file *description, const char *only, struct vm_config *config, char *reason, size_t size)
+{
+	int error = vm_config_parse(description->data, description->size, config, reason, size);
+
+	if (!error && only && strcmp(config->name, only) != 0)
+		error = -ENOENT;
+	if (!error && config->n_channels)
+		error = define_channels(reason, size);
+	return error;
+}
+
 int bundle_make(unsigned n, const char *only, char *err, size_t err_size)
 {
 	struct file description;
@@ -50,11 +96,9 @@ int bundle_make(unsigned n, const char *only, char *err, size_t err_size)
 	config = kzalloc(sizeof(*config));
 	if (!config)
 		return fail(-ENOMEM, path, "", err, err_size);
-	error = vm_config_parse(description.data, description.size, config, reason, sizeof(reason));
+	error = parse(&description, only, config, reason, sizeof(reason));
 	config->number = n;
-	if (!error && only && strcmp(config->name, only) != 0)
-		error = -ENOENT;
-	else if (!error)
+	if (!error)
 		error = make(config, reason, sizeof(reason));
 	if (error) {
 		fail(error, config->name[0] ? config->name : path, reason, err, err_size);

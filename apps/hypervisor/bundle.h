@@ -1,4 +1,4 @@
-/* VMs out of the descriptions in the bundle (docs/host.md). Private to the hypervisor application. */
+/* VMs and channels out of the descriptions in the bundle (docs/host.md). Private to the hypervisor application. */
 #pragma once
 
 #include <caisson/types.h>

@@ -39,6 +39,8 @@ static const struct {
 	{ "fp-harts", test_fp_harts },
 	{ "isa", test_isa },
 	{ "isa-switches", test_isa_switches },
+	{ "channel", test_channel },
+	{ "no-channel", test_no_channel },
 	{ "machine", test_machine },
 	{ "zeroed", test_zeroed },
 	{ "dirty", test_dirty },

@@ -51,6 +51,8 @@ void test_smp(void);
 void test_fp_harts(void);
 void test_isa(void);
 void test_isa_switches(void);
+void test_channel(void);
+void test_no_channel(void);
 void test_machine(void);
 void test_zeroed(void);
 void test_dirty(void);

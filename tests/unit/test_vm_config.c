@@ -1,5 +1,5 @@
 /* VM descriptions: every property of docs/host.md, each refused in every wrong shape. */
-// sources: vmm/image/config.c vmm/image/isa_names.c vmm/image/blob.c fs/cpio.c
+// sources: vmm/image/config.c vmm/image/isa_names.c vmm/image/blob.c vmm/channel/description.c fs/cpio.c
 #include <test.h>
 
 #include <errno.h>
@@ -334,6 +334,24 @@ static void seconds(void **state)
 	expect_refused("stop-timeout: has 8 bytes, not the 4 of a u32");
 }
 
+static void channels(void **state)
+{
+	(void)state;
+	set("channels", "a:rw\0b:ro", 10);
+	expect_accepted();
+	assert_int_equal(cfg.n_channels, 2);
+	assert_string_equal(cfg.channels[1].name, "b");
+	assert_true(cfg.channels[0].write && !cfg.channels[1].write);
+	set("channels", "a:rw", 4);
+	expect_refused("channels: is not a list of strings");
+	set("channels", "a:rx", 5);
+	expect_refused("channels: \"a:rx\" is not NAME:rw or NAME:ro");
+	set("channels", "a:rw\0a:ro", 10);
+	expect_refused("channels: \"a\" is there twice");
+	set("channels", "a:rw\0b:rw\0c:rw\0d:rw\0e:rw", 25);
+	expect_refused("channels: there are more than 4");
+}
+
 static void isa_lists(void **state)
 {
 	(void)state;
@@ -520,6 +538,7 @@ int main(void)
 		TEST(restart_policies),
 		TEST(weight_and_cap),
 		TEST(seconds),
+		TEST(channels),
 		TEST(isa_lists),
 		TEST(bad_strings_are_refused),
 		TEST(repeated_properties_are_refused),

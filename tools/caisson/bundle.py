@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import libfdt
 
-from caisson import cpio
+from caisson import channels, cpio
 from caisson.script import Script
 from caisson.vmconfig import DEFAULT_STOP_TIMEOUT, IMAGES, VmConfig, attribute
 
@@ -25,6 +25,11 @@ def write(out: BinaryIO, vms: list[VmConfig], script: Script | None = None) -> i
     if script:
         archive.file("script", script.text)
         archive.file("script-label", os.fsencode(script.label))
+    shared = channels.gather(vms)
+    if shared:
+        archive.directory("channel")
+    for index, channel in enumerate(shared):
+        archive.file(f"channel/{index}.dtb", describe_channel(channel))
     archive.directory("file")
     for name, data in files.values():
         archive.file(name, data)
@@ -71,10 +76,24 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
         for key, names in (("isa-hide", vm.isa_hide), ("isa-require", vm.isa_require)):
             if names:
                 tree.property(key, "".join(name + "\0" for name in names).encode())
+        if vm.channel:
+            tree.property("channels", "".join(f"{c.name}:{c.access}\0" for c in vm.channel).encode())
         if not vm.autostart:
             tree.property("no-autostart", b"")
         if vm.harts:
             tree.property_u64("harts", sum(1 << hart for hart in vm.harts))
         if vm.exclusive:
             tree.property("exclusive", b"")
+    return bytes(tree.as_fdt().as_bytearray())
+
+
+def describe_channel(channel: channels.Shared) -> bytes:
+    """A channel's description, in the same form."""
+    tree = libfdt.FdtSw()
+    tree.finish_reservemap()
+    with tree.add_node(""):
+        tree.property("compatible", b"caisson,channel\0")
+        tree.property("name", channel.name.encode() + b"\0")
+        tree.property_u64("size", channel.size)
+        tree.property("members", "".join(f"{vm}:{access}\0" for vm, access in channel.rights.items()).encode())
     return bytes(tree.as_fdt().as_bytearray())

@@ -3,7 +3,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
-from caisson import platforms
+from caisson import channels, platforms
 from caisson.disks import Disk, qemu_words
 from caisson.errors import CannotStart, Errors, UsageError
 from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
@@ -107,6 +107,7 @@ def plan_ram(machine: Machine, vms, bundle_size: int) -> int:
     if machine.ram is None:
         # QEMU puts the bundle in the middle of memory (at 512 MiB if that is lower).
         wanted = sum(vm.memory for vm in vms) + bundle_size + MARGIN
+        wanted += sum(channel.size for channel in channels.gather(vms))
         return round_up(max(wanted, 2 * bundle_size + MARGIN), 16 * MIB)
     return machine.ram
 

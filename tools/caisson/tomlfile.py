@@ -29,6 +29,7 @@ def read(path: str, locate=None, errors: Errors | None = None) -> vmconfig.VmCon
         errors.add(error)
         return None
     quotes = {key: _quote(path, text, key) for key in values}
+    _quote_tables(path, text, "channel", values.get("channel"), quotes)
     for key in [key for key in values if key not in vmconfig.KEYS]:
         errors.add(UsageError(f"{quotes[key]}: {_explain_unknown(key)}"))
         del values[key]
@@ -75,11 +76,14 @@ def _line(text: str, number: int) -> str:
     return lines[number - 1].strip() if 0 < number <= len(lines) else "end of file"
 
 
+def _pattern(key: str) -> str:
+    name = re.escape(key)
+    return rf"""^[ \t]*(\[+[ \t]*)?(?:{name}|"{name}"|'{name}')[ \t]*[.=\]]"""
+
+
 def _quote(path: str, text: str, key: str) -> str:
     """'vm.toml:3: cpus = 9' for the line that sets the key."""
-    name = re.escape(key)
-    pattern = rf"""^[ \t]*(\[+[ \t]*)?(?:{name}|"{name}"|'{name}')[ \t]*[.=\]]"""
-    for match in itertools.islice(re.finditer(pattern, text, re.MULTILINE), _CANDIDATES):
+    for match in itertools.islice(re.finditer(_pattern(key), text, re.MULTILINE), _CANDIDATES):
         if _is_statement(text[: match.start()]):
             number = text.count("\n", 0, match.start()) + 1
             return f"{path}:{number}: {_line(text, number)}"
@@ -93,6 +97,32 @@ def _is_statement(before: str) -> bool:
         return True
     except (ValueError, RecursionError):
         return False
+
+
+def _quote_tables(path: str, text: str, name: str, tables, quotes: dict[str, str]) -> None:
+    """The same for [[name]] tables: keys name.0, name.0.key ... Tables written otherwise have the whole key's line."""
+    if not isinstance(tables, list):
+        return
+    lines = text.splitlines()
+    looks = (n for n, line in enumerate(lines) if re.match(rf"\s*\[\[\s*{name}\s*\]\]", line))
+    heads = [n for n in itertools.islice(looks, _CANDIDATES) if _is_statement("\n".join(lines[:n]))]
+    for index, table in enumerate(tables):
+        place = f"{name}.{index}"
+        quotes[place] = f"{path}:{heads[index] + 1}: {lines[heads[index]].strip()}" if index < len(heads) else quotes[name]
+        for key in table if isinstance(table, dict) else ():
+            quotes[f"{place}.{key}"] = quotes[place]
+            if index < len(heads) and (line := _line_of(lines, heads[index] + 1, key)):
+                quotes[f"{place}.{key}"] = f"{path}:{line}: {lines[line - 1].strip()}"
+
+
+def _line_of(lines: list[str], start: int, key: str) -> int | None:
+    """The number of the line that sets the key in the table whose first line is lines[start]."""
+    for number, line in enumerate(lines[start:], start + 1):
+        if line.lstrip().startswith("["):
+            return None
+        if re.match(_pattern(key), line):
+            return number
+    return None
 
 
 def _explain_unknown(key: str) -> str:

@@ -1,5 +1,6 @@
 """Reading sizes, numbers and names as people type them. Errors are ValueErrors that say what was wanted."""
 import re
+from typing import Any
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _SUFFIX = {"": 1, "K": KIB, "M": MIB, "G": GIB}
@@ -35,3 +36,15 @@ def show_size(n: int) -> str:
 
 def round_up(n: int, unit: int) -> int:
     return -(-n // unit) * unit
+
+
+_TYPE_NAMES = {bool: "a truth value", int: "a whole number", float: "a number with a fraction", str: "a string",
+               list: "a list", dict: "a table"}
+
+
+def want(value: Any, kind: type, wanted: str) -> None:
+    """A value of a TOML file must be of this type; `wanted` says so in words."""
+    is_bool = isinstance(value, bool)
+    if not isinstance(value, kind) or (is_bool and kind is not bool):
+        got = "a truth value" if is_bool else _TYPE_NAMES.get(type(value), "a date or time")
+        raise ValueError(f"{wanted} is wanted here, not {got}")

@@ -4,9 +4,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from caisson import images
+from caisson import channels, images
 from caisson.errors import Errors, UsageError
 from caisson.values import KIB, MIB, NAME, parse_integer, parse_size, show_size
+from caisson.values import want as _want
 
 MAX_CPUS = 8
 MAX_BOOTARGS = 2047
@@ -62,6 +63,7 @@ class VmConfig:
     autostart: bool = True
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
+    channel: list[channels.Channel] = field(default_factory=list)
     quotes: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
@@ -235,17 +237,6 @@ def _isa_require(value: Any, _typed: bool) -> list[str]:
     return value
 
 
-_TYPE_NAMES = {bool: "a truth value", int: "a whole number", float: "a number with a fraction", str: "a string",
-               list: "a list", dict: "a table"}
-
-
-def _want(value: Any, kind: type, wanted: str) -> None:
-    is_bool = isinstance(value, bool)
-    if not isinstance(value, kind) or (is_bool and kind is not bool):
-        got = "a truth value" if is_bool else _TYPE_NAMES.get(type(value), "a date or time")
-        raise ValueError(f"{wanted} is wanted here, not {got}")
-
-
 KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "name": _name,
     "cpus": _cpus,
@@ -270,6 +261,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "autostart": _boolean,
     "isa-hide": _isa_hide,
     "isa-require": _isa_require,
+    "channel": channels.read,
 }
 IMAGES = ("kernel", "initrd", "dtb")
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
@@ -305,7 +297,7 @@ def _set(vm: VmConfig, key: str, raw: Any, source: Source, errors: Errors) -> bo
         setattr(vm, attribute(key), KEYS[key](raw, source.typed))
         return True
     except ValueError as error:
-        errors.add(vm.fail(key, str(error)))
+        errors.add(vm.fail(getattr(error, "key", key), str(error)))
         return False
 
 
@@ -344,3 +336,4 @@ def check_together(vms: list[VmConfig], unattended: bool, errors: Errors) -> Non
             first = seen[vm.name].quotes.get("name", seen[vm.name].origin)
             errors.add(vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})"))
         seen[vm.name] = vm
+    channels.gather(vms, errors)

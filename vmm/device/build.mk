@@ -6,3 +6,4 @@ obj-$(CONFIG_VMM) += vmm/device/vuart_state.o
 obj-$(CONFIG_VMM) += vmm/device/vfinisher.o
 obj-$(CONFIG_VMM) += vmm/device/vrtc.o
 obj-$(CONFIG_VMM) += vmm/device/vwatchdog.o
+obj-$(CONFIG_VMM) += vmm/device/vchannel.o

@@ -14,6 +14,7 @@
 #include <libfdt.h>
 
 #include <caisson/mm.h>
+#include <vmm/channel.h>
 #include <vmm/isa.h>
 #include <vmm/share.h>
 
@@ -105,12 +106,6 @@ static int read_compatible(struct reader *r, const struct value *v, void *member
 	return 0;
 }
 
-static bool name_char(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
-}
-
 static int read_name(struct reader *r, const struct value *v, void *member)
 {
 	const char *text = as_string(r, v);
@@ -121,7 +116,7 @@ static int read_name(struct reader *r, const struct value *v, void *member)
 		return refuse(r, v->name, "\"%s\" is not 1 to %d characters long", text,
 			      VM_NAME_MAX - 1);
 	for (const char *c = text; *c; c++)
-		if (!name_char(*c))
+		if (!vm_name_char(*c))
 			return refuse(r, v->name, "\"%s\" has other characters than [A-Za-z0-9._-]",
 				      text);
 	strcpy(member, text);
@@ -344,6 +339,35 @@ static int read_cap(struct reader *r, const struct value *v, void *member)
 	return 0;
 }
 
+static int add_channel(struct reader *r, const char *name, const char *text)
+{
+	struct vm_config *c = r->out;
+	struct channel_right right;
+
+	if (channel_right_parse(text, &right))
+		return refuse(r, name, "\"%s\" is not NAME:rw or NAME:ro", text);
+	for (unsigned i = 0; i < c->n_channels; i++)
+		if (strcmp(c->channels[i].name, right.name) == 0)
+			return refuse(r, name, "\"%s\" is there twice", right.name);
+	if (c->n_channels == VM_CHANNELS_MAX)
+		return refuse(r, name, "there are more than %d", VM_CHANNELS_MAX);
+	c->channels[c->n_channels++] = right;
+	return 0;
+}
+
+/** The channels to attach to: "NAME:rw" or "NAME:ro" for each. */
+static int read_channels(struct reader *r, const struct value *v, void *member)
+{
+	int err = 0;
+
+	(void)member;
+	if (v->len == 0 || v->data[v->len - 1] != '\0')
+		return refuse(r, v->name, "is not a list of strings");
+	for (const char *text = v->data; !err && text < v->data + v->len; text += strlen(text) + 1)
+		err = add_channel(r, v->name, text);
+	return err;
+}
+
 #define MEMBER(m) offsetof(struct vm_config, m)
 
 static const struct property properties[] = {
@@ -376,6 +400,7 @@ static const struct property properties[] = {
 	{ "scrollback", read_scrollback, MEMBER(scrollback), false },
 	{ "console-log", read_flag, MEMBER(console_log), false },
 	{ "no-autostart", read_flag, MEMBER(no_autostart), false },
+	{ "channels", read_channels, MEMBER(channels), false },
 };
 
 _Static_assert(ARRAY_SIZE(properties) <= 32, "one bit of `seen` each");

@@ -83,15 +83,14 @@ static void alarm_set(void *arg, struct vdev *dev, uint64_t at)
 		timer_arm(&dev->timer, time_from_us(at / 1000 + 1));
 }
 
-static int create_one(struct vm *vm, const struct vdev_type *type)
+int vm_device_add(struct vm *vm, const struct vdev_type *type, uint64_t base, unsigned irq, void *backend)
 {
 	struct vdev *dev = &vm->vdevs[vm->n_vdevs];
 	int error;
 
 	if (vm->n_vdevs == VM_VDEVS_MAX)
 		return -ENOSPC;
-	dev->type = type;
-	dev->host = &vm->host;
+	*dev = (struct vdev){ .type = type, .host = &vm->host, .base = base, .irq = irq, .backend = backend };
 	timer_init(&dev->timer, alarm);
 	error = type->create(dev);
 	if (error)
@@ -101,8 +100,8 @@ static int create_one(struct vm *vm, const struct vdev_type *type)
 		vm->plic = dev;
 	if (type == &vuart_type)
 		vm->uart = dev;
-	log_debug("%s: device %s at %lx", vm->config->name, type->name, (unsigned long)type->base);
-	return aspace_map_device(&vm->space, type->base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops,
+	log_debug("%s: device %s at %lx", vm->config->name, type->name, (unsigned long)base);
+	return aspace_map_device(&vm->space, base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops,
 				 dev->state);
 }
 
@@ -123,7 +122,7 @@ int vm_devices_create(struct vm *vm)
 		.vm = vm,
 	};
 	for (const struct vdev_type *t = __vdev_types_start; t < __vdev_types_end; t++) {
-		int error = create_one(vm, t);
+		int error = vm_device_add(vm, t, t->base, 0, NULL);
 
 		if (error)
 			return error;
@@ -134,15 +133,23 @@ int vm_devices_create(struct vm *vm)
 void vm_devices_destroy(struct vm *vm)
 {
 	vm_devices_stop(vm);
-	for (unsigned i = 0; i < vm->n_vdevs; i++)
-		vm->vdevs[i].type->destroy(&vm->vdevs[i]);
-	vm->n_vdevs = 0;
+	/* Backwards: until it is gone, a device may drive the interrupt controller. */
+	while (vm->n_vdevs > 0) {
+		struct vdev *dev = &vm->vdevs[--vm->n_vdevs];
+
+		dev->type->destroy(dev);
+	}
 }
 
 void vm_devices_stop(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->n_vdevs; i++)
-		timer_cancel_sync(&vm->vdevs[i].timer);
+	for (unsigned i = 0; i < vm->n_vdevs; i++) {
+		struct vdev *dev = &vm->vdevs[i];
+
+		timer_cancel_sync(&dev->timer);
+		if (dev->type->stop)
+			dev->type->stop(dev);
+	}
 }
 
 int vm_sysrq(struct vm *vm, char key)

@@ -80,7 +80,7 @@ static int build(struct vm *vm, char *err, size_t n)
 	if (error)
 		snprintf(err, n, error == -ENOMEM ? "memory: the machine has too little for it" :
 						    "cannot be created (error %d)", error);
-	return error;
+	return error ? error : vm_channels_create(vm, err, n);
 }
 
 static void log_isa(const struct vm *vm)
@@ -311,6 +311,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	if (!vm)
 		return NULL;
 	vm->state = VM_ENDING;
+	vm_devices_stop(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		if (!vm->vcpus[i]->task)
 			continue;
@@ -318,7 +319,6 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 		task_join(vm->vcpus[i]->task);
 		vm->vcpus[i]->task = NULL;
 	}
-	vm_devices_stop(vm);
 	vm->paused = false;
 	vm->held = VM_NOT_HELD;
 	console_mux_settle(vm);

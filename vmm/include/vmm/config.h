@@ -16,6 +16,17 @@
 #define SCROLLBACK_MAX 1048576
 #define VM_STOP_TIMEOUT 10   /* seconds, if the description does not say */
 #define VM_SECONDS_MAX 3600
+#define VM_CHANNELS_MAX 4
+#define CHANNEL_MEMBERS_MAX 8
+#define CHANNEL_SIZE_MIN PAGE_SIZE
+#define CHANNEL_SIZE_MAX (16 * MiB)
+
+/** What names of VMs and channels are made of. */
+static inline bool vm_name_char(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
 
 /** A file of the initrd with the name under which the user knows it (for messages). */
 struct vm_image {
@@ -25,6 +36,12 @@ struct vm_image {
 
 /** Is a VM started again when it has ended by itself? */
 enum vm_restart { VM_RESTART_NEVER, VM_RESTART_ON_CRASH, VM_RESTART_ALWAYS };
+
+/** Access to a channel between VMs, asked for or granted (vmm/channel.h). */
+struct channel_right {
+	char name[VM_NAME_MAX];
+	bool write;            /* false: reading only */
+};
 
 struct vm_config {
 	char name[VM_NAME_MAX];
@@ -49,6 +66,8 @@ struct vm_config {
 	uint32_t scrollback;           /* bytes of console output to keep, a power of two; 0: as many as usual */
 	bool console_log;              /* the host wants all it writes, also while nobody looks */
 	bool no_autostart;             /* created, but started by the monitor only */
+	unsigned n_channels;
+	struct channel_right channels[VM_CHANNELS_MAX]; /* to attach to */
 };
 
 /**

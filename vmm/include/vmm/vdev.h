@@ -59,13 +59,15 @@ struct vdev_host {
 
 struct vdev_type {
 	const char *name;
-	uint64_t base, size;              /* its window, guest-physical */
+	uint64_t base, size;              /* its window, guest-physical; types of the table only have a base */
 	struct device_ops ops;            /* registers; dev argument is vdev->state */
 	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (too many vCPUs for it), -ENXIO (this VM has no such device). */
 	int (*create)(struct vdev *dev);
 	void (*destroy)(struct vdev *dev);
 	/** Power-on state. */
 	void (*reset)(struct vdev *dev);
+	/** The VM has ended, and its vCPUs' tasks go: nothing may be driven until reset. NULL: only its vCPUs drive it. */
+	void (*stop)(struct vdev *dev);
 	/** Copy the whole state out (snapshot). @return bytes: written, or needed if size is less. */
 	size_t (*save)(struct vdev *dev, void *buf, size_t size);
 	/** Copy it in again, having checked it. @return 0 or -EINVAL (nothing is changed). */
@@ -81,6 +83,9 @@ struct vdev {
 	const struct vdev_host *host;
 	void *state;
 	struct timer timer;               /* its VM's: of alarm_set */
+	uint64_t base;                    /* of its window, guest-physical */
+	unsigned irq;                     /* its source, for types of which a VM can have several */
+	void *backend;                    /* what it shows to the guest, for such types */
 };
 
 /** Put a device type into the table. */
@@ -107,6 +112,9 @@ extern const struct vdev_type vfinisher_type;
 extern const struct vdev_type vrtc_type;
 /* Watchdog (vmm/device/vwatchdog.c): DesignWare APB watchdog, in VMs whose description asks for one. */
 extern const struct vdev_type vwatchdog_type;
+
+/* A channel between VMs (vmm/device/vchannel.c); backend is the struct channel_end. Not in the table. */
+extern const struct vdev_type vchannel_type;
 
 /*
  * Helpers for devices (vmm/device/common.c).

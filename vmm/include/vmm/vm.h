@@ -12,6 +12,7 @@
 #include <caisson/hart.h>
 #include <caisson/task.h>
 #include <caisson/types.h>
+#include <vmm/channel.h>
 #include <vmm/config.h>
 #include <vmm/image.h>
 #include <vmm/isa.h>
@@ -19,7 +20,7 @@
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
 
-#define VM_VDEVS_MAX 8
+#define VM_VDEVS_MAX 12
 #define VM_REASON_MAX 160
 
 enum vm_state { VM_CREATED, VM_BOOTED, VM_RUNNING, VM_ENDING, VM_ENDED };
@@ -60,6 +61,7 @@ struct vm {
 	unsigned n_vdevs;
 	struct vdev_host host;
 	struct vdev *plic, *uart;
+	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	struct vm_share share;          /* of the harts */
 	uint64_t boots;                 /* how often it was started */
@@ -138,8 +140,13 @@ void vm_report(struct vm *vm);
 int vm_devices_create(struct vm *vm) __must_check;
 void vm_devices_destroy(struct vm *vm);
 void vm_devices_reset(struct vm *vm);
-/** No alarm goes off after this, until vm_devices_reset. The VM must not run. Task context. */
+/** No alarm goes off after this, and nobody else drives its interrupt lines, until vm_devices_reset. No vCPU may be in the guest. Task context. */
 void vm_devices_stop(struct vm *vm);
+/** Add one more device. @return 0 (also where this VM has no such device); -ENOSPC, or what its create returned: it is not there;
+ *  else it is there, without its window. */
+int vm_device_add(struct vm *vm, const struct vdev_type *type, uint64_t base, unsigned irq, void *backend) __must_check;
+/** Attach it to the channels that its description names (vmm/vm/channels.c). @return 0, or negative errno with the reason. */
+int vm_channels_create(struct vm *vm, char *err, size_t err_size) __must_check;
 /** Write the devices' nodes into /soc (struct guest_dt_machine.write_devices; arg is the VM). */
 void vm_devices_write_nodes(struct dt_writer *w, void *arg);
 

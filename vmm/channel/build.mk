@@ -1,0 +1,1 @@
+obj-$(CONFIG_VMM) += $(addprefix vmm/channel/,channel.o description.o)
