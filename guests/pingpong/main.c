@@ -140,14 +140,17 @@ static void ping(void)
 
 static void pong(void)
 {
-	uint64_t balls = 0, late = 0;
+	uint64_t balls = 0, rung = 0, late = 0;
 	unsigned peer = wait_peer();
 	uint64_t ball;
 
 	print("pong: member %u plays with member %u\n", channel_read(&channel, CHANNEL_NUMBER), peer);
 	while ((ball = channel.memory[0]) != BALL_STOP) {
 		if (ball % 2) {
-			late += handler_at - channel.memory[1];
+			if (handler_at >= channel.memory[1]) { /* else it was seen before the interrupt was taken */
+				late += handler_at - channel.memory[1];
+				rung++;
+			}
 			balls++;
 			pass(ball + 1, peer);
 			continue;
@@ -156,7 +159,7 @@ static void pong(void)
 		peer = peer_present() ? wait_peer() : peer;
 	}
 	print("pong: %lu balls, %lu interrupts, %lu ns from doorbell to handler\n", balls, interrupts,
-	      late * (1000000000 / machine.timebase) / (balls ? balls : 1));
+	      late * (1000000000 / machine.timebase) / (rung ? rung : 1));
 }
 
 static void storm(void)
