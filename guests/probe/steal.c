@@ -34,7 +34,8 @@ static void check_errors(void)
 	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
 		gives("record outside RAM", SBI_INVALID_ADDRESS, sbi_call(SBI_EXT_STA, 0, outside[i], 0, 0));
 	for (unsigned odd = 1; odd < 64; odd *= 2)
-		gives("record not aligned", SBI_INVALID_PARAM, sbi_call(SBI_EXT_STA, 0, (uint64_t)records + odd, 0, 0));
+		gives("record not aligned", SBI_INVALID_PARAM,
+		      sbi_call(SBI_EXT_STA, 0, (uint64_t)records + odd, 0, 0));
 	gives("half of all-ones", SBI_INVALID_PARAM, sbi_call(SBI_EXT_STA, 0, ALL_ONES, 0, 0));
 	gives("address in the high half", SBI_INVALID_ADDRESS, sbi_call(SBI_EXT_STA, 0, records, 1, 0));
 	gives("reserved flag", SBI_INVALID_PARAM, sbi_call(SBI_EXT_STA, 0, records, 0, 1));
@@ -179,7 +180,8 @@ static void check_scribbled(void)
 	set_record(records);
 	fill(records, 0xff);
 	share_for_a_while();
-	expect(!(records[0].sequence & 1) && records[0].steal < 1000 * NS_PER_MS, "a record that was overwritten is right again");
+	expect(!(records[0].sequence & 1) && records[0].steal < 1000 * NS_PER_MS,
+	       "a record that was overwritten is right again");
 	sbi_call(SBI_EXT_STA, 0, ALL_ONES, ALL_ONES, 0);
 }
 

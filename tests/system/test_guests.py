@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from machines import MEMORY, assert_passed, bare, batch, guest, probe
+from machines import MEMORY, ROOT, assert_passed, bare, batch, guest, probe, run
 
 NO_SSTC = "rv64,sstc=off"
 
@@ -78,6 +78,13 @@ def test_H2_registers_survive_a_million_exits():
 @pytest.mark.long
 def test_H2_fp_registers_survive_many_switches():
     assert_passed(probe("fp-harts rounds=20000", "--cpus", "4", "--harts", "2", timeout=600))
+
+
+@pytest.mark.long
+def test_H10_many_more_calls_at_random():
+    run(["make", "-f", "tests/unit/unit.mk", "build/unit/test_sbi_fuzz"], timeout=300, cwd=ROOT)
+    result = run([ROOT / "build" / "unit" / "test_sbi_fuzz"], timeout=600, environment={"CAISSON_FUZZ": "300"})
+    assert result.status == 0, result.text[-3000:] + result.err[-3000:]
 
 
 @pytest.mark.parametrize("memory, cpus, harts", [
