@@ -54,7 +54,7 @@ SHELL_COMMAND(hart) = {
 /* --- tasks --- */
 
 struct task_row {
-	uint64_t id, hart, nice, run_time;
+	uint64_t id, hart, nice, run_time, stack;
 	const char *name, *state;
 	char name_bytes[sizeof(((struct task *)NULL)->name)];
 };
@@ -65,6 +65,7 @@ static const struct shell_field task_fields[] = {
 	SHELL_FIELD(struct task_row, state, SHELL_TEXT, "state", -7),
 	SHELL_FIELD(struct task_row, hart, SHELL_NUMBER, "hart", 4),
 	SHELL_FIELD(struct task_row, run_time, SHELL_TIME, "run time", 13),
+	SHELL_FIELD(struct task_row, stack, SHELL_NUMBER, "stack used", 10),
 };
 static const struct shell_layout task_layout = SHELL_LAYOUT(task_fields);
 
@@ -89,6 +90,7 @@ static void copy_task(const struct task *t, void *arg)
 			ticks += time_now() - t->switched_in_at;
 		*row = (struct task_row){
 			.id = t->id, .hart = t->hart, .state = states[t->state], .run_time = time_to_ns(ticks),
+			.stack = task_stack_used(t),
 		};
 		memcpy(row->name_bytes, t->name, sizeof(row->name_bytes));
 		row->name = row->name_bytes;
@@ -120,7 +122,7 @@ static int do_task(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(task) = {
-	"task", "[--json]", "tasks: state, hart, run time", do_task,
+	"task", "[--json]", "tasks: state, hart, run time, most of the stack used", do_task,
 	"A vCPU is a task: NAME/N is vCPU N of the VM NAME.\n",
 };
 

@@ -168,8 +168,8 @@ boot_root:
 	.space 4096
 boot_image_table:
 	.space 4096
-	/* Stacks have bit 14 of their addresses set (see trap_entry.S): the lower 16 KiB of the 32 KiB
-	 * that the linker script aligns hold the tables. */
+	/* The stack is the upper half of a slot (see trap_entry.S): the lower half, which the linker
+	 * script aligns, holds the tables. */
 	.space BOOT_STACK_SIZE - 8192
 	.space BOOT_STACK_SIZE
 	.globl boot_stack_top

@@ -16,12 +16,12 @@ trap_entry:
 	csrrw a0, sscratch, a0
 
 	/*
-	 * Every kernel stack is the upper half of a naturally aligned 32 KiB slot whose
-	 * lower half is unmapped, so bit 14 of sp tells an overflow before it faults again.
+	 * Every kernel stack is the upper half of a naturally aligned slot whose lower half
+	 * is unmapped, so one bit of sp tells an overflow before it faults again.
 	 */
 	csrw sscratch, t0
 	addi sp, sp, -TRAP_FRAME_SIZE
-	srli t0, sp, 14
+	srli t0, sp, BOOT_STACK_SHIFT
 	andi t0, t0, 1
 	beqz t0, overflow
 	csrrw t0, sscratch, zero
@@ -80,8 +80,8 @@ overflow:
 
 	/* As every stack: the upper half of a slot, so that a trap on it is not taken for an overflow. */
 	.section .noinit, "aw", @nobits
-	.balign 32768
-	.space 16384
-	.space 16384
+	.balign 2 * BOOT_STACK_SIZE
+	.space BOOT_STACK_SIZE
+	.space BOOT_STACK_SIZE
 	.globl overflow_stack_top
 overflow_stack_top:

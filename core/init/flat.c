@@ -9,7 +9,7 @@
 #include <caisson/log.h>
 #include <caisson/mm.h>
 
-#define STACK_SLOT_ORDER 3 /* 32 KiB: see kspace.c for why a stack is the upper half of its slot */
+#define STACK_SLOT_ORDER (BOOT_STACK_SHIFT + 1 - PAGE_SHIFT) /* a stack is the upper half of its slot: see kspace.c */
 
 void *io_map(hpa_t pa, uint64_t size)
 {

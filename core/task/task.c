@@ -86,6 +86,18 @@ void task_free(struct task *t)
 	kfree(t);
 }
 
+size_t task_stack_used(const struct task *t)
+{
+	const uint64_t *word = t->stack, *top = word + BOOT_STACK_SIZE / sizeof(*word);
+
+	if (!word)
+		return 0;
+	word++; /* where a free stack has its link */
+	while (word < top && !*word)
+		word++;
+	return (size_t)(top - word) * sizeof(*word);
+}
+
 struct task *task_create(const char *name, void (*entry)(void *), void *arg, const struct task_attr *attr)
 {
 	struct task *t = task_alloc(name, entry, arg, attr);

@@ -182,6 +182,11 @@ static inline uint64_t task_run_time(const struct task *t)
 	return t->run_time + (t->state == TASK_RUNNING ? time_now() - t->switched_in_at : 0);
 }
 
+/**
+ * Bytes of its stack that were used at most, by it and those that had the stack before it: stacks begin zeroed.
+ * 0 for the task that began on the boot stack. t must not go away.
+ */
+size_t task_stack_used(const struct task *t);
 /** Call fn with each task (any context; must not block). */
 void task_for_each(void (*fn)(const struct task *t, void *arg), void *arg);
 

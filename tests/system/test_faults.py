@@ -65,6 +65,6 @@ def test_B4_image_has_no_writable_alias(tmp_path):
 
 def test_stack_overflow_is_named(tmp_path):
     """Below a task's stack is an unmapped page, and the report has a stack of its own."""
-    text = fault(tmp_path, "set $sp = ((unsigned long)$sp & ~0x7fffUL) + 0x4010", at="hext_enable")
+    text = fault(tmp_path, "set $sp = ((unsigned long)$sp & ~0x3fffUL) + 0x2010", at="hext_enable")
     assert "stack overflow in task 'worker/0'" in text
     assert report(text)[0] == "store page fault"

@@ -21,7 +21,13 @@
 #define IMAGE_BASE CONFIG_IMAGE_BASE
 #define IMAGE_SIZE 0x40000000
 
-#define BOOT_STACK_SIZE 16384
+/*
+ * Every kernel stack, the boot stack too, is the upper half of a naturally aligned slot of twice its size, so that
+ * this bit of sp is set while it is in the stack. Half of it is more than any task was seen to need
+ * (docs/performance.md, `task` in the monitor).
+ */
+#define BOOT_STACK_SHIFT 13
+#define BOOT_STACK_SIZE (1 << BOOT_STACK_SHIFT)
 
 #ifndef __ASSEMBLER__
 #include <caisson/types.h>
