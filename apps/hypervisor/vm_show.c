@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include <caisson/hart.h>
+#include <caisson/mm.h>
 #include <shell/output.h>
 #include <shell/shell.h>
 #include <vmm/console_mux.h>
@@ -16,7 +17,7 @@
 /* Members bear the names of the keys in docs/configuration.md. */
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
-		*isa_require, *restart;
+		*isa_require, *restart, *channel;
 	uint64_t id, cpus, memory, ram, load, kernel_size, entry, initrd_load, initrd_size, dtb_load, dtb_size, eager, exclusive, weight, cap, scrollback, console_log,
 		stop_timeout, watchdog,
 		autostart;
@@ -55,13 +56,14 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, restart, SHELL_TEXT, "restart", 0),
 	SHELL_FIELD(struct show_row, stop_timeout, SHELL_NUMBER, "stop-timeout, s", 0),
 	SHELL_FIELD(struct show_row, watchdog, SHELL_NUMBER, "watchdog, s (0: none)", 0),
+	SHELL_FIELD(struct show_row, channel, SHELL_TEXT, "channel", 0),
 	SHELL_FIELD(struct show_row, autostart, SHELL_FLAG, "autostart", 0),
 };
 static const struct shell_layout show_layout = SHELL_LAYOUT(show_fields);
 
 /* Words for the sets of a description. */
 struct set_texts {
-	char harts[SET_TEXT], hide[SET_TEXT], require[SET_TEXT];
+	char harts[SET_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT];
 	struct isa_text isa;
 };
 
@@ -86,6 +88,18 @@ static const char *isa_set(uint64_t set, char *out)
 		if (set >> i & 1)
 			n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s", n ? " " : "", isa_names[i]);
 	return set ? out : NULL;
+}
+
+/* As its description names them: "ring:rw". */
+static const char *channel_names(const struct vm_config *c, char *out)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < c->n_channels && n < SET_TEXT; i++)
+		n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s:%s", n ? " " : "", c->channels[i].name,
+				      c->channels[i].write ? "rw" : "ro");
+	return n ? out : NULL;
 }
 
 static const char *label(const struct vm_image *image)
@@ -122,6 +136,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.isa_require = isa_set(c->isa_require, t->require),
 		.scrollback = console.size, .console_log = c->console_log, .stop_timeout = c->stop_timeout,
 		.watchdog = c->watchdog,
+		.channel = channel_names(c, t->channels),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,
 	};
 }
@@ -129,14 +144,20 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 static int vm_show(struct shell *sh, int argc, char **argv)
 {
 	struct vm *vm = vm_command_find(sh, argv[1]);
-	struct set_texts texts;
+	struct set_texts *texts;
 	struct show_row row;
 
 	(void)argc;
 	if (!vm)
 		return -ENOENT;
-	describe(vm, &texts, &row);
+	texts = kalloc(sizeof(*texts));
+	if (!texts) {
+		shell_error(sh, "no memory for its description");
+		return -ENOMEM;
+	}
+	describe(vm, texts, &row);
 	shell_record(sh, NULL, &show_layout, &row);
+	kfree(texts);
 	return 0;
 }
 

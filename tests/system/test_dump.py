@@ -42,7 +42,7 @@ def test_dump_regs_of_a_vm_that_never_ran(ask):
 
 def test_dump_of_a_running_vm_is_consistent_and_it_goes_on(ask):
     """guests/probe spins with known registers: its pc is in its image."""
-    said = ask("sleep 0.3", "vm dump tick regs --json", "vm list", kernel=guest("probe"), append="test=spin", cpus=2)
+    said = ask("sleep 0.3", "vm dump tick regs --json", "vm list", kernel=guest("probe"), append="test=spin", cpus=2, words=("--harts", "2"))
     document, rest = json.JSONDecoder().raw_decode(said)
     assert document["consistent"] is True
     assert 0x80200000 <= int(document["regs"][0]["pc"], 16) < 0x80300000

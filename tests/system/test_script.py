@@ -94,12 +94,12 @@ def test_the_machine_ends_while_a_command_waits(spawn, toml, tmp_path):
 def test_script_runs_beside_the_prompt(spawn, toml, tmp_path):
     """Both pause and resume the same VM, over and over, from the first typed pause on; both get to their end."""
     path = tmp_path / "race.txt"
-    path.write_text("wait tick paused 30\n" + "- vm pause tick\n- vm resume tick\nsleep 0.01\n" * 60 + "- vm resume tick\necho script done\n")
+    path.write_text("wait tick paused 30\n" + "- vm pause tick\n- vm resume tick\n" * 1000 + "- vm resume tick\necho script done\n")
     child = spawn("run", "--quiet", "--harts", "2", "--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
     child.send("\x1d")
     child.expect("caisson> ")
-    for _ in range(20):
+    for _ in range(60):
         child.send("vm pause tick\rvm list\rvm resume tick\r")
     child.send("echo all typed\r")
     ends = [r"\nall typed\r", "script done"]
