@@ -16,6 +16,8 @@
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
+#include "vm_commands.h"
+
 #define LOG_NAME "monitor"
 #define NO_VM (~0u)
 #define STOP_TIMEOUT_US 100000
@@ -102,9 +104,29 @@ static void attach_quietly(struct vm *vm)
 	console_mux_attach(vm);
 }
 
+/* One that has ended has nothing more to say or to hear: what it said is shown, and that was it. */
+static void show_ended(struct vm *vm)
+{
+	shell_printf(&prompt, "[console of %s, which is %s]\n", vm->config->name, vm_state_name(vm));
+	console_mux_attach(vm);
+	console_mux_settle(vm);
+	console_mux_attach(NULL);
+	shell_printf(&prompt, "\n[that was %s: %s]\n", vm->config->name, vm->reason);
+}
+
 void monitor_attach(struct vm *vm)
 {
-	shell_printf(&prompt, "[console of %s; Ctrl-] comes back to the monitor]\n", vm->config->name);
+	const char *name = vm->config->name;
+
+	if (vm->state == VM_ENDED && vm->plan.step != VM_STEP_RESTART) {
+		show_ended(vm);
+		return;
+	}
+	if (vm->state == VM_RUNNING && !vm->paused)
+		shell_printf(&prompt, "[console of %s; Ctrl-] comes back to the monitor]\n", name);
+	else
+		shell_printf(&prompt, "[console of %s, which is %s: what you type waits; Ctrl-] comes back to the monitor]\n",
+			     name, vm_state_name(vm));
 	attach_quietly(vm);
 }
 
@@ -141,13 +163,29 @@ static void show_prompt(void)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+static bool count_vm(struct vm *vm, void *arg)
+{
+	(void)vm;
+	++*(unsigned *)arg;
+	return true;
+}
+
+static unsigned vm_count(void)
+{
+	unsigned n = 0;
+
+	vm_for_each(count_vm, &n);
+	return n;
+}
+
 static void leave_vm(void)
 {
 	struct vm *vm = console_mux_attached();
 
 	console_mux_attach(NULL);
 	if (vm)
-		shell_printf(&prompt, "\n[monitor: type help; Ctrl-] goes back to %s]\n", vm->config->name);
+		shell_printf(&prompt, "\n[monitor: type help; Ctrl-] goes back to %s%s]\n", vm->config->name,
+			     vm_count() > 1 ? ", ] to the next VM" : "");
 	show_prompt();
 }
 
@@ -162,6 +200,50 @@ static void back_to_vm(void)
 		shell_printf(&prompt, "[no VM runs]\n");
 		show_prompt();
 	}
+}
+
+struct neighbours {
+	unsigned id;
+	struct vm *first, *last, *before, *after;
+};
+
+static bool look_for_neighbours(struct vm *vm, void *arg)
+{
+	struct neighbours *n = arg;
+
+	if (vm->state == VM_ENDED)
+		return true;
+	n->first = n->first ? n->first : vm;
+	n->last = vm;
+	if (vm->id < n->id)
+		n->before = vm;
+	if (vm->id > n->id && !n->after)
+		n->after = vm;
+	return true;
+}
+
+/* The VM that a key at an empty prompt goes to: ] and [ the next and previous that has not ended, a digit one by id. */
+static struct vm *vm_of_key(char c)
+{
+	struct neighbours n = { .id = last_vm };
+
+	if (editor.len || editor.escape)
+		return NULL;
+	if (c >= '0' && c <= '9')
+		return vm_by_id((unsigned)(c - '0'));
+	if (c != ']' && c != '[')
+		return NULL;
+	vm_for_each(look_for_neighbours, &n);
+	if (c == ']')
+		return n.after ? n.after : n.first;
+	return n.before ? n.before : n.last;
+}
+
+static void go_to(struct vm *vm)
+{
+	shell_printf(&prompt, "\n");
+	monitor_attach(vm);
+	show_prompt();
 }
 
 static void run_line(void)
@@ -189,6 +271,7 @@ static void prompt_byte(char c)
 static void handle(char c)
 {
 	bool attached = console_mux_attached() != NULL;
+	struct vm *vm = attached ? NULL : vm_of_key(c);
 
 	if (c == CONSOLE_ESCAPE && attached)
 		leave_vm();
@@ -196,6 +279,8 @@ static void handle(char c)
 		back_to_vm();
 	else if (attached)
 		console_mux_forward(c);
+	else if (vm)
+		go_to(vm);
 	else
 		prompt_byte(c);
 }
@@ -264,7 +349,8 @@ void monitor_start(void)
 	line_init(&editor, "caisson> ", editor_write, NULL, shell_complete);
 	shell_set_things("VM", vm_name);
 	/* Here, not in the task: however soon a VM ends, its output is shown, and nothing is cut. */
-	shell_printf(&prompt, "Ctrl-] switches between the guest's console and the monitor\n");
+	shell_printf(&prompt, "Ctrl-] switches between the guest's console and the monitor");
+	shell_printf(&prompt, vm_count() > 1 ? "; Ctrl-] ] goes to the next guest\n" : "\n");
 	if (vm)
 		attach_quietly(vm);
 	else
@@ -297,6 +383,8 @@ void monitor_print(const char *text, size_t n)
 	prompt_write(&prompt, text, n);
 	if (at_prompt)
 		line_redraw(&editor);
+	else
+		console_mux_redraw();
 	spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -334,6 +422,8 @@ static void tell(struct vm *vm, void (*say)(const struct vm *vm))
 		line_start(&editor);
 	else if (!busy && !console_mux_attached())
 		line_redraw(&editor);
+	else if (console_mux_attached())
+		console_mux_redraw();
 	spin_unlock_irqrestore(&lock, flags);
 }
 

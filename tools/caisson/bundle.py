@@ -78,6 +78,10 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
                 tree.property(key, "".join(name + "\0" for name in names).encode())
         if vm.channel:
             tree.property("channels", "".join(f"{c.name}:{c.access}\0" for c in vm.channel).encode())
+        if vm.scrollback != VmConfig.scrollback:
+            tree.property_u32("scrollback", vm.scrollback)
+        if vm.log:
+            tree.property("console-log", b"")
         if not vm.autostart:
             tree.property("no-autostart", b"")
         if vm.harts:

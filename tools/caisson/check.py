@@ -9,7 +9,7 @@ from caisson.values import KIB, MIB, show_size
 
 _DEFAULTS = {"append": '""', "entry": "from the image", "load": "from the image", "initrd-load": "below the device tree", "dtb-load": "as high as it fits", "dtb": "generated",
              "format": "the hypervisor's choice", "harts": "all", "initrd": "none"}
-_SIZES, _ADDRESSES = ("memory",), ("entry", "load", "initrd-load", "dtb-load")
+_SIZES, _ADDRESSES = ("memory", "scrollback"), ("entry", "load", "initrd-load", "dtb-load")
 _ELF_RISCV = 243
 
 

@@ -6,8 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, check, debugging, disks, fetch, guests, machine, packages, partition,
-                     paths, process, runner, script, testing, tomlfile, vmconfig)
+from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, machine,
+                     packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -103,6 +103,7 @@ def _read_run_options(options, errors: Errors | None = None):
                                  script=script.read(options.script, errors))
     vms = _vms_from_options(options, errors)
     vmconfig.check_together(vms, options.batch and not options.script, errors)
+    consolelog.plan(vms, options.console_log, errors)
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
     partition.check(plan, vms, errors)

@@ -1,9 +1,9 @@
 """Undoing the framing of the machine's one serial line (include/caisson/console.h)."""
 from typing import Callable
 
-LOG, MONITOR, ERROR, END, VM = 0, 1, 2, 3, 8
+LOG, MONITOR, ERROR, END, VM, HIDDEN = 0, 1, 2, 3, 8, 72
 _DLE = 0x10
-_FIRST, _LAST = 0x40, 0x7F
+_FIRST, _LAST = 0x40, 0xBF
 
 
 class Demultiplexer:

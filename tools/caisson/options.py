@@ -26,7 +26,9 @@ Run virtual machines on the hypervisor, in QEMU.
 
 Without --batch the terminal belongs to the guest, Ctrl-C included. Ctrl-] switches
 between the guest and the monitor's prompt, where `help` shows the commands and
-`poweroff` ends everything. Ctrl-] three times quickly ends QEMU at once.
+`poweroff` ends everything. With several guests: Ctrl-] then ] or [ goes to the next
+or previous one, Ctrl-] then 0 to 9 to the one with that id. Ctrl-] three times
+quickly ends QEMU at once.
 """
 _COMMANDS_TEXT = """\
 Caisson, a type-1 hypervisor for RISC-V.
@@ -146,6 +148,8 @@ def _add_run_options(parser) -> None:
     vm.add_argument("--entry", metavar="ADDR", help="guest-physical address of the first instruction")
     vm.add_argument("--load", metavar="ADDR", help="guest-physical address of the image")
     _add_machine_options(parser)
+    consoles = parser.add_argument_group("consoles")
+    consoles.add_argument("--console-log", metavar="DIR", help="write what each VM prints to DIR/NAME.log, shown or not")
 
 
 def _add_machine_options(parser) -> None:

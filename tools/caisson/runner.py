@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from caisson import building, demux, machine, paths, process
+from caisson import building, consolelog, demux, machine, paths, process
 from caisson.errors import CANNOT_START, CannotStart, Errors, UsageError
 from caisson.options import LOG_LEVELS
 from caisson.relay import OutputClosed, Relay, Sink
+from caisson.screen import Screen
 from caisson.script import Script
 from caisson.terminal import RawTerminal, is_foreground_terminal
 from caisson.values import MIB
@@ -58,6 +59,7 @@ def run(vms, plan: machine.Machine, output: Output, image: Path) -> int:
         command = machine.command(plan, machine.plan_ram(plan, vms, size), str(image),
                                   f"/proc/self/fd/{archive.fileno()}", " ".join(words))
         session = Session(command, output, [vm.name for vm in vms], log, (archive.fileno(),))
+        session.console_logs = consolelog.open_all(vms)
         return session.run()
 
 
@@ -95,6 +97,8 @@ class Session:
         self._end: Callable[[], None] = lambda: None
         self._escapes: list[float] = []
         self._log_on_terminal = not output.batch and log is None and not output.quiet
+        self.console_logs: dict[int, consolelog.ConsoleLog] = {}  # by the VM's number
+        self._screen = Screen(self._stdout.write, os.isatty(1))
         self._prefixers = {}
         if output.batch and len(names) > 1:
             self._prefixers = {demux.VM + index: demux.LinePrefixer(name, self._stdout.write)
@@ -129,23 +133,44 @@ class Session:
             relay.run()
         for prefixer in self._prefixers.values():
             prefixer.finish()
+        self._screen.finish()
         relay.run()  # what the prefixers still had
         child.wait()
 
     def _deliver(self, channel: int, data: bytes) -> None:
         if channel == demux.LOG:
             self._remember(data)
-            (self._stdout if self._log_on_terminal else self._log).write(data)
+            if self._log_on_terminal:
+                self._screen.put(channel, data)
+            else:
+                self._log.write(data)
         elif channel == demux.ERROR:
             self._stderr.write(data)
         elif channel == demux.END:
             self._end_text += data
             if self._said_status() is not None:
                 self._end()
-        elif channel in self._prefixers:
-            self._prefixers[channel].feed(data)
-        elif channel >= demux.VM or not self._output.batch or not self._own_statuses:
+        elif channel >= demux.VM and self._own_statuses:
+            self._deliver_console(channel, data)
+        elif not self._output.batch:
+            self._screen.put(channel, data)
+        elif not self._own_statuses:
             self._stdout.write(data)
+
+    def _deliver_console(self, channel: int, data: bytes) -> None:
+        """What a VM wrote. On its hidden channel it is for its log file only."""
+        hidden = channel >= demux.HIDDEN
+        log = self.console_logs.get(channel - (demux.HIDDEN if hidden else demux.VM))
+        if log:
+            log.write(data)
+        if hidden:
+            return
+        if channel in self._prefixers:
+            self._prefixers[channel].feed(data)
+        elif self._output.batch:
+            self._stdout.write(data)
+        else:
+            self._screen.put(channel, data)
 
     def _said_status(self) -> int | None:
         """The exit status that the machine said on its line, because it has no other way. Firmware adds a CR."""

@@ -16,6 +16,7 @@ MAX_WEIGHT = 10000
 DEFAULT_STOP_TIMEOUT = 10
 MAX_SECONDS = 3600
 MIN_MEMORY = 2 * MIB
+MIN_SCROLLBACK, MAX_SCROLLBACK = 4 * KIB, MIB
 DEFAULT_MEMORY = 256 * MIB
 FORMATS = ("sv39x4", "sv48x4", "sv57x4")
 RESTARTS = ("never", "on-crash", "always")
@@ -61,6 +62,8 @@ class VmConfig:
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
     watchdog: int | None = None
     autostart: bool = True
+    scrollback: int = 16 * KIB
+    log: str | None = None  # the console's log file
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
     channel: list[channels.Channel] = field(default_factory=list)
@@ -153,6 +156,17 @@ def _file_name(value: Any, _typed: bool) -> str:
     if not value:
         raise ValueError("the file name is empty")
     return value
+
+
+def _scrollback(value: Any, typed: bool) -> int:
+    if typed and isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    else:
+        _want(value, str, 'a size such as "16K"')
+        size = parse_size(value)
+    if not MIN_SCROLLBACK <= size <= MAX_SCROLLBACK or size & (size - 1):
+        raise ValueError(f"scrollback is a power of two from {show_size(MIN_SCROLLBACK)} to {show_size(MAX_SCROLLBACK)}")
+    return size
 
 
 def _boolean(value: Any, _typed: bool) -> bool:
@@ -259,6 +273,8 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "stop-timeout": _seconds(0),
     "watchdog": _seconds(1),
     "autostart": _boolean,
+    "scrollback": _scrollback,
+    "log": _file_name,
     "isa-hide": _isa_hide,
     "isa-require": _isa_require,
     "channel": channels.read,
@@ -285,6 +301,8 @@ def build(values: dict[str, Any], source: Source, default_name: str,
                               "(1 to 31 characters out of A-Z a-z 0-9 . _ -)"))
     if vm.initrd_load is not None and "initrd" not in values:
         errors.add(vm.fail("initrd-load", "there is no initrd"))
+    if "log" in good:
+        vm.log = os.path.join(source.folder, vm.log)
     for key in _READERS:
         if key in good:
             _read_image(vm, key, source, locate, errors)
