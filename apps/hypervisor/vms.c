@@ -273,9 +273,14 @@ static bool is_done(void *arg)
 
 int vms_order(enum vms_order what, struct vm *vm, const char *name, char *err, size_t err_size)
 {
+	static const char *const words[] = {
+		[VMS_CREATE] = "create", [VMS_START] = "start", [VMS_STOP] = "stop", [VMS_KILL] = "stop at once",
+		[VMS_PAUSE] = "pause", [VMS_RESUME] = "resume", [VMS_DELETE] = "delete",
+	};
 	struct order o = { .what = what, .vm = vm, .name = name };
 
 	mutex_lock(&ordering);
+	log_info("order: %s %s", words[what], vm ? vm->config->name : name);
 	__atomic_store_n(&order, &o, __ATOMIC_RELEASE);
 	vm_interrupt_wait();
 	waitq_wait(&order_done, is_done, &o, UINT64_MAX);

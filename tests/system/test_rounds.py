@@ -9,6 +9,7 @@ import pytest
 from machines import batch, guest
 
 FEW, MANY = 50, 1000
+AT_ONCE = {"stop-timeout": 0}  # these guests would not hear that they are to shut down
 FRESH = "words that were not zero: 0\n"
 # Lines that let the guest have its say; 4 ms are enough for it.
 ROUND = {
@@ -44,7 +45,7 @@ def scripted(tmp_path):
 def rounds(toml, scripted):
     """Run so many rounds; the guest's output, and what `mem` says before and after."""
     def run(lines: list[str], count: int, *words, then="spin", timeout=120):
-        vm = toml("v", kernel=guest("probe"), append=f"test=dirty then={then}", memory="16M", cpus=2)
+        vm = toml("v", kernel=guest("probe"), append=f"test=dirty then={then}", memory="16M", cpus=2, **AT_ONCE)
         stop = ["vm stop v", "wait v ended", "mem --json"]
         # The first round makes what stays for good (caches of the allocators).
         result = scripted(["sleep 0.004", *lines, *stop, "vm start v", "sleep 0.004", *lines * count, *stop], vm, *words,
@@ -101,7 +102,7 @@ def test_H13_pause_about_the_end(scripted, toml):
 
 @pytest.mark.parametrize("end", ["stop", "off"])
 def test_H13_two_vms_end_at_once(scripted, toml, end):
-    files = [toml(name, kernel=guest("storm"), append="do=off" if end == "off" else "do=hang", memory="16M") for name in "ab"]
+    files = [toml(name, kernel=guest("storm"), append="do=off" if end == "off" else "do=hang", memory="16M", **AT_ONCE) for name in "ab"]
     stop = ["vm stop a", "vm stop b"] if end == "stop" else []
     ended = [*stop, "wait a ended", "wait b ended"]
     memory = ["sleep 0.2", "mem --json"]  # it is given back just after the end
@@ -113,7 +114,7 @@ def test_H13_two_vms_end_at_once(scripted, toml, end):
 
 def test_H7_boot_executes_nothing(scripted, toml):
     """Made and loaded, it has left the guest not once, until its primary vCPU is woken."""
-    vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M", cpus=2, autostart=False)
+    vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M", cpus=2, autostart=False, **AT_ONCE)
     look = ["sleep 0.02", "vm list --json"]
     result = scripted([*look, *look, "vm start v", *look, "vm stop v", "wait v ended", "vm delete v", "vm create v", *look,
                        "vm start v", *look, "poweroff"], vm)
@@ -145,7 +146,7 @@ WRONG = [
 @pytest.mark.parametrize("lines, said", WRONG, ids=["-then-".join(line.split()[1] for line in lines) for lines, _ in WRONG])
 def test_H13_an_order_that_makes_no_sense(scripted, toml, lines, said):
     """It is refused with a reason, and the VM is as it was: it can be stopped, deleted, made and run."""
-    vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M")
+    vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M", **AT_ONCE)
     again = ["- vm stop v", "sleep 0.001", "- vm delete v", "vm create v", "vm start v", "wait v running", "vm stop v"]
     result = scripted(["sleep 0.002", *lines[:-1], "- " + lines[-1], *again, "wait v ended", "poweroff"], vm)
     assert result.err.startswith(said), result.err
