@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, machine,
+from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, jitter, machine,
                      packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
@@ -193,7 +193,7 @@ def command_test(options) -> int:
 
 
 def command_bench(options) -> int:
-    return bench.run(whole_boot=not options.quick)
+    return jitter.run() if options.jitter else bench.run(whole_boot=not options.quick)
 
 
 def command_build(options) -> int:

@@ -205,6 +205,7 @@ def _add_maintenance(commands) -> None:
     bench = _command(commands, "bench", "count instructions per operation",
                      "Run the bench guest under QEMU's instruction counter and print the table beside the targets.")
     bench.add_argument("--quick", action="store_true", help="without the whole Debian boot")
+    bench.add_argument("--jitter", action="store_true", help="instead: how late a guest's timer fires, shared and alone")
     build = _command(commands, "build", "build a flavour")
     build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",
                        help="hypervisor (default), unikernel or monolith")
