@@ -12,7 +12,9 @@
 #include "vm_commands.h"
 
 #define ROUNDS_MAX 86400
-#define PROD_US 3000 /* for guests to be interrupted */
+#define PROD_US 50000    /* for guests to be interrupted, at most */
+#define LOOK_AGAIN_US 500
+#define FRESH_US 60000   /* samples no older are good enough; more than PROD_US */
 
 /* The counters of one vCPU at one time. */
 struct look {
@@ -80,14 +82,44 @@ static bool look_at_vm(struct vm *vm, void *arg)
 	return true;
 }
 
-/* A guest that is not left has its idle time not counted yet (vmm/vcpu/sample.c): an interrupt makes sure of a look. */
+/* Does it run, and is its idle time not counted yet (vmm/vcpu/sample.c), because it was not left for a while? */
+static bool is_stale(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->running_on, __ATOMIC_RELAXED) >= 0 &&
+	       time_now() - v->sampled_at > time_from_us(FRESH_US);
+}
+
+/* An interrupt makes sure of a sample. */
 static bool prod(struct vm *vm, void *arg)
 {
 	(void)arg;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if (vm->state == VM_RUNNING && vm->vcpus[i]->running_on >= 0)
+		if (is_stale(vm->vcpus[i]))
 			vcpu_request(vm->vcpus[i], VCPU_REQ_IRQ);
 	return true;
+}
+
+static bool any_stale(struct vm *vm, void *arg)
+{
+	bool *any = arg;
+
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		*any |= is_stale(vm->vcpus[i]);
+	return true;
+}
+
+/* Have all samples fresh, as far as that takes no longer than it should. */
+static void freshen(void)
+{
+	uint64_t deadline = time_now() + time_from_us(PROD_US);
+	bool stale = true;
+
+	vm_for_each(prod, NULL);
+	while (stale && time_now() < deadline) {
+		task_sleep_until(time_now() + time_from_us(LOOK_AGAIN_US));
+		stale = false;
+		vm_for_each(any_stale, &stale);
+	}
 }
 
 /* @return NULL: no memory. */
@@ -96,8 +128,7 @@ static struct looks *look(void)
 	unsigned n = 0;
 	struct looks *l;
 
-	vm_for_each(prod, NULL);
-	task_sleep_until(time_now() + time_from_us(PROD_US));
+	freshen();
 	vm_for_each(count_vcpus, &n);
 	l = kzalloc(sizeof(*l) + n * sizeof(l->rows[0]));
 	if (!l)
