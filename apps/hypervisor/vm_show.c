@@ -18,7 +18,7 @@
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
 		*isa_require, *restart, *channel;
-	uint64_t id, cpus, memory, ram, load, kernel_size, entry, initrd_load, initrd_size, dtb_load, dtb_size, eager, exclusive, weight, cap, scrollback, console_log,
+	uint64_t id, cpus, memory, ram, load, kernel_size, entry, initrd_load, initrd_size, dtb_load, dtb_size, eager, exclusive, weight, cap, scrollback, log,
 		stop_timeout, watchdog,
 		autostart;
 };
@@ -52,7 +52,7 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, isa_hide, SHELL_TEXT, "isa-hide", 0),
 	SHELL_FIELD(struct show_row, isa_require, SHELL_TEXT, "isa-require", 0),
 	SHELL_FIELD(struct show_row, scrollback, SHELL_SIZE, "scrollback", 0),
-	SHELL_FIELD(struct show_row, console_log, SHELL_FLAG, "console-log", 0),
+	SHELL_FIELD(struct show_row, log, SHELL_FLAG, "log (on the host)", 0),
 	SHELL_FIELD(struct show_row, restart, SHELL_TEXT, "restart", 0),
 	SHELL_FIELD(struct show_row, stop_timeout, SHELL_NUMBER, "stop-timeout, s", 0),
 	SHELL_FIELD(struct show_row, watchdog, SHELL_NUMBER, "watchdog, s (0: none)", 0),
@@ -134,7 +134,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.dtb = label(&c->dtb), .dtb_load = l->dtb_start, .dtb_size = l->dtb_size, .append = c->bootargs,
 		.isa = t->isa.string, .isa_hide = isa_set(c->isa_hide, t->hide),
 		.isa_require = isa_set(c->isa_require, t->require),
-		.scrollback = console.size, .console_log = c->console_log, .stop_timeout = c->stop_timeout,
+		.scrollback = console.size, .log = c->console_log, .stop_timeout = c->stop_timeout,
 		.watchdog = c->watchdog,
 		.channel = channel_names(c, t->channels),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,
