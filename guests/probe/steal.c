@@ -174,6 +174,27 @@ static void check_sleeping_beside_a_neighbour(void)
 	stop_neighbour();
 }
 
+static void work_now_and_then(void *unused)
+{
+	(void)unused;
+	while (!stop) {
+		sleep_ms(5);
+		delay_ms(5);
+	}
+	sbi_call(SBI_EXT_HSM, HSM_STOP);
+}
+
+/* It is in a WFI whenever the neighbour wants the hart. */
+static void check_idle_beside_a_neighbour(void)
+{
+	start_neighbour(work_now_and_then);
+	set_record(records);
+	for (unsigned i = 0; i < 2; i++)
+		sleep_ms(100);
+	expect(records[0].steal < 30 * NS_PER_MS, "idle beside a neighbour that works now and then is not stolen");
+	stop_neighbour();
+}
+
 /* Rubbish in the record is the guest's own loss. */
 static void check_scribbled(void)
 {
@@ -194,6 +215,7 @@ void test_steal(void)
 		return;
 	check_shared();
 	check_sleeping_beside_a_neighbour();
+	check_idle_beside_a_neighbour();
 	check_no_longer_written();
 	check_scribbled();
 }

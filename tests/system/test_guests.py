@@ -83,7 +83,7 @@ def test_H2_fp_registers_survive_many_switches():
 @pytest.mark.long
 def test_H10_many_more_calls_at_random():
     run(["make", "-f", "tests/unit/unit.mk", "build/unit/test_sbi_fuzz"], timeout=300, cwd=ROOT)
-    result = run([ROOT / "build" / "unit" / "test_sbi_fuzz"], timeout=600, environment={"CAISSON_FUZZ": "300"})
+    result = run([ROOT / "build" / "unit" / "test_sbi_fuzz"], timeout=600, environment={"CAISSON_FUZZ": "50"})
     assert result.status == 0, result.text[-3000:] + result.err[-3000:]
 
 

@@ -27,6 +27,16 @@ uint64_t time_to_ns(uint64_t ticks)
 	return ticks * 100;
 }
 
+bool vcpu_after_wfi(uint64_t pc)
+{
+	return pc & 1;
+}
+
+uint64_t vcpu_wait_deadline(const struct vcpu *v)
+{
+	return v->ctx.x[5];
+}
+
 /* The firmware below. */
 struct sbiret sbi_call(unsigned long ext, unsigned long fid, unsigned long a0, unsigned long a1, unsigned long a2,
 		       unsigned long a3)

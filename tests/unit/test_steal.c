@@ -28,6 +28,22 @@ uint64_t time_to_ns(uint64_t ticks)
 	return ticks * TICK;
 }
 
+static bool at_wfi;
+
+bool vcpu_after_wfi(uint64_t pc)
+{
+	assert_int_equal(pc, m.self->ctx.sepc);
+	return at_wfi;
+}
+
+static uint64_t timer_due;
+
+uint64_t vcpu_wait_deadline(const struct vcpu *v)
+{
+	assert_ptr_equal(v, m.self);
+	return timer_due;
+}
+
 static struct record *record(void)
 {
 	return (struct record *)&m.ram[RECORD - RAM];
@@ -38,6 +54,8 @@ static int begin(void **state)
 	task = (struct task){ .state = TASK_RUNNING, .wait_time = 1000 };
 	mock_hart->current = &task;
 	now = 5000;
+	at_wfi = false;
+	timer_due = UINT64_MAX;
 	return setup(state);
 }
 
@@ -165,6 +183,32 @@ static void H10_pause_is_stolen_once(void **state)
 	assert_int_equal(record()->steal, 521 * TICK);
 }
 
+static void H10_idle_guest_loses_nothing(void **state)
+{
+	(void)state;
+	ask();
+	at_wfi = true;
+	vcpu_steal_begin(m.self);
+	assert_int_equal(record()->preempted, 0);
+	gets_hart_after(70);
+	assert_int_equal(record()->steal, 0);
+	mock_live.hvip = mock_live.hie = BIT(IRQ_VS_TIMER); /* there is something to do after all */
+	gets_hart_after(5);
+	assert_int_equal(record()->steal, 5 * TICK);
+	mock_live.hvip = 0;
+	gets_hart_after(70);
+	at_wfi = false;
+	gets_hart_after(3);
+	assert_int_equal(record()->steal, 8 * TICK);
+	at_wfi = true;
+	timer_due = now + 60;
+	gets_hart_after(70); /* 10 of them after its timer was due */
+	assert_int_equal(record()->steal, 18 * TICK);
+	timer_due = now - 5; /* long due */
+	gets_hart_after(7);
+	assert_int_equal(record()->steal, 25 * TICK);
+}
+
 static void H10_suspended_guest_is_left_alone(void **state)
 {
 	(void)state;
@@ -209,6 +253,7 @@ int main(void)
 		T(H10_asked_again_it_counts_from_there),
 		T(H10_preempted_is_told),
 		T(H10_pause_is_stolen_once),
+		T(H10_idle_guest_loses_nothing),
 		T(H10_suspended_guest_is_left_alone),
 		T(H10_record_taken_back_is_left_alone),
 		T(H10_scribbled_record_becomes_right_again),

@@ -50,8 +50,7 @@ static uint64_t guest_deadline(const struct vcpu *v)
 	return v->sstc ? vcpu_live_vstimecmp() : v->deadline;
 }
 
-/* When a wait ends by itself: a timer whose interrupt the guest has not enabled ends none. */
-static uint64_t wait_deadline(const struct vcpu *v)
+uint64_t vcpu_wait_deadline(const struct vcpu *v)
 {
 	return vcpu_live_timer_enabled() ? guest_deadline(v) : UINT64_MAX;
 }
@@ -122,7 +121,7 @@ static bool suspended(const struct vcpu *v)
 static uint64_t sleep_and_serve(struct vcpu *v)
 {
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
-	wait_for_requests(v, WAKE_WFI, wait_deadline(v));
+	wait_for_requests(v, WAKE_WFI, vcpu_wait_deadline(v));
 	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_PAUSE)
 		stay_paused(v);
 	__atomic_store_n(&v->running_on, (int)this_hart()->index, __ATOMIC_SEQ_CST);

@@ -37,7 +37,7 @@ void vcpu_sample_arm(struct vcpu *v)
 		timer_arm(&v->sample, time_now() + sample_ticks);
 }
 
-static bool after_wfi(uint64_t pc)
+bool vcpu_after_wfi(uint64_t pc)
 {
 	uint16_t low, high;
 
@@ -65,7 +65,7 @@ bool vcpu_sample(struct vcpu *v)
 	if (likely(since < sample_ticks))
 		return true;
 	v->sampled_at = now;
-	if (after_wfi(vcpu_live_pc()))
+	if (vcpu_after_wfi(vcpu_live_pc()))
 		v->idle_ticks += since;
 	else
 		v->guest_ticks += since;

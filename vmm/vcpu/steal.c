@@ -33,6 +33,7 @@ void vcpu_steal_set(struct vcpu *v, void *record)
 {
 	v->steal.record = record;
 	v->steal.ns = 0;
+	v->steal.idle_from = UINT64_MAX;
 	v->steal.from = stolen_so_far(v);
 	if (record)
 		memset(record, 0, VCPU_STEAL_SIZE);
@@ -47,10 +48,24 @@ static struct steal_record *writable_record(const struct vcpu *v)
 	return v->steal.record;
 }
 
+/* It waited for the hart only to execute its next WFI: no loss, until its timer was due. */
+static void forgive_idle(struct vcpu *v)
+{
+	uint64_t now = time_now(), waited, late;
+
+	if (v->steal.idle_from == UINT64_MAX)
+		return;
+	waited = this_hart()->current->wait_time - v->steal.idle_from;
+	late = now > v->steal.idle_until ? now - v->steal.idle_until : 0;
+	v->steal.from += waited - MIN(waited, late);
+	v->steal.idle_from = UINT64_MAX;
+}
+
 void vcpu_steal_publish(struct vcpu *v)
 {
 	struct steal_record *r = writable_record(v);
 
+	forgive_idle(v);
 	if (!r)
 		return;
 	/* The clocks of two harts may differ by a little; guests do not expect it to shrink. */
@@ -66,8 +81,14 @@ void vcpu_steal_begin(struct vcpu *v)
 {
 	struct steal_record *r = writable_record(v);
 
-	if (r && this_hart()->current->state == TASK_RUNNING)
+	if (!r || this_hart()->current->state != TASK_RUNNING)
+		return;
+	if (vcpu_after_wfi(v->ctx.sepc) && !vcpu_live_irqs()) {
+		v->steal.idle_from = this_hart()->current->wait_time;
+		v->steal.idle_until = vcpu_wait_deadline(v);
+	} else {
 		__atomic_store_n(&r->preempted, 1, __ATOMIC_RELAXED);
+	}
 }
 
 /* Time that passes, but for what wait_time counts by itself. */

@@ -6,6 +6,12 @@
 /** The task function of a vCPU. arg is the vCPU. */
 void vcpu_run(void *arg);
 
+/**
+ * When a wait of v, which is loaded, ends by itself, in ticks; UINT64_MAX: never. A timer whose interrupt the guest has
+ * not enabled ends none.
+ */
+uint64_t vcpu_wait_deadline(const struct vcpu *v);
+
 /** Power-on values of everything that hart_start resets (registers, VS CSRs, FP). Its task runs, or there is none. */
 void vcpu_power_on(struct vcpu *v);
 
@@ -47,6 +53,8 @@ enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn, uint64_t saved);
 enum vcpu_next vcpu_virtual_insn_saved(struct vcpu *v);
 
 /* Sampling (vmm/vcpu/sample.c). */
+/** Is the instruction before pc a WFI, as the loaded vCPU sees it? */
+bool vcpu_after_wfi(uint64_t pc);
 void vcpu_sample_init(struct vcpu *v);
 /** The guest is about to run with WFI untrapped: make sure it is looked at now and then. */
 void vcpu_sample_arm(struct vcpu *v);

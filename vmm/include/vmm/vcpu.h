@@ -106,6 +106,8 @@ struct vcpu {
 		uint64_t withheld; /* ticks that it was paused with something to do */
 		uint64_t from;     /* what had been stolen when the guest asked, ticks */
 		uint64_t ns;       /* what stands in the record */
+		uint64_t idle_from; /* wait_time when it lost its hart with nothing to do; UINT64_MAX: it had something */
+		uint64_t idle_until; /* and when its timer was to wake it, ticks */
 		uint32_t sequence;
 	} steal;                   /* SBI STA; likewise */
 	struct vcpu_counters counters; /* SBI PMU; likewise */
