@@ -308,6 +308,22 @@ static void attach_shows_the_last_lines(void **state)
 	shown(0, "");
 }
 
+/* Who leaves while old lines are shown again has seen them all the same. */
+static void lines_shown_again_do_not_become_unseen(void **state)
+{
+	(void)state;
+	console_mux_attach(&m.vm[0]);
+	vm_prints(0, "one\ntwo\n");
+	console_mux_attach(NULL);
+	m.line_room = 2;
+	console_mux_attach(&m.vm[0]);
+	shown(MONITOR, "on");
+	console_mux_attach(NULL);
+	assert_int_equal(stats(0).unseen, 0);
+	line_takes(SIZE_MAX);
+	shown(MONITOR, "");
+}
+
 static void oldest_output_is_overwritten_and_counted(void **state)
 {
 	static const char said[] = "[10 bytes lost]\r\n";
@@ -754,6 +770,7 @@ int main(void)
 		T(output_of_the_attached_vm_only),
 		T(oldest_output_is_overwritten_and_counted),
 		T(attach_shows_the_last_lines),
+		T(lines_shown_again_do_not_become_unseen),
 		T(ring_of_the_size_that_is_asked_for),
 		T(a_slow_line_slows_the_guest),
 		T(a_guest_that_does_not_ask_loses_nothing),

@@ -238,11 +238,7 @@ static void detach(struct vm *vm)
 	struct console_ring *r = ring_of(vm);
 
 	mux.attached = NULL;
-	if (!r)
-		return;
-	if (!vm->config->console_log)
-		r->sent = r->head;
-	if (next_out(vm, r) == r->head)
+	if (r && next_out(vm, r) == r->head)
 		vuart_output_ready(vm->uart);
 }
 
