@@ -7,6 +7,7 @@
 #include <caisson/mm.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
+#include <logged.h>
 #include <mem.h>
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
@@ -742,6 +743,21 @@ static void a_vm_that_goes_is_no_longer_attached(void **state)
 	shown(0, "");
 }
 
+/* Its last words are not lost in silence. */
+static void a_vm_that_goes_unseen_is_spoken_of(void **state)
+{
+	(void)state;
+	strcpy(m.config[0].name, "quiet");
+	vm_prints(0, "last words");
+	vm_prints(1, "seen");
+	console_mux_attach(&m.vm[1]);
+	mock_log_clear();
+	console_mux_remove(&m.vm[0]);
+	console_mux_remove(&m.vm[1]);
+	assert_non_null(strstr(mock_log_text(), "quiet: 10 bytes"));
+	assert_int_equal(strchr(mock_log_text(), '\n')[1], '\0'); /* of the other there is nothing to say */
+}
+
 static void no_memory_or_no_channel(void **state)
 {
 	struct vm_config config = { .number = CONSOLE_VMS };
@@ -792,6 +808,7 @@ int main(void)
 		T(batch_input_is_never_dropped),
 		T(debug_console_reads_through_the_uart),
 		T(a_vm_that_goes_is_no_longer_attached),
+		T(a_vm_that_goes_unseen_is_spoken_of),
 		T(no_memory_or_no_channel),
 	};
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <caisson/console.h>
+#include <caisson/log.h>
 #include <caisson/mm.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
@@ -14,6 +15,7 @@
 
 #include "console_ring.h"
 
+#define LOG_NAME "console"
 #define CHUNK 256          /* bytes that leave a ring with interrupts off */
 #define PUMP_MAX 1024      /* bytes that one interrupt moves */
 #define CONTEXT_LINES 8    /* shown again on attach, if so few are new */
@@ -229,6 +231,9 @@ void console_mux_remove(struct vm *vm)
 	if (mux.attached == vm)
 		mux.attached = NULL;
 	spin_unlock_irqrestore(&mux.lock, flags);
+	if (r && r->head != r->seen && !mux.batch && !vm->config->console_log)
+		log_info("%s: %lu bytes that it wrote to its console go unseen", vm->config->name,
+			 (unsigned long)(r->head - r->seen));
 	kfree(r);
 }
 
