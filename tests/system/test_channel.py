@@ -63,14 +63,14 @@ def test_H15_a_vm_without_the_channel_does_not_reach_it(vm):
 def test_H15_a_storm_of_doorbells(vm, harts, listens):
     """One member does nothing but ring; two others play on, and so does a VM that has nothing to do with it."""
     mask = "0xffffffff" if listens else "0x80000002"
-    ping = vm("ping", f"role=ping peer=1 others=2 rounds=200 listen={mask}", allow=["pong:rw", "storm:rw"])
+    ping = vm("ping", f"role=ping peer=1 others=2 rounds=50 listen={mask}", allow=["pong:rw", "storm:rw"])
     result = batch("--harts", harts, ping, vm("pong", "role=pong peer=0"), vm("storm", "role=storm peer=0"),
                    vm("other", "test=smp", "probe", channel=False))
     assert result.status == 0, result.text + result.err
-    assert "200 rounds, the ball is 400" in result.text and "PASS smp" in result.text
-    assert int(re.search(r"storm: rang (\d+) times", result.text)[1]) > 100
+    assert "50 rounds, the ball is 100" in result.text and "PASS smp" in result.text
+    assert int(re.search(r"storm: rang (\d+) times", result.text)[1]) > 10
     if not listens:  # who does not listen to the storm is not interrupted by it (two more: they come and go)
-        assert int(re.search(r"ping: .* (\d+) interrupts", result.text)[1]) <= 202
+        assert int(re.search(r"ping: .* (\d+) interrupts", result.text)[1]) <= 52
 
 
 def test_H14_debian_and_a_guest_of_ours_play_ping_pong(debian, tmp_path, vm):
