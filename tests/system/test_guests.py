@@ -56,11 +56,11 @@ def test_in_a_vm(test, cpus, harts, cpu):
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_H10_stolen_time(cpus):
-    assert_passed(probe("steal", "--cpus", cpus, "--harts", 1, "--icount"))
+    assert_passed(probe("steal", "--cpus", cpus, "--harts", 1, "--icount", timeout=180))
 
 
 def test_H10_counters_leave_a_neighbour_out():
-    result = probe("counters-vm", "--cpus", 2, "--harts", 1, "--icount")
+    result = probe("counters-vm", "--cpus", 2, "--harts", 1, "--icount", timeout=180)
     assert_passed(result)
     assert "ok the neighbour's instructions are not counted" in result.text
 
