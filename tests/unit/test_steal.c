@@ -183,6 +183,18 @@ static void H10_pause_is_stolen_once(void **state)
 	assert_int_equal(record()->steal, 521 * TICK);
 }
 
+/* Its task has the hart again before the run loop has said that the wait is over. */
+static void H10_end_of_a_pause_counts_no_more_than_the_pause(void **state)
+{
+	(void)state;
+	ask();
+	vcpu_steal_withhold(m.self);
+	now += 500;
+	vcpu_steal_publish(m.self);
+	vcpu_steal_release(m.self);
+	assert_int_equal(record()->steal, 500 * TICK);
+}
+
 static void H10_idle_guest_loses_nothing(void **state)
 {
 	(void)state;
@@ -253,6 +265,7 @@ int main(void)
 		T(H10_asked_again_it_counts_from_there),
 		T(H10_preempted_is_told),
 		T(H10_pause_is_stolen_once),
+		T(H10_end_of_a_pause_counts_no_more_than_the_pause),
 		T(H10_idle_guest_loses_nothing),
 		T(H10_suspended_guest_is_left_alone),
 		T(H10_record_taken_back_is_left_alone),

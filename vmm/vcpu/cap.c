@@ -26,9 +26,11 @@ void vcpu_cap_init(struct vcpu *v)
 
 static void count(struct vm_share *s, struct vcpu *v, uint64_t now)
 {
+	uint64_t from = MAX(v->cap.counted_at, s->since);
+
 	/* The clocks of two harts may differ by a little. */
-	if (now > v->cap.counted_at)
-		s->used += now - v->cap.counted_at;
+	if (now > from)
+		s->used += now - from;
 	v->cap.counted_at = now;
 }
 

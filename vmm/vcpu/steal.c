@@ -66,7 +66,8 @@ void vcpu_steal_publish(struct vcpu *v)
 	struct steal_record *r = writable_record(v);
 
 	forgive_idle(v);
-	if (!r)
+	/* A task whose wait is over has a hart before the run loop has counted that wait: it will publish. */
+	if (!r || v->steal.withholding)
 		return;
 	/* The clocks of two harts may differ by a little; guests do not expect it to shrink. */
 	v->steal.ns = MAX(v->steal.ns, time_to_ns(stolen_so_far(v) - v->steal.from));
@@ -99,11 +100,13 @@ static uint64_t time_not_waiting(void)
 
 void vcpu_steal_withhold(struct vcpu *v)
 {
-	v->steal.withheld -= time_not_waiting();
+	v->steal.withholding = true;
+	v->steal.since = time_not_waiting();
 }
 
 void vcpu_steal_release(struct vcpu *v)
 {
-	v->steal.withheld += time_not_waiting();
+	v->steal.withholding = false;
+	v->steal.withheld += time_not_waiting() - v->steal.since;
 	vcpu_steal_publish(v);
 }

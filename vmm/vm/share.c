@@ -38,7 +38,8 @@ static void put_cap(struct vm_share *s, uint64_t percent)
 
 	s->cap = (unsigned)percent;
 	s->used = 0;
-	s->period_end = time_now() + time_from_us(VM_CAP_PERIOD_US);
+	s->since = time_now();
+	s->period_end = s->since + time_from_us(VM_CAP_PERIOD_US);
 	__atomic_store_n(&s->quota, time_from_us(VM_CAP_PERIOD_US) * percent / 100, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&s->lock, flags);
 }

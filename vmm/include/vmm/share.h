@@ -32,6 +32,7 @@ struct vm_share {
 	uint64_t quota;         /* atomic: ticks in a period, 0: no cap */
 	spinlock_t lock;        /* of the rest; none is taken inside. Interrupts off. */
 	uint64_t used;          /* ticks of this period, and debts of earlier ones */
+	uint64_t since;         /* when the cap was set, ticks: no time before counts */
 	uint64_t period_end;    /* ticks */
 	uint64_t throttled;     /* how often a vCPU found the cap used up */
 };

@@ -104,6 +104,8 @@ struct vcpu {
 	struct vcpu_steal {
 		void *record;      /* guest RAM of VCPU_STEAL_SIZE bytes; NULL: the guest does not ask */
 		uint64_t withheld; /* ticks that it was paused with something to do */
+		bool withholding;  /* it is paused with something to do, since: */
+		uint64_t since;    /* (as time_not_waiting) */
 		uint64_t from;     /* what had been stolen when the guest asked, ticks */
 		uint64_t ns;       /* what stands in the record */
 		uint64_t idle_from; /* wait_time when it lost its hart with nothing to do; UINT64_MAX: it had something */
