@@ -88,7 +88,7 @@ static const struct shell_layout stats_layout = SHELL_LAYOUT(stats_fields);
 
 struct vcpu_row {
 	const char *state;
-	uint64_t vcpu, run_time, idle_time, exits;
+	uint64_t vcpu, run_time, idle_time, exits, spins;
 };
 
 static const struct shell_field vcpu_fields[] = {
@@ -97,6 +97,7 @@ static const struct shell_field vcpu_fields[] = {
 	SHELL_FIELD(struct vcpu_row, run_time, SHELL_TIME, "on a hart", 12),
 	SHELL_FIELD(struct vcpu_row, idle_time, SHELL_TIME, "of that idle", 12),
 	SHELL_FIELD(struct vcpu_row, exits, SHELL_NUMBER, "exits", 12),
+	SHELL_FIELD(struct vcpu_row, spins, SHELL_NUMBER, "spins", 8),
 };
 static const struct shell_layout vcpu_layout = SHELL_LAYOUT(vcpu_fields);
 
@@ -120,7 +121,7 @@ static void show_vcpus(struct shell *sh, struct vm *vm)
 
 		shell_row(sh, &vcpu_layout, &(struct vcpu_row){
 			.vcpu = i, .state = vcpu_state_name(v), .run_time = time_to_ns(vcpu_run_time(v)),
-			.idle_time = time_to_ns(v->idle_ticks), .exits = vcpu_exits_total(v),
+			.idle_time = time_to_ns(v->idle_ticks), .exits = vcpu_exits_total(v), .spins = v->spin.count,
 		});
 	}
 	shell_table_end(sh);

@@ -219,6 +219,17 @@ struct task *class_pick(struct class_queue *q)
 	return t;
 }
 
+/* prev was put back, so there is a first. */
+bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
+{
+	(void)prev;
+	if (before(task_at(q->tree.first)->vruntime + virtual_time(latency, t->weight), t->vruntime))
+		return false;
+	class_take_out(q, t);
+	q->running = t;
+	return true;
+}
+
 struct task *class_steal(struct class_queue *q, unsigned hart, bool (*fits)(const struct task *, unsigned))
 {
 	for (struct rb_node *n = q->tree.first; n; n = rb_next(n)) {

@@ -40,6 +40,11 @@ void class_queue_init(struct class_queue *q);
 void class_put(struct class_queue *q, struct task *t, enum put_reason why);
 /** Take the next task out: it will run. @return NULL: there is none. */
 struct task *class_pick(struct class_queue *q);
+/**
+ * As class_pick, but t, which is queued, for the sake of prev, which has just run and been put back.
+ * @return false: that would not be fair to others; nothing was taken.
+ */
+bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev);
 /** Take a queued task out; it will not run here now. */
 void class_take_out(struct class_queue *q, struct task *t);
 /** Take the first queued task out that fits(t, hart). @return NULL: none does. */

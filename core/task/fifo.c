@@ -30,6 +30,13 @@ struct task *class_pick(struct class_queue *q)
 	return turns_pick(q);
 }
 
+bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
+{
+	(void)prev;
+	turns_take_out(q, t);
+	return true;
+}
+
 void class_take_out(struct class_queue *q, struct task *t)
 {
 	turns_take_out(q, t);

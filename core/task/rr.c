@@ -41,6 +41,18 @@ struct task *class_pick(struct class_queue *q)
 	return turns_pick(q);
 }
 
+/* It has the rest of prev's slice, and prev its place in the turns: together they have no more than one slice. */
+bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
+{
+	if (!prev->slice_left)
+		return false;
+	turns_take_out(q, t);
+	turns_take_out(q, prev);
+	t->slice_left = MIN(t->slice_left, prev->slice_left);
+	class_put(q, prev, PUT_SLICE_USED);
+	return true;
+}
+
 void class_take_out(struct class_queue *q, struct task *t)
 {
 	turns_take_out(q, t);

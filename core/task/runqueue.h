@@ -17,6 +17,7 @@ struct runqueue {
 	struct task *previous;      /* set across a switch: who ran before */
 	bool expelled;              /* and it may not stay on this hart */
 	bool preempt;               /* the running task gives way at the next look */
+	struct task *wanted;        /* to whom the running task gives way, or NULL */
 	struct timer slice;
 	uint64_t idle_time;
 } ALIGNED_TO(64);

@@ -67,6 +67,18 @@ static struct task *pick(struct runqueue *rq)
 	return t;
 }
 
+/* As pick; prev, which stays runnable, wants the hart to go to a certain task. */
+static struct task *pick_wanted(struct runqueue *rq, struct task *prev)
+{
+	struct task *t = rq->wanted;
+
+	rq->wanted = NULL;
+	if (prev->queued_in != rq || t->queued_in != rq || !class_pick_wanted(&rq->q, t, prev))
+		return pick(rq);
+	t->queued_in = NULL;
+	return t;
+}
+
 uint64_t sched_account(struct runqueue *rq, struct task *t)
 {
 	uint64_t now = time_now(), ran = now - t->switched_in_at;
@@ -141,7 +153,7 @@ static struct task *choose_next(struct runqueue *rq, struct task *prev)
 		__atomic_sub_fetch(&prev->group->runnable, 1, __ATOMIC_RELAXED);
 	prev->slice_used = prev->yields = false;
 	rq->preempt = false;
-	next = pick(rq);
+	next = unlikely(rq->wanted) ? pick_wanted(rq, prev) : pick(rq);
 	/* Neither an idle hart nor a guest should be disturbed in vain; others will hardly notice. */
 	if (!rq->q.n && (next == rq->idle || next->ext))
 		timer_cancel(&rq->slice);
@@ -194,10 +206,12 @@ void sched_check(void)
 	struct runqueue *rq = this_rq();
 
 	this_hart()->resched = false;
-	if (should_switch(rq, this_hart()->current))
+	if (should_switch(rq, this_hart()->current)) {
 		sched_switch();
-	else
+	} else {
+		rq->wanted = NULL;
 		sched_update_slice(rq);
+	}
 	irq_restore(flags);
 }
 
@@ -222,11 +236,16 @@ bool sched_is_idle(unsigned hart)
 	return harts[hart].current == runqueues[hart].idle;
 }
 
-void sched_end_slice(void)
+bool sched_yield_to(struct task *t)
 {
-	this_hart()->current->slice_used = true;
-	this_hart()->current->yields = true;
+	struct runqueue *rq = this_rq();
+
+	if (__atomic_load_n(&t->queued_in, __ATOMIC_RELAXED) != rq)
+		return false;
+	rq->wanted = t;
+	rq->preempt = true;
 	this_hart()->resched = true;
+	return true;
 }
 
 void task_yield(void)

@@ -155,8 +155,12 @@ int task_set_nice(struct task *t, int nice);
  */
 int task_group_set_weight(struct task_group *g, uint64_t weight);
 
-/** As task_yield, but at the next look. Interrupts off. */
-void sched_end_slice(void);
+/**
+ * At the next look, give the hart to t, if it waits for this one and the class finds that fair: RR hands over the
+ * rest of the slice, CFS refuses if t is far ahead of the others. t must exist until this task has left the hart, or
+ * sched_check() was called. Interrupts off. @return false: t does not wait here.
+ */
+bool sched_yield_to(struct task *t);
 /**
  * Look at the run queue (whoever finds this_hart()->resched set calls it) and give the hart to another task
  * if the current one is idle, has used its slice up, is preempted, or may not run here any more. Task

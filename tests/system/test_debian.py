@@ -12,7 +12,7 @@ from machines import batch, guest
 
 UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode"
 PROMPT = r"root@debian:~# "
-SHAPES = [(1, 1), (2, 2), (4, 4), (4, 2), (2, 1)]
+SHAPES = [(1, 1), (2, 2), (4, 4), (4, 2), (2, 1), pytest.param((8, 1), marks=pytest.mark.long)]
 
 
 @pytest.fixture

@@ -112,7 +112,6 @@ static void come_back(void)
 	m.no_memory = mock_random(&seed) % 64 == 0;
 	m.mask_at = mock_random(&seed) % 2 ? 0x100 : RAM;
 	m.mask = value_at_random();
-	m.others = mock_random(&seed) % 2;
 	m.vcpu[0].running_on = mock_random(&seed) % 2 ? -1 : 0;
 	m.self->requests = mock_random(&seed) % 2 ? VCPU_REQ_PAUSE : 0;
 }
@@ -186,7 +185,7 @@ static void H10_calls_at_random(void **state)
 		switch_now_and_then();
 		assert_true(m.self->counters.hardware_started <= 2);
 	}
-	assert_true(m.ends && m.timers && m.syncs && m.wakes && m.slices_ended);
+	assert_true(m.ends && m.timers && m.syncs && m.wakes && m.yielded_to);
 }
 
 int main(void)

@@ -42,6 +42,7 @@ void vcpu_run(void *arg) { (void)arg; }
 void vcpu_sample_init(struct vcpu *v) { (void)v; }
 void vcpu_request(struct vcpu *v, uint64_t req) { v->requests |= req; }
 void vcpu_timer_expired(struct vcpu *v) { seen.expired += v->deadline != UINT64_MAX; }
+void vcpu_spin_init(struct vcpu *v) { (void)v; }
 void vcpu_cap_init(struct vcpu *v) { (void)v; }
 void vcpu_cap_begin(struct vcpu *v) { (void)v; }
 void vcpu_cap_end(struct vcpu *v) { (void)v; }

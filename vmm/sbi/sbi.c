@@ -53,19 +53,19 @@ int sbi_init(void)
 
 void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus)
 {
-	bool waits = false;
-	struct vcpu *to;
+	struct vcpu *waits = NULL, *to;
 
 	for (unsigned i = 0; vcpus; i++, vcpus >>= 1) {
 		if (!(vcpus & 1))
 			continue;
 		to = v->vm->vcpus[i];
-		waits |= __atomic_load_n(&to->running_on, __ATOMIC_RELAXED) < 0;
+		if (__atomic_load_n(&to->running_on, __ATOMIC_RELAXED) < 0)
+			waits = to;
 		vcpu_send_ipi(to);
 		if (to != v)
 			vcpu_count_sent(v, to, FW_IPI_SENT);
 	}
 	/* One that waits for this hart cannot answer before we let go, and the caller probably waits for it. */
-	if (waits && sched_others_runnable())
-		sched_end_slice();
+	if (waits)
+		(void)vcpu_yield_to(waits);
 }

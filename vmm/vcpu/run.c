@@ -156,7 +156,10 @@ static void after_leave(struct vcpu *v)
 		wait_for_interrupt(v);
 		break;
 	case LEAVE_YIELD:
-		task_yield();
+		if (vcpu_spins(v))
+			sched_check();
+		else
+			task_yield();
 		break;
 	case LEAVE_CALL:
 		irq_enable();
@@ -178,6 +181,8 @@ static void choose_wfi(struct vcpu *v)
 {
 	if (sched_others_runnable() || v->vm->share.quota) {
 		v->ctx.hstatus |= HSTATUS_VTW;
+		if (v->vm->n_vcpus > 1)
+			vcpu_spin_arm(v);
 	} else {
 		v->ctx.hstatus &= ~HSTATUS_VTW;
 		if (!v->alone)

@@ -37,6 +37,12 @@ void vcpu_sample_arm(struct vcpu *v)
 		timer_arm(&v->sample, time_now() + sample_ticks);
 }
 
+void vcpu_sample_now(struct vcpu *v)
+{
+	v->sampled_at -= sample_ticks;
+	v->sampled_early = v->sampled_at;
+}
+
 bool vcpu_after_wfi(uint64_t pc)
 {
 	uint16_t low, high;
@@ -57,17 +63,29 @@ static bool stuck_at_vector(struct vcpu *v)
 	return ++v->vector_faults >= VECTOR_FAULTS_MAX;
 }
 
-bool vcpu_sample(struct vcpu *v)
+/* Out of line, so that an interrupt that is no look saves no registers for it. */
+static bool __attribute__((noinline)) look(struct vcpu *v, uint64_t now, uint64_t since)
 {
-	uint64_t now = time_now();
-	uint64_t since = now - v->sampled_at;
-
-	if (likely(since < sample_ticks))
-		return true;
+	if (v->sampled_at == v->sampled_early) {
+		vcpu_spin_look(v);
+		v->sampled_early = 0;
+		v->sampled_at += sample_ticks;
+		since -= sample_ticks;
+		if (since < sample_ticks)
+			return true;
+	}
 	v->sampled_at = now;
 	if (vcpu_after_wfi(vcpu_live_pc()))
 		v->idle_ticks += since;
 	else
 		v->guest_ticks += since;
 	return !stuck_at_vector(v);
+}
+
+bool vcpu_sample(struct vcpu *v)
+{
+	uint64_t now = time_now();
+	uint64_t since = now - v->sampled_at;
+
+	return likely(since < sample_ticks) || look(v, now, since);
 }

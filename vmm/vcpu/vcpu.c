@@ -54,6 +54,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->running_on = -1;
 	waitq_init(&v->wait);
 	vcpu_sample_init(v);
+	vcpu_spin_init(v);
 	vcpu_cap_init(v);
 	vcpu_reset(v);
 	return v;
@@ -78,6 +79,7 @@ void vcpu_destroy(struct vcpu *v)
 	if (!v)
 		return;
 	timer_cancel(&v->sample);
+	timer_cancel(&v->spin.timer);
 	timer_cancel(&v->cap.timer);
 	forget_loaded_state(v);
 	kfree(v);

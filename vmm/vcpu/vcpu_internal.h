@@ -58,5 +58,16 @@ bool vcpu_after_wfi(uint64_t pc);
 void vcpu_sample_init(struct vcpu *v);
 /** The guest is about to run with WFI untrapped: make sure it is looked at now and then. */
 void vcpu_sample_arm(struct vcpu *v);
+/** Look at the end of this interrupt, for a spin too. */
+void vcpu_sample_now(struct vcpu *v);
 /** An interrupt took the guest out: look, if the last look is a while ago. @return false: it can never go on. */
 bool vcpu_sample(struct vcpu *v);
+
+/* Spinning guests (vmm/vcpu/spin.c). v's task is the current one, interrupts off. */
+void vcpu_spin_init(struct vcpu *v);
+/** The guest is about to run while others wait for the hart: look soon. */
+void vcpu_spin_arm(struct vcpu *v);
+/** An interrupt took the guest out, and the look is due. */
+void vcpu_spin_look(struct vcpu *v);
+/** It waits in a loop: count that and give the hart to a sibling at the next look. @return false: none waits here. */
+bool vcpu_spins(struct vcpu *v);

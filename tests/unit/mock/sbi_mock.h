@@ -41,7 +41,8 @@ static struct {
 	uint64_t start_pc, start_opaque;
 	int start_error;
 	unsigned wakes;
-	unsigned others, slices_ended, yields;
+	unsigned yields;
+	struct vcpu *yielded_to;
 	uint64_t mask_at, mask;   /* one readable guest-virtual word */
 } m;
 
@@ -82,14 +83,10 @@ bool task_wake(struct task *t)
 	return true;
 }
 
-unsigned sched_others_runnable(void)
+bool vcpu_yield_to(struct vcpu *v)
 {
-	return m.others;
-}
-
-void sched_end_slice(void)
-{
-	m.slices_ended++;
+	m.yielded_to = v;
+	return true;
 }
 
 void task_yield(void)

@@ -48,7 +48,7 @@ enum {
 enum vcpu_leave {
 	LEAVE_RESCHED,   /* look at requests and the run queue, go on */
 	LEAVE_WFI,       /* wait for an interrupt */
-	LEAVE_YIELD,     /* it spins for another vCPU: give the hart away for a turn */
+	LEAVE_YIELD,     /* it waits for another vCPU (WRS.NTO): give the hart away for a turn */
 	LEAVE_CALL,      /* run vcpu.deferred in task context, interrupts on, go on */
 	LEAVE_HSM_STOP,  /* stopped itself; wait for hart_start */
 };
@@ -90,9 +90,15 @@ struct vcpu {
 	unsigned loaded_hart;      /* hart that holds csrs, if its loaded_vcpu is this one */
 
 	struct timer sample;       /* tells idle from run time while WFI is not trapped */
-	uint64_t sampled_at, idle_ticks, guest_ticks;
+	uint64_t sampled_at, sampled_early; /* the last look; if equal, it is put back by a period, for one at once */
+	uint64_t idle_ticks, guest_ticks;
 	uint64_t vector_faults;    /* samples in a row at the guest's own trap vector */
 
+	struct vcpu_spin {
+		struct timer timer;   /* look whether it spins */
+		uint64_t after;       /* how long after it gets a hart, ticks */
+		uint64_t count;       /* how often it was found spinning */
+	} spin;                    /* while others wait for its hart (vmm/vcpu/spin.c) */
 	struct vcpu_cap {
 		struct timer timer;   /* the VM's cap will be used up */
 		uint64_t counted_at;  /* up to when its time on the hart is counted, ticks */
@@ -137,6 +143,8 @@ uint64_t vcpu_run_time(const struct vcpu *v);
 
 /** Drive a level line (BIT(IRQ_VS_EXT), BIT(IRQ_VS_TIMER)). Any context, interrupts off. */
 void vcpu_set_line(struct vcpu *v, uint64_t bit, bool level);
+/** Give the hart to this sibling at the next look, if it waits for it. Exit handlers. @return false: it does not. */
+bool vcpu_yield_to(struct vcpu *v);
 /** Make VSSIP pending. Any context, interrupts off. */
 void vcpu_send_ipi(struct vcpu *v);
 /** SBI TIME: next timer interrupt in ticks, ~0: none. v is the running vCPU. */
