@@ -1,6 +1,6 @@
 /*
  * The monitor's commands about the life of a VM. What changes its state for good is
- * an order to the manager (vms.h); stop and reset are what any vCPU can cause.
+ * an order to the manager (vms.h).
  */
 #include "vm_commands.h"
 
@@ -129,13 +129,8 @@ static struct vm *running_vm(struct shell *sh, const char *verb, const char *nam
 
 static int vm_reset_command(struct shell *sh, int argc, char **argv)
 {
-	struct vm *vm = running_vm(sh, "reset", argv[1]);
-
 	(void)argc;
-	if (!vm)
-		return -ENOENT;
-	vm_end(vm, VM_END_RESET, 0, "reset from the monitor");
-	return 0;
+	return order(sh, VMS_RESET, "reset", argv[1]);
 }
 
 SHELL_COMMAND(vm_reset) = {

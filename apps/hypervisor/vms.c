@@ -33,6 +33,7 @@ struct order {
 
 /* The monitor's poweroff: nothing is booted again, and main does not stay. */
 static volatile bool leaving;
+static bool all_stopped;       /* the manager has seen to that */
 static bool in_batch;
 static volatile bool script_runs, script_failed;
 static bool person_stays;      /* one has ended otherwise than by itself: somebody may want to look */
@@ -131,19 +132,20 @@ static unsigned plan_restart(struct vm *vm)
 	return seconds;
 }
 
-/* @return true: the VM runs again. */
+/* @return true: the VM runs again. Else that is a crash, too. */
 static bool reboot(struct vm *vm)
 {
 	char err[256] = "";
 	int error = vm_boot(vm, err, sizeof(err));
 
 	if (error) {
-		report_error("%s: cannot boot again: %s", vm->config->name, bundle_why(error, err));
+		vm->end = VM_END_CRASH;
+		snprintf(vm->reason, sizeof(vm->reason), "cannot boot again: %s", bundle_why(error, err));
+		report_error("%s: %s", vm->config->name, vm->reason);
+		vm_drop_ram(vm);
 		return false;
 	}
 	vm_start(vm);
-	if (leaving) /* poweroff came while it was not running */
-		vm_end(vm, VM_END_STOPPED, 0, "the machine is powered off");
 	return true;
 }
 
@@ -161,8 +163,16 @@ static bool stop_one(struct vm *vm, void *arg)
 void vms_poweroff(void)
 {
 	leaving = true;
-	vm_for_each(stop_one, NULL);
 	vm_interrupt_wait();
+}
+
+/* Poweroff is the manager's to carry out: whoever else did it could meet a VM between two of its states. */
+static void serve_poweroff(void)
+{
+	if (!leaving || all_stopped)
+		return;
+	all_stopped = true;
+	vm_for_each(stop_one, NULL);
 }
 
 void vms_script_begins(void)
@@ -186,14 +196,24 @@ static int start_again(struct order *o)
 {
 	int error = 0;
 
+	if (o->vm->state != VM_ENDED && o->vm->state != VM_BOOTED)
+		return -EBUSY;
 	vms_plan_nothing(o->vm);
 	if (o->vm->state == VM_ENDED)
 		error = vm_boot(o->vm, o->err, sizeof(o->err));
-	else if (o->vm->state != VM_BOOTED)
-		error = -EBUSY;
-	if (!error)
+	if (error)
+		vm_drop_ram(o->vm);
+	else
 		vm_start(o->vm);
 	return error;
+}
+
+static int reset(struct order *o)
+{
+	if (o->vm->state != VM_RUNNING)
+		return -EBUSY;
+	vm_end(o->vm, VM_END_RESET, 0, "reset from the monitor");
+	return 0;
 }
 
 /* Also one that would be started again. What a person has stopped is no reason for the machine to end. */
@@ -248,6 +268,8 @@ static int carry_out(struct order *o)
 		return vm_pause(o->vm);
 	case VMS_RESUME:
 		return vm_resume(o->vm);
+	case VMS_RESET:
+		return reset(o);
 	case VMS_DELETE:
 		return delete(o);
 	}
@@ -276,6 +298,7 @@ int vms_order(enum vms_order what, struct vm *vm, const char *name, char *err, s
 	static const char *const words[] = {
 		[VMS_CREATE] = "create", [VMS_START] = "start", [VMS_STOP] = "stop", [VMS_KILL] = "stop at once",
 		[VMS_PAUSE] = "pause", [VMS_RESUME] = "resume", [VMS_DELETE] = "delete",
+		[VMS_RESET] = "reset",
 	};
 	struct order o = { .what = what, .vm = vm, .name = name };
 
@@ -298,7 +321,7 @@ static bool is_over(void)
 
 static bool something_else(void)
 {
-	return vms_memory_news() || __atomic_load_n(&order, __ATOMIC_ACQUIRE) || is_over();
+	return vms_memory_news() || __atomic_load_n(&order, __ATOMIC_ACQUIRE) || (leaving && !all_stopped) || is_over();
 }
 
 /* An end that is none is no failure of the machine. @return 0 */
@@ -318,11 +341,22 @@ static bool is_worth_a_look(const struct vm *vm)
 	return vm->end == VM_END_CRASH && !in_batch;
 }
 
+/* It does not run again at once. stays: nor later by itself. @return the status that this gives the machine. */
+static int is_down(struct vm *vm, bool stays)
+{
+	if (!stays && wants_restart(vm))
+		return announce(vm, plan_restart(vm));
+	person_stays |= vm->end != VM_END_SHUTDOWN;
+	if (!in_batch)
+		monitor_vm_ended(vm);
+	return vm->end == VM_END_CRASH;
+}
+
 /* @return the status that its end gives the machine. */
 static int see_to_end(struct vm *vm)
 {
 	bool stays = leaving || vms_stopping(vm);
-	bool again;
+	bool crashed = vm->end == VM_END_CRASH, again;
 
 	if (vms_stopping(vm))
 		vms_stop_ended(vm);
@@ -333,28 +367,24 @@ static int see_to_end(struct vm *vm)
 	vms_memory_freed();
 	if (again)
 		return 0;
-	if (vm->end == VM_END_CRASH)
+	if (crashed)
 		vm_report(vm);
-	if (!stays && wants_restart(vm))
-		return announce(vm, plan_restart(vm));
-	person_stays |= vm->end != VM_END_SHUTDOWN;
-	if (!in_batch)
-		monitor_vm_ended(vm);
-	return vm->end == VM_END_CRASH;
+	return is_down(vm, stays);
 }
 
-/* What was planned for now. */
-static void serve_plan(void)
+/* What was planned for now. @return as see_to_end. */
+static int serve_plan(void)
 {
 	enum vm_step step;
 	struct vm *vm = vms_plan_due(&step);
 
 	if (!vm)
-		return;
+		return 0;
 	if (step != VM_STEP_RESTART)
 		vms_stop_step(vm, step);
 	else if (!reboot(vm))
-		person_stays = true;
+		return is_down(vm, false);
+	return 0;
 }
 
 int vms_supervise(void)
@@ -367,7 +397,8 @@ int vms_supervise(void)
 		if (vm)
 			status |= see_to_end(vm);
 		serve_order();
-		serve_plan();
+		serve_poweroff();
+		status |= serve_plan();
 		vms_memory_serve(in_batch);
 	}
 	serve_order(); /* one that came too late is answered all the same */

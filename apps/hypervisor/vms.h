@@ -31,6 +31,7 @@ enum vms_order {
 	VMS_KILL,   /* end it at once */
 	VMS_PAUSE,  /* keep a running VM out of its guest (vm_pause) */
 	VMS_RESUME,
+	VMS_RESET,  /* end a running VM, and boot it again at once */
 	VMS_DELETE, /* give back what an ended VM has, or one that was never started; its name is free then */
 };
 

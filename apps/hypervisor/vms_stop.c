@@ -24,8 +24,9 @@ unsigned vms_stop(struct vm *vm, bool now)
 		vms_plan(vm, VM_STEP_PRESS, KEY_US);
 		return seconds;
 	}
-	vms_plan_nothing(vm);
 	vm_end(vm, VM_END_STOPPED, 0, "stopped from the monitor");
+	/* It remains one that is being stopped until it has ended: its guest may just have asked for a reset. */
+	vms_plan(vm, VM_STEP_FORCE, SECOND_US);
 	return 0;
 }
 
@@ -43,6 +44,8 @@ void vms_stop_step(struct vm *vm, enum vm_step step)
 		vms_plan(vm, VM_STEP_FORCE, seconds * SECOND_US - vm->plan.pressed * KEY_US);
 	else
 		vm_end(vm, VM_END_STOPPED, 0, "stopped from the monitor: it did not shut down within %u s", seconds);
+	if (!key)
+		vms_plan(vm, VM_STEP_FORCE, SECOND_US);
 }
 
 void vms_stop_ended(struct vm *vm)

@@ -112,6 +112,15 @@ def test_H13_two_vms_end_at_once(scripted, toml, end):
     assert abs(before["free"] - after["free"]) <= 2 * 64 * 4096, "each hart may keep some frames to itself"
 
 
+def test_H13_one_that_never_ran_leaves_nothing(scripted, toml):
+    vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M", cpus=2, autostart=False)
+    again = ["vm delete v", "vm create v"]
+    result = scripted([*again, "mem --json", *again * 20, "mem --json", "task --json"], vm)
+    before, after = documents(result.err)[:2]
+    assert before["free"] == after["free"]
+    assert result.err.count('"v/0"') == 1
+
+
 def test_H7_boot_executes_nothing(scripted, toml):
     """Made and loaded, it has left the guest not once, until its primary vCPU is woken."""
     vm = toml("v", kernel=guest("storm"), append="do=hang", memory="16M", cpus=2, autostart=False, **AT_ONCE)

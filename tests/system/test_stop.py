@@ -58,6 +58,15 @@ def test_stop_forces_who_does_not_answer(spawn, tick, toml):
     child.expect(r"\[deaf was stopped: stopped from the monitor: it did not shut down within 2 s\]")
 
 
+def test_stop_is_not_taken_back_by_an_order_that_makes_no_sense(toml, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("vm stop deaf\n- vm start deaf\nwait deaf stopped 20\n")
+    deaf = toml("deaf", kernel=guest("probe"), append="test=deaf", memory="32M", **{"stop-timeout": 1})
+    result = run([CAISSON, "run", "--batch", "--script", script, deaf])
+    assert "cannot start deaf: it is stopping" in result.err
+    assert result.status == 0, result.err
+
+
 @pytest.mark.parametrize("how", ["--now", "paused", "no timeout"])
 def test_stop_does_not_wait_where_nobody_can_answer(spawn, tick, toml, how):
     seconds = 0 if how == "no timeout" else 3600

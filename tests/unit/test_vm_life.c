@@ -28,6 +28,7 @@ static struct {
 	unsigned wakes, notified, joined, mapped, unmapped, sleeps, leave_after;
 	int map_error, place_error, load_error, dt_size, start_error;
 	uint64_t now;
+	bool end_while_loading;
 } m;
 
 /* --- what vm.c and pause.c call --- */
@@ -79,7 +80,9 @@ int image_place(const struct vm_config *c, uint64_t ram, uint64_t room, struct i
 }
 int image_load(const struct vm_config *c, uint64_t ram, const struct image_layout *layout, const struct image_sink *sink)
 {
-	(void)c; (void)ram; (void)layout; (void)sink;
+	(void)c; (void)ram; (void)layout;
+	if (m.end_while_loading)
+		vm_end(sink->arg, VM_END_RESET, 0, "reset");
 	return m.load_error;
 }
 
@@ -133,7 +136,7 @@ void vcpu_request(struct vcpu *v, uint64_t req) { v->requests |= req; }
 
 bool task_wake(struct task *t)
 {
-	assert_ptr_equal(t, &m.tasks[0]);
+	assert_in_range(t - m.tasks, 0, CPUS - 1);
 	m.wakes++;
 	return true;
 }
@@ -264,6 +267,39 @@ static void H7_an_order_ends_it_when_all_have_left(void **state)
 	assert_string_equal(vm->reason, "ordered");
 }
 
+static void H13_one_that_never_ran_leaves_no_task(void **state)
+{
+	(void)state;
+	boot();
+	teardown(state);
+	assert_int_equal(m.wakes, 1);
+	assert_int_equal(m.joined, 1);
+	setup(state);
+}
+
+static void H13_nothing_ends_it_while_it_boots(void **state)
+{
+	char err[100];
+
+	(void)state;
+	run();
+	vm_end(vm, VM_END_CRASH, 1, "crash");
+	leaves(0);
+	assert_ptr_equal(ended(), vm);
+	m.end_while_loading = true;
+	boot();
+	assert_int_equal(vm->end, VM_END_NONE);
+	assert_false(vm->vcpus[0]->requests & VCPU_REQ_STOP);
+	vm_start(vm);
+	vm_end(vm, VM_END_STOPPED, 0, "stopped");
+	assert_true(vm->vcpus[0]->requests & VCPU_REQ_STOP);
+	leaves(0);
+	assert_ptr_equal(ended(), vm);
+	m.place_error = -EINVAL;
+	assert_int_equal(vm_boot(vm, err, sizeof(err)), -EINVAL);
+	assert_int_equal(vm->end, VM_END_STOPPED);
+}
+
 static void H13_the_first_reason_stands(void **state)
 {
 	(void)state;
@@ -374,6 +410,8 @@ int main(void)
 		T(H7_boot_executes_nothing),
 		T(H7_stopped_at_zero_and_not_before),
 		T(H7_an_order_ends_it_when_all_have_left),
+		T(H13_one_that_never_ran_leaves_no_task),
+		T(H13_nothing_ends_it_while_it_boots),
 		T(H13_the_first_reason_stands),
 		T(H13_each_boot_has_fresh_ram_and_vcpus),
 		T(H13_a_boot_that_fails_can_be_tried_again),

@@ -205,7 +205,8 @@ void vcpu_run(void *arg)
 
 	irq_disable();
 	wait_for_start(v);
-	log_if_bound(v);
+	if (!(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_STOP))
+		log_if_bound(v);
 	for (;;) {
 		uint64_t req;
 

@@ -144,8 +144,22 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 	return 0;
 }
 
+/* Also that of a primary vCPU which was never started: it finds that it is to stop first of all. */
+static void join_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		if (!vm->vcpus[i]->task)
+			continue;
+		vcpu_request(vm->vcpus[i], VCPU_REQ_STOP);
+		task_wake(vm->vcpus[i]->task);
+		task_join(vm->vcpus[i]->task);
+		vm->vcpus[i]->task = NULL;
+	}
+}
+
 void vm_destroy(struct vm *vm)
 {
+	join_vcpus(vm);
 	vm_list_remove(vm);
 	console_mux_remove(vm);
 	vm_devices_destroy(vm);
@@ -208,8 +222,6 @@ int vm_boot(struct vm *vm, char *err, size_t err_size)
 		snprintf(err, err_size, "memory: the machine has too little for it");
 		return error;
 	}
-	vm->end = VM_END_NONE;
-	vm->end_status = 0;
 	vm->active = 0;
 	vm_devices_reset(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
@@ -230,6 +242,9 @@ int vm_boot(struct vm *vm, char *err, size_t err_size)
 		snprintf(err, err_size, "memory: the machine has too little for it");
 		return error;
 	}
+	/* Last: what would end it before finds it ended. */
+	vm->end_status = 0;
+	__atomic_store_n(&vm->end, VM_END_NONE, __ATOMIC_SEQ_CST);
 	vm->state = VM_BOOTED;
 	vm->boots++;
 	return 0;
@@ -312,13 +327,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 		return NULL;
 	vm->state = VM_ENDING;
 	vm_devices_stop(vm);
-	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		if (!vm->vcpus[i]->task)
-			continue;
-		vcpu_request(vm->vcpus[i], VCPU_REQ_STOP);
-		task_join(vm->vcpus[i]->task);
-		vm->vcpus[i]->task = NULL;
-	}
+	join_vcpus(vm);
 	vm->paused = false;
 	vm->held = VM_NOT_HELD;
 	console_mux_settle(vm);
