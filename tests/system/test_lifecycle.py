@@ -63,7 +63,7 @@ def test_H13_stop_start_delete_create(monitor, paused):
     if paused:
         monitor("vm pause spin")
     monitor("vm stop spin")
-    monitor.child.expect("spin was stopped")
+    monitor("wait spin stopped")
     assert state(monitor, "spin") == "stopped"
     for line in ("vm stop spin", "vm pause spin", "vm resume spin", "vm reset spin"):
         assert "it is stopped" in monitor(line)
@@ -72,7 +72,7 @@ def test_H13_stop_start_delete_create(monitor, paused):
     assert "it is running" in monitor("vm start spin")
     assert "it is running" in monitor("vm delete spin")
     monitor("vm stop spin")
-    monitor.child.expect("spin was stopped")
+    monitor("wait spin stopped")
     monitor("vm delete spin")
     assert state(monitor, "spin") == "absent"
     assert "no VM 'spin'" in monitor("vm start spin")
@@ -92,14 +92,14 @@ def free_frames(monitor) -> int:
 
 def test_H13_rounds_leave_nothing(monitor):
     monitor("vm stop spin")
-    monitor.child.expect("spin was stopped")
+    monitor("wait spin stopped")
     monitor("vm delete spin")
     counts = set()
     for _ in range(10):
         monitor("vm create spin")
         monitor("vm start spin")
         monitor("vm stop spin")
-        monitor.child.expect("spin was stopped")
+        monitor("wait spin stopped")
         monitor("vm delete spin")
         counts.add(free_frames(monitor))
     assert max(counts) - min(counts) <= 64 * 4, counts  # (a hart keeps up to 32 single frames of its own)
