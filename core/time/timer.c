@@ -117,13 +117,17 @@ void timer_cancel_sync(struct timer *t)
 {
 	struct hart_timers *ht;
 
-	timer_cancel(t);
-	/* It is in no queue, so it stays with its hart. There fn is over, or is our caller. Acquire: what fn did is seen. */
-	ht = &timers[t->hart];
-	if (t->hart == this_hart()->index)
-		return;
-	while (__atomic_load_n(&ht->running, __ATOMIC_ACQUIRE) == t)
-		cpu_relax();
+	/* Once more when fn has re-armed it meanwhile. */
+	do {
+		timer_cancel(t);
+		/* It is in no queue, so it stays with its hart. There fn is over, or is our caller. */
+		ht = &timers[t->hart];
+		if (t->hart == this_hart()->index)
+			return;
+		/* Acquire: what fn did is seen. */
+		while (__atomic_load_n(&ht->running, __ATOMIC_ACQUIRE) == t)
+			cpu_relax();
+	} while (__atomic_load_n(&t->queued, __ATOMIC_ACQUIRE));
 }
 
 void timer_arm(struct timer *t, uint64_t deadline)

@@ -295,6 +295,7 @@ static void a_timer_in_the_past_does_not_hold_the_hart(void **state)
 
 /* While a timer's function is under way on hart 0, hart 1 cancels the timer and has to wait for it. */
 static unsigned spins;
+static struct timer *re_armed; /* by its function, meanwhile */
 
 static void hart_1_spins(bool wfi)
 {
@@ -302,6 +303,8 @@ static void hart_1_spins(bool wfi)
 	spins++;
 	mock_wait = NULL;
 	mock_hart = &mock_harts[0];
+	if (re_armed)
+		timer_arm(re_armed, 500);
 	timer_interrupt(); /* hart 0 goes on: its next timer starts, so the function is over */
 	mock_hart = &mock_harts[1];
 }
@@ -330,6 +333,22 @@ static void cancel_sync_waits_for_the_function(void **state)
 	assert_string_equal(trace, "ns");
 }
 
+static void cancel_sync_holds_against_a_function_that_rearms(void **state)
+{
+	(void)state;
+	struct event next = event('n');
+	struct timer t;
+
+	timer_init(&t, slow);
+	timer_arm(&t, 150);
+	timer_arm(&next.timer, 150);
+	re_armed = &t;
+	interrupt_at(150);
+	re_armed = NULL;
+	assert_string_equal(trace, "ns");
+	assert_false(t.queued);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup(guest_deadline_shares_the_hardware, fresh),
 		cmocka_unit_test_setup(a_timer_in_the_past_does_not_hold_the_hart, fresh),
 		cmocka_unit_test_setup(cancel_sync_waits_for_the_function, fresh),
+		cmocka_unit_test_setup(cancel_sync_holds_against_a_function_that_rearms, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

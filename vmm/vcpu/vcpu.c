@@ -78,9 +78,9 @@ void vcpu_destroy(struct vcpu *v)
 {
 	if (!v)
 		return;
-	timer_cancel(&v->sample);
-	timer_cancel(&v->spin.timer);
-	timer_cancel(&v->cap.timer);
+	timer_cancel_sync(&v->sample);
+	timer_cancel_sync(&v->spin.timer);
+	timer_cancel_sync(&v->cap.timer);
 	forget_loaded_state(v);
 	kfree(v);
 }
