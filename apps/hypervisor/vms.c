@@ -201,10 +201,12 @@ static int start_again(struct order *o)
 	vms_plan_nothing(o->vm);
 	if (o->vm->state == VM_ENDED)
 		error = vm_boot(o->vm, o->err, sizeof(o->err));
-	if (error)
-		vm_drop_ram(o->vm);
-	else
+	if (!error) {
 		vm_start(o->vm);
+		return 0;
+	}
+	vm_drop_ram(o->vm);
+	vms_memory_freed();
 	return error;
 }
 
@@ -382,8 +384,10 @@ static int serve_plan(void)
 		return 0;
 	if (step != VM_STEP_RESTART)
 		vms_stop_step(vm, step);
-	else if (!reboot(vm))
+	else if (!reboot(vm)) {
+		vms_memory_freed();
 		return is_down(vm, false);
+	}
 	return 0;
 }
 

@@ -5,9 +5,14 @@
 #include "vms.h"
 
 #include <caisson/log.h>
+#include <caisson/time.h>
 #include <vmm/vm.h>
 
 #define LOG_NAME "vmm"
+/* One that found no memory so shortly after some came back may just have missed it: it tries again. */
+#define JUST_FREED_US 20000
+
+static uint64_t freed_at; /* ticks */
 
 static bool is_news(struct vm *vm, void *arg)
 {
@@ -70,6 +75,10 @@ void vms_memory_serve(bool batch)
 
 	if (!vm)
 		return;
+	if (time_now() - freed_at < time_from_us(JUST_FREED_US)) {
+		vm_unhold(vm);
+		return;
+	}
 	vm->held = VM_HELD;
 	tell(vm, batch);
 }
@@ -77,12 +86,12 @@ void vms_memory_serve(bool batch)
 static bool let_go_on(struct vm *vm, void *arg)
 {
 	(void)arg;
-	if (vm->held != VM_NOT_HELD && vm_resume(vm))
-		log_warn("%s: cannot go on", vm->config->name);
+	vm_unhold(vm);
 	return true;
 }
 
 void vms_memory_freed(void)
 {
+	freed_at = time_now();
 	vm_for_each(let_go_on, NULL);
 }

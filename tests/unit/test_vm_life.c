@@ -403,6 +403,30 @@ static void H13_an_end_takes_a_pause_away(void **state)
 	assert_false(vm->vcpus[0]->requests & VCPU_REQ_PAUSE);
 }
 
+/* One that a person has paused stays paused when memory comes back. */
+static void H13_memory_ends_only_its_own_pause(void **state)
+{
+	(void)state;
+	run();
+	vm_hold(vm, 0x80001000);
+	assert_int_equal(vm->held, VM_HELD_NEWS);
+	assert_int_equal(vm_pause(vm), -EBUSY);
+	vm_unhold(vm);
+	assert_false(vm->paused);
+	assert_false(vm->vcpus[0]->requests & VCPU_REQ_PAUSE);
+	assert_int_equal(vm_pause(vm), 0);
+	vm_unhold(vm);
+	assert_true(vm->paused);
+	vm_hold(vm, 0x80001000); /* it was on its way out */
+	vm_unhold(vm);
+	assert_int_equal(vm->held, VM_NOT_HELD);
+	assert_true(vm->vcpus[0]->requests & VCPU_REQ_PAUSE);
+	vm_hold(vm, 0x80001000);
+	assert_int_equal(vm_resume(vm), 0);
+	assert_int_equal(vm->held, VM_NOT_HELD);
+	assert_false(vm->vcpus[0]->requests & VCPU_REQ_PAUSE);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -418,6 +442,7 @@ int main(void)
 		T(H13_paused_means_out_of_the_guest),
 		T(H13_a_pause_has_an_end),
 		T(H13_an_end_takes_a_pause_away),
+		T(H13_memory_ends_only_its_own_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #define PAUSE_TIMEOUT_US 1000000
 #define LOOK_AGAIN_US 50
 
+/* Lock held, as below: two vCPUs, the manager's orders and memory that comes back may all meet here. */
 static void request_all(struct vm *vm)
 {
 	vm->paused = true;
@@ -18,9 +19,12 @@ static void request_all(struct vm *vm)
 
 void vm_hold(struct vm *vm, uint64_t gpa)
 {
+	irqflags_t flags = spin_lock_irqsave(&vm->pause_lock);
+
 	request_all(vm);
 	vm->held_at = gpa;
 	__atomic_store_n(&vm->held, VM_HELD_NEWS, __ATOMIC_RELEASE);
+	spin_unlock_irqrestore(&vm->pause_lock, flags);
 	vm_interrupt_wait();
 }
 
@@ -32,13 +36,25 @@ static bool any_in_guest(const struct vm *vm)
 	return false;
 }
 
+static bool begin_pause(struct vm *vm)
+{
+	irqflags_t flags = spin_lock_irqsave(&vm->pause_lock);
+	bool can = vm->state == VM_RUNNING && !vm->paused;
+
+	if (can) {
+		vm->pause_ordered = true;
+		request_all(vm);
+	}
+	spin_unlock_irqrestore(&vm->pause_lock, flags);
+	return can;
+}
+
 int vm_pause(struct vm *vm)
 {
 	uint64_t deadline = time_now() + time_from_us(PAUSE_TIMEOUT_US);
 
-	if (vm->state != VM_RUNNING || vm->paused)
+	if (!begin_pause(vm))
 		return -EBUSY;
-	request_all(vm);
 	while (any_in_guest(vm)) {
 		if (time_now() >= deadline)
 			return -ETIMEDOUT;
@@ -48,16 +64,40 @@ int vm_pause(struct vm *vm)
 	return 0;
 }
 
-int vm_resume(struct vm *vm)
+/* @param ordered  end what vm_pause began, too. @return whether it was paused and no longer is. */
+static bool end_pause(struct vm *vm, bool ordered)
 {
 	if (vm->state != VM_RUNNING || !vm->paused)
-		return -EBUSY;
-	vm->paused = false;
+		return false;
 	vm->held = VM_NOT_HELD;
+	if (vm->pause_ordered && !ordered)
+		return false;
+	vm->paused = vm->pause_ordered = false;
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		__atomic_and_fetch(&vm->vcpus[i]->requests, ~(uint64_t)VCPU_REQ_PAUSE, __ATOMIC_SEQ_CST);
 		waitq_notify_all(&vm->vcpus[i]->wait);
 	}
+	return true;
+}
+
+static int go_on(struct vm *vm, bool ordered)
+{
+	irqflags_t flags = spin_lock_irqsave(&vm->pause_lock);
+	bool goes_on = end_pause(vm, ordered);
+
+	spin_unlock_irqrestore(&vm->pause_lock, flags);
+	if (!goes_on)
+		return -EBUSY;
 	log_info("%s: goes on", vm->config->name);
 	return 0;
+}
+
+int vm_resume(struct vm *vm)
+{
+	return go_on(vm, true);
+}
+
+void vm_unhold(struct vm *vm)
+{
+	(void)!go_on(vm, false);
 }

@@ -328,7 +328,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	vm->state = VM_ENDING;
 	vm_devices_stop(vm);
 	join_vcpus(vm);
-	vm->paused = false;
+	vm->paused = vm->pause_ordered = false;
 	vm->held = VM_NOT_HELD;
 	console_mux_settle(vm);
 	vm->state = VM_ENDED;

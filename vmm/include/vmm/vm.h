@@ -66,6 +66,8 @@ struct vm {
 	struct vm_share share;          /* of the harts */
 	uint64_t boots;                 /* how often it was started */
 	bool paused;                    /* while it is VM_RUNNING: vm_pause, vm_hold */
+	bool pause_ordered;             /* by vm_pause, so that vm_unhold is not enough */
+	spinlock_t pause_lock;          /* of these; then a vCPU's wait queue */
 	enum vm_held held;              /* atomic: is it paused because the machine is out of memory? */
 	uint64_t held_at;               /* guest-physical address that it touched then */
 	uint64_t started_at;            /* last vm_start, ticks */
@@ -121,7 +123,9 @@ int vm_pause(struct vm *vm) __must_check;
  * when it is resumed. Whoever waits in vm_wait_ended is told (vm.held). gpa: what it touched.
  */
 void vm_hold(struct vm *vm, uint64_t gpa);
-/** @return 0, or -EBUSY: it is not paused. Any context. */
+/** Memory came back: end vm_hold. One that vm_pause has paused as well stays so. Any context. */
+void vm_unhold(struct vm *vm);
+/** End either. @return 0, or -EBUSY: it is not paused. Any context. */
 int vm_resume(struct vm *vm) __must_check;
 /**
  * Press a SysRq key at the guest's console: a BREAK and the key's letter (Linux: Documentation/admin-guide/sysrq.rst).
