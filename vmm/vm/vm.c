@@ -22,6 +22,8 @@
 
 /* VMs that have ended and wait for the manager. Lock order: none is taken inside. */
 static struct waitq ended = WAITQ_INIT(ended);
+/* Guards a VM's end and its reason. Lock order: this -> wait queue lock, run queue lock. */
+static spinlock_t end_lock;
 
 static int choose_format(const struct vm_config *config, const struct pt_format **out, char *err, size_t n)
 {
@@ -274,17 +276,27 @@ void vm_vcpu_inactive(struct vm *vm)
 
 void vm_end(struct vm *vm, enum vm_end how, int status, const char *fmt, ...)
 {
-	enum vm_end none = VM_END_NONE;
+	irqflags_t flags = spin_lock_irqsave(&end_lock);
 	va_list args;
 
-	if (!__atomic_compare_exchange_n(&vm->end, &none, how, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return;
-	vm->end_status = status;
-	va_start(args, fmt);
-	vsnprintf(vm->reason, sizeof(vm->reason), fmt, args);
-	va_end(args);
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		vcpu_request(vm->vcpus[i], VCPU_REQ_STOP);
+	if (vm->end == VM_END_NONE) {
+		vm->end_status = status;
+		va_start(args, fmt);
+		vsnprintf(vm->reason, sizeof(vm->reason), fmt, args);
+		va_end(args);
+		__atomic_store_n(&vm->end, how, __ATOMIC_SEQ_CST);
+		for (unsigned i = 0; i < vm->n_vcpus; i++)
+			vcpu_request(vm->vcpus[i], VCPU_REQ_STOP);
+	}
+	spin_unlock_irqrestore(&end_lock, flags);
+}
+
+/* Wait until whoever ends a VM is done with it: its last vCPU may leave before that. */
+static void settle_end(void)
+{
+	irqflags_t flags = spin_lock_irqsave(&end_lock);
+
+	spin_unlock_irqrestore(&end_lock, flags);
 }
 
 static bool has_ended(struct vm *vm, void *arg)
@@ -325,6 +337,7 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	vm = w.found;
 	if (!vm)
 		return NULL;
+	settle_end();
 	vm->state = VM_ENDING;
 	vm_devices_stop(vm);
 	join_vcpus(vm);
