@@ -142,3 +142,20 @@ def test_an_unfinished_log_line_is_shown_at_the_end(screen):
     seen.put(demux.LOG, b"panic: no")
     seen.finish()
     assert seen.text == b"panic: no\n"
+
+
+def test_a_crashs_registers_come_in_whole_lines(screen):
+    seen = screen()
+    seen.put(demux.ERROR, b"t6   0000")
+    seen.put(demux.MONITOR, b"[news]\r\n")
+    seen.put(demux.LOG, b"log\n")
+    seen.put(demux.ERROR, b"0010\n")
+    assert seen.text == b"[news]\nlog\nt6   00000010\n"
+
+
+def test_whoever_writes_after_us_begins_a_line(screen):
+    for line, end in ((b"caisson> ", b"\n"), (b"a line\n", b""), (b"\x1b[K", b"")):
+        seen = screen()
+        seen.put(demux.MONITOR, line)
+        seen.finish()
+        assert seen.text == line + end

@@ -99,6 +99,7 @@ class Session:
         self._log_on_terminal = not output.batch and log is None and not output.quiet
         self.console_logs: dict[int, consolelog.ConsoleLog] = {}  # by the VM's number
         self._screen = Screen(self._stdout.write, os.isatty(1))
+        self._errors_on_screen = not output.batch and os.isatty(1) and os.isatty(2)
         self._prefixers = {}
         if output.batch and len(names) > 1:
             self._prefixers = {demux.VM + index: demux.LinePrefixer(name, self._stdout.write)
@@ -144,7 +145,7 @@ class Session:
                 self._screen.put(channel, data)
             else:
                 self._log.write(data)
-        elif channel == demux.ERROR:
+        elif channel == demux.ERROR and not self._errors_on_screen:
             self._stderr.write(data)
         elif channel == demux.END:
             self._end_text += data
