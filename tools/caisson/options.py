@@ -12,6 +12,18 @@ exit status:
   2  bad usage or configuration
   3  something could not be installed, built or started
 """
+_PROGRAM_STATUS_HELP = """\
+exit status: the program's own; 2 bad usage; 3 a panic, or something could not be
+installed, built or started (the reason is on standard error)
+"""
+_TOOL_STATUS_HELP = """\
+exit status:
+  0  done
+  1  a test failed (of `test`)
+  2  bad usage
+  3  something could not be installed, fetched, built or started
+"""
+_STATUS_HELP_OF = {"run": STATUS_HELP, "debug": STATUS_HELP, "app": _PROGRAM_STATUS_HELP, "exec": _PROGRAM_STATUS_HELP}
 LOG_LEVELS = ("error", "warn", "info", "debug", "trace")
 VM_OPTIONS = ("initrd", "append", "dtb", "cpus", "memory", "disk", "net", "name", "entry", "load")
 
@@ -130,7 +142,7 @@ def _build_parser():
 
 def _command(commands, name, summary, text=None):
     return commands.add_parser(name, help=summary, description=text or summary.capitalize() + ".",
-                               epilog=STATUS_HELP)
+                               epilog=_STATUS_HELP_OF.get(name, _TOOL_STATUS_HELP))
 
 
 def _add_run_options(parser) -> None:
