@@ -12,6 +12,9 @@
 #define BUILD_KIND "release"
 #endif
 
+#define HEAD_MAX 160
+#define HEAD_WIDTH 25 /* columns of what is to be typed; summaries of up to 51 characters fit beside it */
+
 struct command_row {
 	const char *name, *usage, *help;
 };
@@ -40,11 +43,15 @@ static int list_as_json(struct shell *sh)
 static int list(struct shell *sh, const char *group)
 {
 	const struct shell_command *c = NULL;
-	char head[64];
+	char head[HEAD_MAX];
 
 	while ((c = shell_next(group, c)) != NULL) {
-		snprintf(head, sizeof(head), "%s %s", c->name, c->usage);
-		shell_say(sh, "  %-34s %s\n", head, c->help);
+		int len = snprintf(head, sizeof(head), "%s %s", c->name, c->usage);
+
+		if (len > HEAD_WIDTH)
+			shell_say(sh, "  %s\n  %-*s  %s\n", head, HEAD_WIDTH, "", c->help);
+		else
+			shell_say(sh, "  %-*s  %s\n", HEAD_WIDTH, head, c->help);
 	}
 	return 0;
 }

@@ -47,7 +47,7 @@ static int do_hart(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(hart) = {
-	"hart", "[--json]", "harts: state, share of time idle, timer interrupts, task switches, owner", do_hart,
+	"hart", "[--json]", "harts: state, idle time, timer interrupts, owner", do_hart,
 	"`id` is what the firmware and the device tree call the hart; `owner` the VM that has it alone.\n",
 };
 
@@ -172,7 +172,7 @@ static int do_irq(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(irq) = {
-	"irq", "[--json]", "the machine's interrupt lines: handler, number for each hart", do_irq,
+	"irq", "[--json]", "the machine's interrupt lines: handler, counts", do_irq,
 	"Timer interrupts are counted in `hart`; a guest's own interrupts are shown by `vm dump VM irq`.\n",
 };
 
@@ -202,6 +202,6 @@ static int do_mem(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(mem) = {
-	"mem", "[--json]", "memory: all that can be handed out, free, in the heap", do_mem,
+	"mem", "[--json]", "memory: in all, free, in the heap", do_mem,
 	"`vm list` and `vm stats` say what of it the VMs have.\n",
 };

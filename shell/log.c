@@ -115,6 +115,6 @@ static int do_filter(struct shell *sh, int argc, char **argv)
 
 SHELL_COMMAND(log_filter) = {
 	"log filter", "error|warn|info|debug|trace [COMPONENT] [--json]",
-	"kept lines of a level or more important, of one component", do_filter,
+	"kept lines of a level or above, of one component", do_filter,
 	"The component stands before the colon: `log filter debug vm`.\n",
 };

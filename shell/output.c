@@ -154,7 +154,7 @@ static int size_words(char *out, size_t size, unsigned long n)
 		return snprintf(out, size, "%lu MiB", n / (unsigned long)MiB);
 	if (n % KiB == 0)
 		return snprintf(out, size, "%lu KiB", n / (unsigned long)KiB);
-	return snprintf(out, size, "%lu", n);
+	return snprintf(out, size, "%lu bytes", n);
 }
 
 /* A value that is not text, for a person. */
@@ -197,19 +197,25 @@ static void put_harmless(struct shell *sh, const char *s)
 	}
 }
 
-/* width 0: as long as it is. */
-static void put_cell(struct shell *sh, const char *text, int width)
+/*
+ * width 0: as long as it is. late: by how many columns the row is behind its headings, because a cell was
+ * longer than its column; cells after it give up their spaces until the row is in line again.
+ * @return late for the next cell
+ */
+static int put_cell(struct shell *sh, const char *text, int width, int late)
 {
-	int len = (int)strlen(text);
+	int len = (int)strlen(text), columns = width < 0 ? -width : width, pad = MAX(columns - len - late, 0);
 
 	if (width > 0)
-		spaces(sh, width - len);
+		spaces(sh, pad);
 	put_harmless(sh, text);
 	if (width < 0)
-		spaces(sh, -width - len);
+		spaces(sh, pad);
+	return late + len + pad - columns;
 }
 
-static void put_value(struct shell *sh, const struct shell_field *f, const void *row, int width)
+/* @return as put_cell() */
+static int put_value(struct shell *sh, const struct shell_field *f, const void *row, int width, int late)
 {
 	char words[VALUE_MAX];
 	const char *text = words;
@@ -218,7 +224,7 @@ static void put_value(struct shell *sh, const struct shell_field *f, const void 
 		text = text_of(f, row) ? text_of(f, row) : "-";
 	else
 		words_of(f, row, words, sizeof(words));
-	put_cell(sh, text, width);
+	return put_cell(sh, text, width, late);
 }
 
 /* The last column needs no spaces behind it. */
@@ -234,6 +240,7 @@ static int cell_width(const struct shell_layout *l, unsigned i)
 static void text_row(struct shell *sh, const struct shell_layout *l, const void *row)
 {
 	bool first = true;
+	int late = 0;
 
 	for (unsigned i = 0; i < l->n; i++) {
 		const struct shell_field *f = &l->fields[i];
@@ -244,9 +251,9 @@ static void text_row(struct shell *sh, const struct shell_layout *l, const void 
 			put(sh, "  ");
 		first = false;
 		if (row)
-			put_value(sh, f, row, cell_width(l, i));
+			late = put_value(sh, f, row, cell_width(l, i), late);
 		else
-			put_cell(sh, f->title, cell_width(l, i));
+			late = put_cell(sh, f->title, cell_width(l, i), late);
 	}
 	put(sh, "\n");
 }
@@ -265,8 +272,8 @@ static void text_record(struct shell *sh, const struct shell_layout *l, const vo
 		if (!f->title)
 			continue;
 		shown++;
-		put_cell(sh, f->title, -(int)longest - 2);
-		put_value(sh, f, row, last ? 0 : -COLUMN_WIDTH);
+		put_cell(sh, f->title, -(int)longest - 2, 0);
+		put_value(sh, f, row, last ? 0 : -COLUMN_WIDTH, 0);
 		put(sh, last ? "\n" : "");
 	}
 }
@@ -279,6 +286,7 @@ void shell_table(struct shell *sh, const char *key, const struct shell_layout *l
 		json_open(sh, key, "[");
 	else
 		text_row(sh, layout, NULL);
+	sh->doc.empty = true;
 }
 
 /* In one line: that of a table's row is long, but a table has many. */
@@ -296,6 +304,7 @@ static void json_row(struct shell *sh, const struct shell_layout *l, const void 
 
 void shell_row(struct shell *sh, const struct shell_layout *layout, const void *row)
 {
+	sh->doc.empty = false;
 	if (!sh->json) {
 		text_row(sh, layout, row);
 		return;
@@ -308,6 +317,8 @@ void shell_table_end(struct shell *sh)
 {
 	if (sh->json)
 		json_close(sh, "]");
+	else if (sh->doc.empty)
+		put(sh, "none\n");
 }
 
 void shell_members(struct shell *sh, const struct shell_layout *layout, const void *row)

@@ -57,7 +57,7 @@ static int do_channel(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(channel) = {
-	"channel", "[--json]", "channels between VMs: size, members, access, doorbells", do_channel,
+	"channel", "[--json]", "channels between VMs: size, members, doorbells", do_channel,
 	"A member is absent while it has no VM, attached while it has one, present when its guest says so.\n"
 	"Its doorbells are counted since it was attached.\n",
 };

@@ -259,7 +259,7 @@ static int do_top(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(top) = {
-	"top", "[N] [--json]", "each second: what vCPUs take of a hart, their exits by cause", do_top,
+	"top", "[N] [--json]", "each second: what vCPUs take of a hart, their exits", do_top,
 	"Without N it goes on until a key is pressed. hart %: time in the guest and in us for it, without\n"
 	"idle %, which is time in its WFI. fault: first touches of memory. Exits are per second; one of each\n"
 	"running vCPU's is the look itself (ipi).\n",

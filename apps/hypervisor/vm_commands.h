@@ -22,3 +22,6 @@ const char *vcpu_state_name(const struct vcpu *v);
 uint64_t vcpu_exits_total(const struct vcpu *v);
 /** Bytes of its RAM that have frames, or 0 where it has no RAM now. */
 uint64_t vm_backed_bytes(struct vm *vm);
+#define VM_HARTS_TEXT 192 /* for 64 numbers with commas */
+/** The harts it may run on, "0,2" or "all". out: VM_HARTS_TEXT bytes. @return the text */
+const char *vm_hart_names(const struct vm *vm, char *out);

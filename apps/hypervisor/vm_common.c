@@ -110,3 +110,15 @@ uint64_t vm_backed_bytes(struct vm *vm)
 	spin_unlock_irqrestore(&vm->space.lock, flags);
 	return frames * PAGE_SIZE;
 }
+
+const char *vm_hart_names(const struct vm *vm, char *out)
+{
+	uint64_t mask = vm->share.hart_mask;
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < 64; i++)
+		if (mask >> i & 1)
+			n += (size_t)snprintf(out + n, VM_HARTS_TEXT - n, "%s%u", n ? "," : "", i);
+	return mask ? out : "all";
+}

@@ -131,7 +131,7 @@ static int vm_dump(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(vm_dump) = {
-	"vm dump", "VM [regs|map|dt|irq] [--json]", "a VM's registers, memory map, device tree, interrupts", vm_dump,
+	"vm dump", "VM [regs|map|dt|irq] [--json]", "a VM's registers, memory map, device tree, IRQs", vm_dump,
 	"regs: registers and VS CSRs of each vCPU       map: areas of its memory, and what of them is mapped\n"
 	"dt:   the device tree as it is built for it    irq: the interrupt controller, what is pending where\n"
 	"A VM that runs is paused for a moment, so that all is of one time.\n",

@@ -78,7 +78,7 @@ static int vm_delete_command(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(vm_delete) = {
-	"vm delete", "VM", "give back the memory of a VM that has ended, and forget it", vm_delete_command,
+	"vm delete", "VM", "forget a VM that has ended, give back its memory", vm_delete_command,
 	"One that runs is stopped first: `vm stop`. `vm create` makes it again.\n",
 };
 

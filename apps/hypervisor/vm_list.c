@@ -61,9 +61,9 @@ SHELL_COMMAND(vm_list) = {
 /* --- vm stats --- */
 
 struct stats_row {
-	const char *name, *state, *reason;
+	const char *name, *state, *reason, *harts;
 	uint64_t memory, backed, tables, starts, kept, unseen, lost, dropped, exclusive;
-	uint64_t weight, cap, throttled, harts;
+	uint64_t weight, cap, throttled;
 };
 
 static const struct shell_field stats_fields[] = {
@@ -82,7 +82,7 @@ static const struct shell_field stats_fields[] = {
 	SHELL_FIELD(struct stats_row, weight, SHELL_NUMBER, "weight", 0),
 	SHELL_FIELD(struct stats_row, cap, SHELL_NUMBER, "cap in % of a hart (0: none)", 0),
 	SHELL_FIELD(struct stats_row, throttled, SHELL_NUMBER, "times at the cap", 0),
-	SHELL_FIELD(struct stats_row, harts, SHELL_HEX, "mask of harts (0: all)", 0),
+	SHELL_FIELD(struct stats_row, harts, SHELL_TEXT, "harts", 0),
 };
 static const struct shell_layout stats_layout = SHELL_LAYOUT(stats_fields);
 
@@ -145,6 +145,7 @@ static int vm_stats(struct shell *sh, int argc, char **argv)
 {
 	struct vm *vm = vm_command_find(sh, argv[1]);
 	struct console_stats console;
+	char hart_names[VM_HARTS_TEXT];
 
 	(void)argc;
 	if (!vm)
@@ -158,7 +159,7 @@ static int vm_stats(struct shell *sh, int argc, char **argv)
 		.dropped = console.dropped,
 		.exclusive = vm->own_harts != 0,
 		.weight = vm->share.weight, .cap = vm->share.cap, .throttled = vm->share.throttled,
-		.harts = vm->share.hart_mask,
+		.harts = vm_hart_names(vm, hart_names),
 	});
 	show_vcpus(sh, vm);
 	show_exits(sh, vm);

@@ -12,7 +12,7 @@
 
 #include "vm_commands.h"
 
-#define SET_TEXT 320 /* extensions, hart numbers */
+#define SET_TEXT 320 /* extensions, channels */
 
 /* Members bear the names of the keys in docs/configuration.md. */
 struct show_row {
@@ -63,21 +63,9 @@ static const struct shell_layout show_layout = SHELL_LAYOUT(show_fields);
 
 /* Words for the sets of a description. */
 struct set_texts {
-	char harts[SET_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT];
+	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT];
 	struct isa_text isa;
 };
-
-/* "0,2"; NULL for all. */
-static const char *hart_names(uint64_t mask, char *out)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (unsigned i = 0; i < 64; i++)
-		if (mask >> i & 1)
-			n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%u", n ? "," : "", i);
-	return mask ? out : "all";
-}
 
 static const char *isa_set(uint64_t set, char *out)
 {
@@ -126,7 +114,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 	isa_describe(vm->isa, &t->isa);
 	*row = (struct show_row){
 		.name = c->name, .id = vm->id, .state = vm_state_name(vm), .reason = vm_end_reason(vm),
-		.cpus = vm->n_vcpus, .harts = hart_names(vm->share.hart_mask, t->harts),
+		.cpus = vm->n_vcpus, .harts = vm_hart_names(vm, t->harts),
 		.exclusive = c->exclusive, .weight = vm->share.weight, .cap = vm->share.cap,
 		.memory = vm->ram_size, .ram = vm->ram_start, .eager = c->eager, .format = vm->space.format->name,
 		.kernel = label(&c->kernel), .load = l->kernel_start, .kernel_size = l->kernel_size, .entry = l->entry,
@@ -162,6 +150,6 @@ static int vm_show(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(vm_show) = {
-	"vm show", "VM [--json]", "a VM's configuration as in effect: keys, where its images are", vm_show,
+	"vm show", "VM [--json]", "a VM's keys as in effect, where its images are", vm_show,
 	"The names are those of docs/configuration.md. Without a dtb of its own the VM has a generated one.\n",
 };

@@ -39,9 +39,11 @@ def leave(child) -> None:
 def test_monitor_lists_and_counts(monitor):
     assert "tick" in ask(monitor, "vm list") and "running" in ask(monitor, "vm list")
     stats = ask(monitor, "vm stats tick")
-    assert re.search(r"^ +0 +(running|waiting) +\d+\.\d+ s +\d+\.\d+ s +\d+\r*$", stats, re.MULTILINE)
+    assert re.search(r"^ +0 +(running|waiting) +\d+\.\d+ s +\d+\.\d+ s +\d+ +\d+\r*$", stats, re.MULTILINE)
     assert re.search(r"timer +[1-9]", stats)
+    assert re.search(r"^none\r*$", ask(monitor, "channel"), re.MULTILINE)
     assert "vm list" in ask(monitor, "help vm")
+    assert "restarting|deleted [SECONDS]" in ask(monitor, "help")
     assert "tick/0" in ask(monitor, "task")
     leave(monitor)
 

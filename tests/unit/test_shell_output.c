@@ -65,7 +65,29 @@ static void a_table_has_headings_and_columns(void **state)
 	show_table();
 	assert_string_equal(out, "  n  name        size      time      %  set\n"
 				 "  7  a          3 MiB   1.234 s   12.3  yes\n"
-				 "18446744073709551615  -          4 KiB   0.000 s    0.5  no\n");
+				 "18446744073709551615  -  4 KiB  0.000 s  0.5  no\n");
+}
+
+static void a_row_is_in_line_again_after_a_long_cell(void **state)
+{
+	static const struct row long_name = { "eight", 12345, 0, 4 * KiB, 0, 5, 0 };
+
+	(void)state;
+	shell_table(&sh, NULL, &layout);
+	shell_row(&sh, &layout, &long_name);
+	assert_string_equal(out, "  n  name        size      time      %  set\n"
+				 "12345  eight    4 KiB   0.000 s    0.5  no\n");
+}
+
+static void an_empty_table_says_so(void **state)
+{
+	(void)state;
+	shell_table(&sh, NULL, &layout);
+	shell_table_end(&sh);
+	assert_string_equal(out, "  n  name        size      time      %  set\nnone\n");
+	text(state);
+	show_table();
+	assert_null(strstr(out, "none"));
 }
 
 static void a_table_is_an_array(void **state)
@@ -164,6 +186,8 @@ int main(void)
 #define JSON(test) cmocka_unit_test_setup(test, json)
 	const struct CMUnitTest tests[] = {
 		TEXT(a_table_has_headings_and_columns),
+		TEXT(a_row_is_in_line_again_after_a_long_cell),
+		TEXT(an_empty_table_says_so),
 		JSON(a_table_is_an_array),
 		JSON(an_empty_table_is_an_empty_array),
 		TEXT(a_record_is_lines),

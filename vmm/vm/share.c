@@ -69,7 +69,7 @@ static int check_harts(const struct vm *vm, uint64_t mask, char *err, size_t n)
 	if (vm->config->exclusive)
 		snprintf(err, n, "harts: it has harts of its own (exclusive)");
 	else if (mask & ~(BIT(hart_count() - 1) * 2 - 1))
-		snprintf(err, n, "harts: the machine has only %u, from 0 on", hart_count());
+		snprintf(err, n, "harts: the machine's last one is hart %u", hart_count() - 1);
 	else if (mask && !any_online(mask))
 		snprintf(err, n, "harts: none of them is online");
 	else

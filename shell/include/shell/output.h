@@ -55,7 +55,10 @@ struct shell_layout {
 
 #define SHELL_LAYOUT(fields_) { .fields = (fields_), .n = ARRAY_SIZE(fields_) }
 
-/** Begin a table: its headings, or a JSON array. key: NULL where it is the whole document. */
+/**
+ * Begin a table: its headings, or a JSON array. key: NULL where it is the whole document. Text says "none" for
+ * one that ends without a row. A cell longer than its column moves those behind it, until their spaces make up for it.
+ */
 void shell_table(struct shell *sh, const char *key, const struct shell_layout *layout);
 void shell_row(struct shell *sh, const struct shell_layout *layout, const void *row);
 void shell_table_end(struct shell *sh);

@@ -74,6 +74,7 @@ struct shell {
 	struct {         /* shell/output.h */
 		unsigned depth;
 		bool comma;
+		bool empty;  /* the table that was begun last has no row yet */
 	} doc;
 };
 
