@@ -34,6 +34,8 @@ static int vm_scrollback(struct shell *sh, int argc, char **argv)
 	struct vm *vm = vm_command_find(sh, argv[1]);
 	uint64_t lines = DEFAULT_LINES, at;
 	char buf[128], last = '\n';
+	struct console_stats console;
+	uint64_t left;
 	size_t n;
 
 	if (!vm)
@@ -41,7 +43,9 @@ static int vm_scrollback(struct shell *sh, int argc, char **argv)
 	if (argc == 3 && shell_number(sh, argv[2], 1, MAX_LINES, &lines))
 		return -EINVAL;
 	at = console_mux_tail(vm, (unsigned)lines);
-	while ((n = console_mux_copy(vm, &at, buf, sizeof(buf))) != 0) {
+	console_mux_stats(vm, &console);
+	/* No more than is kept now: its guest may write faster than we print. */
+	for (left = console.size; (n = console_mux_copy(vm, &at, buf, MIN(left, sizeof(buf)))) != 0; left -= n) {
 		sh->write(sh, buf, n);
 		last = buf[n - 1];
 	}
