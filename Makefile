@@ -52,7 +52,8 @@ NO_APP := grep -v CONFIG_APP
 S := $(if $(filter command environment,$(origin O)),$(O),build/objects/$(shell $(NO_APP) $(O)/auto.conf 2>&1 | md5sum | cut -c-12))
 
 include $(wildcard */build.mk */*/build.mk)
-obj-y += $(patsubst %.c,%.o,$(wildcard apps/$(subst ",,$(CONFIG_APP))/*.c))
+app := apps/$(subst ",,$(CONFIG_APP))
+obj-y += $(patsubst %.c,%.o,$(wildcard $(app)/*.c $(app)/*/*.c))
 
 # --- compilation -------------------------------------------------------------
 # The kernel itself uses no floating point; FP state belongs to the guests.

@@ -20,7 +20,7 @@
 
 #include "monitor.h"
 #include "script.h"
-#include "vms.h"
+#include "manager/vms.h"
 
 #define LOG_NAME "vmm"
 #define STATUS_CONFIG 2

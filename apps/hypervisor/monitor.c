@@ -16,7 +16,7 @@
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
-#include "vm_commands.h"
+#include "commands/vm_commands.h"
 
 #define LOG_NAME "monitor"
 #define NO_VM (~0u)

@@ -16,7 +16,7 @@
 #include <shell/shell.h>
 
 #include "monitor.h"
-#include "vms.h"
+#include "manager/vms.h"
 
 #define LOG_NAME "script"
 #define TEXT_FILE "script"

@@ -1,7 +1,7 @@
 /* VMs that wait for memory. */
 #include "vms_memory.h"
 
-#include "monitor.h"
+#include "../monitor.h"
 #include "vms.h"
 
 #include <caisson/log.h>

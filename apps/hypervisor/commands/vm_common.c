@@ -11,7 +11,7 @@
 #include <caisson/time.h>
 #include <vmm/vm.h>
 
-#include "vms_stop.h"
+#include "../manager/vms_stop.h"
 
 const char *vm_state_name(const struct vm *vm)
 {

@@ -5,7 +5,7 @@
 #include <vmm/console_mux.h>
 #include <vmm/vm.h>
 
-#include "monitor.h"
+#include "../monitor.h"
 #include "vm_commands.h"
 
 #define DEFAULT_LINES 20

@@ -11,7 +11,7 @@
 #include <vmm/vm.h>
 
 #include "vm_commands.h"
-#include "vms.h"
+#include "../manager/vms.h"
 
 #define SETTLE_US 20000 /* for vCPUs to be switched out, once they are out of the guest */
 #define LOOK_AGAIN_US 50

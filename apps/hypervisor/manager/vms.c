@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "bundle.h"
-#include "monitor.h"
+#include "../monitor.h"
 #include "vms.h"
 #include "vms_memory.h"
 #include "vms_plan.h"

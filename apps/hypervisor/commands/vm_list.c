@@ -8,7 +8,7 @@
 #include <vmm/vm.h>
 
 #include "vm_commands.h"
-#include "vms.h"
+#include "../manager/vms.h"
 
 SHELL_COMMAND(vm) = { "vm", "COMMAND", "the VMs; `vm` alone lists its commands", NULL, NULL };
 

@@ -10,7 +10,7 @@
 #include <shell/shell.h>
 #include <vmm/vm.h>
 
-#include "vms.h"
+#include "../manager/vms.h"
 
 /* Say why an order was not carried out. */
 static int report(struct shell *sh, const char *verb, const char *name, int error, const char *state, const char *err)
