@@ -82,7 +82,9 @@ def _created(work: Path, cpus: int) -> int:
 
 def _started(work: Path, cpus: int) -> int:
     """Bytes that are in use on a machine with one VM all of whose vCPUs run, beyond what is the guest's."""
-    memory, stats = _documents(_run(work, ["sleep 0.01", "mem --json", "vm stats v --json"], cpus, "ipi")[1])
+    memory, stats = _documents(_run(work, ["sleep 0.3", "mem --json", "vm stats v --json"], cpus, "ipi")[1])
+    if any(vcpu["state"] == "stopped" for vcpu in stats["vcpus"]):
+        raise CannotStart("the guest has not started all its CPUs in time to measure them")
     return memory["total"] - memory["free"] - stats["backed"] - stats["tables"]
 
 
