@@ -60,13 +60,6 @@ static const struct task_ext_ops ext_ops = {
 	.switch_out = switch_out,
 };
 
-struct process *process_current(void)
-{
-	struct task_ext *ext = task_current()->ext;
-
-	return ext && ext->ops == &ext_ops ? container_of(ext, struct process, ext) : NULL;
-}
-
 /* --- what stops a program --- */
 
 void process_end(struct process *p, int status)

@@ -21,6 +21,7 @@
 #include "monitor.h"
 #include "script.h"
 #include "manager/vms.h"
+#include "report.h"
 
 #define LOG_NAME "vmm"
 #define STATUS_CONFIG 2

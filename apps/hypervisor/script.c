@@ -17,6 +17,7 @@
 
 #include "monitor.h"
 #include "manager/vms.h"
+#include "report.h"
 
 #define LOG_NAME "script"
 #define TEXT_FILE "script"

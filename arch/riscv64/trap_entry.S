@@ -5,6 +5,19 @@
 #include <arch/layout.h>
 #include <asm_offsets.h>
 
+/* The registers of the record at sp are saved: add what trapped. a0: the record. */
+.macro record_trap
+	csrr t0, sepc
+	csrr t1, sstatus
+	csrr t2, scause
+	csrr t3, stval
+	sd t0, TRAP_PC(sp)
+	sd t1, TRAP_STATUS(sp)
+	sd t2, TRAP_CAUSE(sp)
+	sd t3, TRAP_TVAL(sp)
+	mv a0, sp
+.endm
+
 	.section .text.trap_entry, "ax"
 	.globl trap_entry
 	.balign 4
@@ -31,15 +44,7 @@ trap_entry:
 	.endr
 	addi t0, sp, TRAP_FRAME_SIZE
 	sd t0, (TRAP_X + 8 * 2)(sp)
-	csrr t0, sepc
-	csrr t1, sstatus
-	csrr t2, scause
-	csrr t3, stval
-	sd t0, TRAP_PC(sp)
-	sd t1, TRAP_STATUS(sp)
-	sd t2, TRAP_CAUSE(sp)
-	sd t3, TRAP_TVAL(sp)
-	mv a0, sp
+	record_trap
 	call trap_handle
 
 	ld t0, TRAP_PC(sp)
@@ -67,15 +72,7 @@ overflow:
 	ld t0, (TRAP_X + 8 * 2)(sp)
 	addi t0, t0, TRAP_FRAME_SIZE
 	sd t0, (TRAP_X + 8 * 2)(sp)
-	csrr t0, sepc
-	csrr t1, sstatus
-	csrr t2, scause
-	csrr t3, stval
-	sd t0, TRAP_PC(sp)
-	sd t1, TRAP_STATUS(sp)
-	sd t2, TRAP_CAUSE(sp)
-	sd t3, TRAP_TVAL(sp)
-	mv a0, sp
+	record_trap
 	tail trap_stack_overflow
 
 	/* As every stack: the upper half of a slot, so that a trap on it is not taken for an overflow. */

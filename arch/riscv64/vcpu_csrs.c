@@ -92,40 +92,31 @@ static void live_restore(const struct live_trap *t)
 	CSR_WRITE(stval, t->stval);
 }
 
+/* One load by the guest's own translation. A fault on the way is -EFAULT, and the record of the exit stays. */
+#define LIVE_LOAD(insn, va, out)                                  \
+	({                                                        \
+		struct live_trap keep;                            \
+		uint64_t value = 0;                               \
+		int error = -EFAULT;                              \
+		live_keep(&keep);                                 \
+		__asm__ volatile("1: " insn " %0, (%2)\n"         \
+				 "   li %1, 0\n"                  \
+				 "2:\n" TRAP_FIXUP(1b, 2b)        \
+				 : "=&r"(value), "+r"(error)      \
+				 : "r"((va).v)                    \
+				 : "memory");                     \
+		live_restore(&keep);                              \
+		if (!error)                                       \
+			*(out) = (__typeof__(*(out)))value;       \
+		error;                                            \
+	})
+
 int vcpu_live_read64(gva_t va, uint64_t *out)
 {
-	struct live_trap keep;
-	uint64_t value = 0;
-	int error = -EFAULT;
-
-	live_keep(&keep);
-	__asm__ volatile("1: hlv.d %0, (%2)\n"
-			 "   li %1, 0\n"
-			 "2:\n" TRAP_FIXUP(1b, 2b)
-			 : "=&r"(value), "+r"(error)
-			 : "r"(va.v)
-			 : "memory");
-	live_restore(&keep);
-	if (!error)
-		*out = value;
-	return error;
+	return LIVE_LOAD("hlv.d", va, out);
 }
 
 int vcpu_live_fetch16(gva_t va, uint16_t *out)
 {
-	struct live_trap keep;
-	uint64_t value = 0;
-	int error = -EFAULT;
-
-	live_keep(&keep);
-	__asm__ volatile("1: hlvx.hu %0, (%2)\n"
-			 "   li %1, 0\n"
-			 "2:\n" TRAP_FIXUP(1b, 2b)
-			 : "=&r"(value), "+r"(error)
-			 : "r"(va.v)
-			 : "memory");
-	live_restore(&keep);
-	if (!error)
-		*out = (uint16_t)value;
-	return error;
+	return LIVE_LOAD("hlvx.hu", va, out);
 }

@@ -347,29 +347,6 @@ int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t a
 
 /* --- for the monitor --- */
 
-static void count_leaves(const struct aspace *as, const struct area *a, uint64_t *leaves)
-{
-	for (uint64_t off = 0; off < a->size;) {
-		struct pt_leaf leaf;
-
-		if (pt_walk(as->format, as->root, a->start + off, &leaf) == 0)
-			leaves[leaf.level]++;
-		off += block_rest(a->start + off, leaf.level, a->size - off);
-	}
-}
-
-void aspace_describe(const struct aspace *as,
-		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves),
-		     void *arg)
-{
-	for (unsigned i = 0; i < as->n_areas; i++) {
-		uint64_t leaves[ASPACE_LEAF_LEVELS] = { 0 };
-
-		count_leaves(as, &as->areas[i], leaves);
-		each(arg, &as->areas[i], leaves);
-	}
-}
-
 bool aspace_area(struct aspace *as, unsigned i, struct area *out)
 {
 	irqflags_t irq = spin_lock_irqsave(&as->lock);

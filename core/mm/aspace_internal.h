@@ -3,6 +3,8 @@
 
 #include <caisson/aspace.h>
 
+#define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
+
 /** As aspace_find, to change it. */
 struct area *aspace_area_at(const struct aspace *as, uint64_t addr);
 

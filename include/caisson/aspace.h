@@ -141,10 +141,3 @@ bool aspace_area(struct aspace *as, unsigned i, struct area *out);
  * Task context; can take long. @return false: nothing there is mapped.
  */
 bool aspace_next_mapped(struct aspace *as, uint64_t from, uint64_t to, uint64_t *start, uint64_t *size);
-
-#define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
-
-/** For the monitor: call `each` for every area, with its number of leaves per level. */
-void aspace_describe(const struct aspace *as,
-		     void (*each)(void *arg, const struct area *area, const uint64_t *leaves),
-		     void *arg);

@@ -50,9 +50,6 @@ int process_join(struct process *p);
 /** Let it die of a signal (1 to 31, others do nothing), soon, wherever it runs. Any context; before process_join. */
 void process_kill(struct process *p, unsigned signal);
 
-/** The process that the current task carries, or NULL. */
-struct process *process_current(void);
-
 /**
  * Copy between a process's memory and ours; pages that it has not touched yet are given to it. One check, of the
  * process's own areas: what it may not read (or write) itself is not copied. Task context.

@@ -120,46 +120,6 @@ static void M3_many_areas_stay_sorted(void **state)
 	assert_ptr_equal(aspace_find(&as, 99 * 0x2000)->device_arg, (void *)99);
 }
 
-/* --- describing --- */
-
-struct described {
-	unsigned n;
-	uint64_t start[4];
-	uint64_t leaves[4][ASPACE_LEAF_LEVELS];
-};
-
-static void note_area(void *arg, const struct area *a, const uint64_t *leaves)
-{
-	struct described *d = arg;
-
-	assert_true(d->n < 4);
-	d->start[d->n] = a->start;
-	memcpy(d->leaves[d->n++], leaves, sizeof(d->leaves[0]));
-}
-
-static void describe_counts_leaves(void **state)
-{
-	struct described d = { 0 };
-
-	(void)state;
-	assert_int_equal(aspace_map_linear(&as, GiB, GiB + 4 * MiB + 0x3000, HPA(4 * GiB), RWX), 0);
-	assert_int_equal(aspace_map_alloc(&as, 4 * GiB, GiB, RWX, ALLOC_LARGE), 0);
-	assert_int_equal(aspace_map_device(&as, 0x1000, 0x1000, &ops, NULL), 0);
-	assert_int_equal(aspace_fault(&as, 5 * GiB - 1, PERM_R), FAULT_RESOLVED);
-	mock_frames_max_order = 0;
-	assert_int_equal(aspace_fault(&as, 4 * GiB, PERM_R), FAULT_RESOLVED);
-	aspace_describe(&as, note_area, &d);
-	assert_int_equal(d.n, 3);
-	assert_int_equal(d.start[0], 0x1000);
-	assert_int_equal(d.leaves[0][0] + d.leaves[0][1] + d.leaves[0][2], 0);
-	assert_int_equal(d.leaves[1][0], 3);
-	assert_int_equal(d.leaves[1][1], 2);
-	assert_int_equal(d.leaves[1][2], 1);
-	assert_int_equal(d.leaves[2][0], 1);
-	assert_int_equal(d.leaves[2][1], 1);
-	assert_int_equal(d.leaves[2][2], 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,7 +129,6 @@ int main(void)
 		space_test(M3_find_free_finds_the_first_gap),
 		space_test(M3_up_to_the_last_byte),
 		space_test(M3_many_areas_stay_sorted),
-		space_test(describe_counts_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,9 @@ static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev
 		return store_failed(v, error);
 	vcpu_live_skip(insn_length(insn));
 	/* The write may have ended the VM, or have woken another vCPU on this hart. */
-	return unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_RESCHED)) ? vcpu_leave(v, LEAVE_RESCHED) : VCPU_RESUME;
+	if (unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_RESCHED)))
+		return vcpu_leave(v, LEAVE_RESCHED);
+	return VCPU_RESUME;
 }
 
 /* The machine's memory is out: the VM that asked waits until some is free; nobody else notices. */

@@ -155,7 +155,8 @@ static uint64_t grown(uint64_t before, uint64_t now)
 	return now >= before ? now - before : now;
 }
 
-static uint64_t per_second(const struct look *before, const struct look *now, unsigned first, unsigned last, uint64_t ticks)
+static uint64_t per_second(const struct look *before, const struct look *now, unsigned first, unsigned last,
+			   uint64_t ticks)
 {
 	uint64_t n = 0;
 

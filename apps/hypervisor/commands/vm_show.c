@@ -18,7 +18,9 @@
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
 		*isa_require, *restart, *channel;
-	uint64_t id, cpus, memory, ram, load, kernel_size, entry, initrd_load, initrd_size, dtb_load, dtb_size, eager, exclusive, weight, cap, scrollback, log,
+	uint64_t id, cpus, memory, ram, load, kernel_size, entry;
+	uint64_t initrd_load, initrd_size, dtb_load, dtb_size;
+	uint64_t eager, exclusive, weight, cap, scrollback, log,
 		stop_timeout, watchdog,
 		autostart;
 };

@@ -1,16 +1,15 @@
 /* The manager of the VMs: starts them, sees to their end, and carries out the monitor's orders. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "bundle.h"
 #include "../monitor.h"
+#include "../report.h"
 #include "vms.h"
 #include "vms_memory.h"
 #include "vms_plan.h"
 #include "vms_stop.h"
 
-#include <caisson/console.h>
 #include <caisson/log.h>
 #include <caisson/mutex.h>
 #include <caisson/task.h>
@@ -40,20 +39,6 @@ static bool person_stays;      /* one has ended otherwise than by itself: somebo
 static struct order *order;    /* atomic: under way */
 static struct mutex ordering = MUTEX_INIT(ordering); /* one order at a time */
 static struct waitq order_done = WAITQ_INIT(order_done);
-
-void report_error(const char *fmt, ...)
-{
-	char line[320];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(line, sizeof(line) - 1, fmt, args);
-	va_end(args);
-	n = MIN(n, (int)sizeof(line) - 2);
-	line[n++] = '\n';
-	console_write(CONSOLE_ERROR, line, (size_t)n);
-}
 
 static bool destroy(struct vm *vm, void *arg)
 {

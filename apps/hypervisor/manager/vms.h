@@ -20,14 +20,12 @@ void vms_script_begins(void);
 void vms_script_ended(bool failed);
 /** Stop every VM and end the machine with status 0 or 1. Any context. */
 void vms_poweroff(void);
-/** One line on the error channel, for a person. */
-void report_error(const char *fmt, ...) __printf(1, 2);
 
 /** What the monitor's task may ask of the manager. */
 enum vms_order {
 	VMS_CREATE, /* make the VM of this name anew from its description; it does not run yet */
 	VMS_START,  /* let a VM run that has ended (with fresh memory and images) or that was just created */
-	VMS_STOP,   /* ask its guest to shut down, and force it after the time in its description; or do not start it again */
+	VMS_STOP,   /* ask its guest to shut down, and force it after a while (vms_stop); or do not start it again */
 	VMS_KILL,   /* end it at once */
 	VMS_PAUSE,  /* keep a running VM out of its guest (vm_pause) */
 	VMS_RESUME,

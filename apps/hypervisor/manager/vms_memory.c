@@ -2,7 +2,7 @@
 #include "vms_memory.h"
 
 #include "../monitor.h"
-#include "vms.h"
+#include "../report.h"
 
 #include <caisson/log.h>
 #include <caisson/time.h>

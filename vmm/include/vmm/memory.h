@@ -15,7 +15,6 @@ struct vm;
 #define GUEST_WATCHDOG_BASE UINT64_C(0x00102000)
 #define GUEST_PLIC_BASE UINT64_C(0x0c000000)
 #define GUEST_UART_BASE UINT64_C(0x10000000)
-#define GUEST_VIRTIO_BASE UINT64_C(0x10001000)
 /** The n-th channel's registers, n pages on, and its memory, n times CHANNEL_SIZE_MAX on; its interrupt is n on. */
 #define GUEST_CHANNEL_BASE UINT64_C(0x10010000)
 #define GUEST_CHANNEL_MEMORY UINT64_C(0x18000000)

@@ -188,12 +188,6 @@ static inline const struct pt_format *vm_format(const struct vm *vm)
 	return vm->space.format;
 }
 
-/** Its interrupt controller. */
-static inline struct vdev *vm_interrupt_controller(const struct vm *vm)
-{
-	return vm->plic;
-}
-
 /** May its guest use the extension? */
 static inline bool vm_has_ext(const struct vm *vm, enum isa_ext ext)
 {

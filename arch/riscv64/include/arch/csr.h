@@ -26,12 +26,6 @@
 		unsigned long __cl = (unsigned long)(val);              \
 		__asm__ volatile("csrc " #csr ", %0" ::"rK"(__cl) : "memory"); \
 	})
-#define CSR_SWAP(csr, val)                                             \
-	({                                                             \
-		unsigned long __sw = (unsigned long)(val);              \
-		__asm__ volatile("csrrw %0, " #csr ", %0" : "+r"(__sw)::"memory"); \
-		__sw;                                                   \
-	})
 
 /* sstatus, vsstatus */
 #define SSTATUS_SIE (1UL << 1)

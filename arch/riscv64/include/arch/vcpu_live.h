@@ -27,9 +27,7 @@ static inline uint64_t vcpu_live_htinst(void) { return CSR_READ(htinst); }
 static inline uint64_t vcpu_live_pc(void) { return CSR_READ(sepc); }
 static inline void vcpu_live_set_pc(uint64_t pc) { CSR_WRITE(sepc, pc); }
 static inline uint64_t vcpu_live_sstatus(void) { return CSR_READ(sstatus); }
-static inline void vcpu_live_set_sstatus(uint64_t v) { CSR_WRITE(sstatus, v); }
 static inline uint64_t vcpu_live_hstatus(void) { return CSR_READ(hstatus); }
-static inline void vcpu_live_set_hstatus(uint64_t v) { CSR_WRITE(hstatus, v); }
 
 /* Lines of the vCPU that is loaded on this hart: bits of hvip (Privileged Architecture, hvip). */
 static inline void vcpu_live_hvip_set(uint64_t bits) { CSR_SET(hvip, bits); }

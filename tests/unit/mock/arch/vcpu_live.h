@@ -40,9 +40,7 @@ static inline uint64_t vcpu_live_htinst(void) { return mock_live.htinst; }
 static inline uint64_t vcpu_live_pc(void) { return mock_live.pc; }
 static inline void vcpu_live_set_pc(uint64_t pc) { mock_live.pc = pc; }
 static inline uint64_t vcpu_live_sstatus(void) { return mock_live.sstatus; }
-static inline void vcpu_live_set_sstatus(uint64_t v) { mock_live.sstatus = v; }
 static inline uint64_t vcpu_live_hstatus(void) { return mock_live.hstatus; }
-static inline void vcpu_live_set_hstatus(uint64_t v) { mock_live.hstatus = v; }
 static inline void vcpu_live_hvip_set(uint64_t bits) { mock_live.hvip |= bits; }
 static inline void vcpu_live_hvip_clear(uint64_t bits) { mock_live.hvip &= ~bits; }
 static inline uint64_t vcpu_live_irqs(void) { return mock_live.hvip & mock_live.hie; }
