@@ -170,7 +170,9 @@ boot_image_table:
 	.space 4096
 	/* The stack is the upper half of a slot (see trap_entry.S): the lower half, which the linker
 	 * script aligns, holds the tables. */
+	.if BOOT_STACK_SIZE > 8192
 	.space BOOT_STACK_SIZE - 8192
+	.endif
 	.space BOOT_STACK_SIZE
 	.globl boot_stack_top
 boot_stack_top:
