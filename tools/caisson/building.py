@@ -56,6 +56,9 @@ def variant(flavour: str = "hypervisor", app: str | None = None, debug: bool = F
     return Variant(flavour, app, tuple(chosen))
 
 
+quiet = False  # --quiet: on a terminal, too, only what fails is shown
+
+
 def build(what: Variant, verbose: bool = False) -> None:
     """Bring a variant up to date, or raise CannotStart."""
     _prepare()
@@ -76,7 +79,7 @@ def _prepare() -> None:
 def make(words: list[str], failure: str, verbose: bool = False) -> None:
     """Run make under the lock. Its output is shown on a terminal, when asked for, or when it fails."""
     command = ["make", "-C", str(paths.ROOT), "--no-print-directory", "-s", f"-j{_jobs()}", *words]
-    show = verbose or sys.stderr.isatty()
+    show = verbose or (sys.stderr.isatty() and not quiet)
     with _lock():
         result = process.run(command, stdout=sys.stderr if show else subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode:

@@ -21,6 +21,7 @@ def main(words: list[str]) -> int:
         debug = words[:1] == ["debug"]
         options = parse(words[1:] if words[:2] == ["debug", "app"] else words)
         options.words, options.gdb_words = words[1:], gdb_words
+        building.quiet = getattr(options, "quiet", False)
         return command_debug(options) if debug else COMMANDS[options.command](options)
     except Failure as failure:
         _complain(str(failure))
