@@ -20,8 +20,10 @@
  *
  *	max(max(latency, tasks x granularity) x weight / sum of weights, granularity)
  *
- * and one that is woken takes the hart at once if the running task's vruntime is
- * ahead of its own by more than wakeup_granularity x 1024 / its weight.
+ * and one that is woken takes the hart before that if the running task's vruntime
+ * is ahead of its own by more than wakeup_granularity x 1024 / its weight: at once,
+ * or when the running task has had the hart for the time undisturbed, so that one
+ * that wakes all the time does not eat up the hart by switches.
  *
  * A vruntime may wrap around: only differences are looked at, as signed numbers.
  */
@@ -32,6 +34,7 @@
 #define LATENCY_US 20000
 #define GRANULARITY_US 2000
 #define WAKEUP_GRANULARITY_US 2000
+#define UNDISTURBED_US 500
 
 #define WEIGHT_SHIFT 10
 #define FRACTION_SHIFT 10
@@ -46,7 +49,7 @@ static const uint32_t weights[NICE_MAX - NICE_MIN + 1] = {
 	110, 87, 70, 56, 45, 36, 29, 23, 18, 15,                              /* 10 to 19 */
 };
 
-static uint64_t latency, granularity, wakeup_granularity; /* ticks */
+static uint64_t latency, granularity, wakeup_granularity, undisturbed; /* ticks */
 
 const char *sched_class_name(void)
 {
@@ -58,6 +61,7 @@ void class_init(void)
 	latency = time_from_us(LATENCY_US);
 	granularity = time_from_us(GRANULARITY_US);
 	wakeup_granularity = time_from_us(WAKEUP_GRANULARITY_US);
+	undisturbed = time_from_us(UNDISTURBED_US);
 }
 
 void class_queue_init(struct class_queue *q)
@@ -131,6 +135,8 @@ uint64_t class_slice(const struct class_queue *q, const struct task *t)
 {
 	uint64_t others = __atomic_load_n(&q->weight, __ATOMIC_RELAXED);
 
+	if (__atomic_load_n(&q->pressed, __ATOMIC_RELAXED))
+		return undisturbed;
 	return slice_of(t->weight, __atomic_load_n(&q->n, __ATOMIC_RELAXED) + 1, others + t->weight);
 }
 
@@ -211,6 +217,7 @@ struct task *class_pick(struct class_queue *q)
 {
 	struct task *t = NULL;
 
+	__atomic_store_n(&q->pressed, false, __ATOMIC_RELAXED);
 	if (q->tree.first) {
 		t = task_at(q->tree.first);
 		class_take_out(q, t);
@@ -226,6 +233,7 @@ bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
 	if (before(task_at(q->tree.first)->vruntime + virtual_time(latency, t->weight), t->vruntime))
 		return false;
 	class_take_out(q, t);
+	__atomic_store_n(&q->pressed, false, __ATOMIC_RELAXED);
 	q->running = t;
 	return true;
 }
@@ -248,7 +256,12 @@ bool class_preempts(struct class_queue *q, const struct task *t)
 	if (!q->running)
 		return false;
 	ahead = (int64_t)(vruntime_now(q->running) - t->vruntime);
-	return ahead > (int64_t)virtual_time(wakeup_granularity, t->weight);
+	if (ahead <= (int64_t)virtual_time(wakeup_granularity, t->weight))
+		return false;
+	if ((int64_t)(time_now() - q->running->switched_in_at) >= (int64_t)undisturbed)
+		return true;
+	__atomic_store_n(&q->pressed, true, __ATOMIC_RELAXED);
+	return false;
 }
 
 void class_renice(struct class_queue *q, struct task *t)

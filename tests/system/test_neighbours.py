@@ -13,9 +13,7 @@ from machines import CAISSON, guest, kill_all, start
 ROUNDS = 800
 # Exits that only the VM itself can cause. The others (interrupts of the host) come with sharing a hart.
 OWN_EXITS = ("ecall", "mmio-read", "mmio-write", "ram-fault", "bad-access", "virtual-insn", "other")
-# Under CFS each wake-up takes the hart from the worker, so that both hardly get on: known, not solved.
-SLEEPS = pytest.param("timer-wfi", 1, id="H15-timer-wfi", marks=pytest.mark.xfail(run=False, reason="CFS: wake-ups by switches alone"))
-STORMS = [("console", 1), ("ipi-self", 1), ("ipi", 2), ("fence", 2), ("timer", 1), SLEEPS, ("exits", 1),
+STORMS = [("console", 1), ("ipi-self", 1), ("ipi", 2), ("fence", 2), ("timer", 1), ("timer-wfi", 1), ("exits", 1),
           ("wfi", 1), ("touch", 1), ("access", 1), ("reboot", 1), ("hang", 1), ("illegal", 1), ("lost", 1), ("off", 1)]
 
 
@@ -63,7 +61,7 @@ def alone(tmp_path_factory):
     return lines, use
 
 
-@pytest.mark.parametrize("storm, cpus", [storm if storm is SLEEPS else pytest.param(*storm, id=f"H15-{storm[0]}") for storm in STORMS])
+@pytest.mark.parametrize("storm, cpus", [pytest.param(*storm, id=f"H15-{storm[0]}") for storm in STORMS])
 def test_work_beside_a_storm(alone, worker, toml, tmp_path, storm, cpus):
     bad = toml("bad", kernel=guest("storm"), append=f"do={storm}", memory="64M", cpus=cpus)
     lines, use = worked([worker, bad], tmp_path / "log")

@@ -200,7 +200,8 @@ static void waits_at_gate(void *arg)
 	note(*(const char *)arg);
 }
 
-static void wake_beside_a_spinner(int nice, unsigned expected)
+/* Wake one of this nice value when a spinner has had the hart for `since` ticks: is it there within `within`? */
+static void wake_beside_a_spinner(int nice, uint64_t since, uint64_t within, bool expected)
 {
 	struct task *t[2];
 
@@ -210,9 +211,10 @@ static void wake_beside_a_spinner(int nice, unsigned expected)
 	t[1] = spawn(spins, NULL, BIT(1));
 	machine_busy(100 * MS);
 	assert_int_equal(task_set_nice(t[1], 0), 0); /* its slice begins: it is not because that is over */
+	machine_busy(since);
 	gate_open = true;
 	waitq_notify_all(&gate);
-	machine_busy(2 * MACHINE_STEP);
+	machine_busy(within);
 	assert_int_equal(strlen(trace), expected);
 	join_all(t, 2);
 }
@@ -220,13 +222,26 @@ static void wake_beside_a_spinner(int nice, unsigned expected)
 static void T3_woken_task_preempts_if_it_is_far_behind(void **state)
 {
 	(void)state;
-	wake_beside_a_spinner(0, 1);
+	wake_beside_a_spinner(0, MS, 2 * MACHINE_STEP, true);
+}
+
+/* The running task keeps the hart for half a millisecond, however far ahead it is, and no longer. */
+static void T3_woken_task_leaves_the_running_one_its_least_time(void **state)
+{
+	(void)state;
+	wake_beside_a_spinner(0, 0, 2 * MACHINE_STEP, false);
+}
+
+static void T3_woken_task_has_the_hart_after_the_least_time(void **state)
+{
+	(void)state;
+	wake_beside_a_spinner(0, 0, MS / 2 + 2 * MACHINE_STEP, true);
 }
 
 static void T3_light_task_does_not_preempt(void **state)
 {
 	(void)state;
-	wake_beside_a_spinner(NICE_MAX, 0);
+	wake_beside_a_spinner(NICE_MAX, MS, 2 * MACHINE_STEP, false);
 }
 
 static void yields_often(void *arg)
@@ -474,6 +489,8 @@ int main(void)
 		cmocka_unit_test_setup(T3_new_task_starts_a_slice_after_the_least, fresh),
 		cmocka_unit_test_setup(T3_sleeper_neither_starves_nor_is_starved, fresh),
 		cmocka_unit_test_setup(T3_woken_task_preempts_if_it_is_far_behind, fresh),
+		cmocka_unit_test_setup(T3_woken_task_leaves_the_running_one_its_least_time, fresh),
+		cmocka_unit_test_setup(T3_woken_task_has_the_hart_after_the_least_time, fresh),
 		cmocka_unit_test_setup(T3_light_task_does_not_preempt, fresh),
 		cmocka_unit_test_setup(T2_yield_lets_the_others_run_first, fresh),
 		cmocka_unit_test_setup(T6_moved_task_takes_its_place_on_the_other_time_line, fresh),
