@@ -5,6 +5,7 @@ import re
 import pytest
 
 from machines import ROOT, batch, guest, run
+from prompt import Monitor, to_monitor
 
 PAIR = [str(ROOT / "configs" / "vms" / name) for name in ("ping.toml", "pong.toml")]
 
@@ -96,30 +97,17 @@ def test_H14_debian_and_a_guest_of_ours_play_ping_pong(debian, tmp_path, vm):
 
 # --- members that come and go ---
 
-PROMPT = "caisson> "
-
-
 @pytest.fixture
 def monitor(spawn, vm):
     """ping and pong play for ever; the prompt."""
     ping = vm("ping", "role=ping rounds=1000000000 every=100", allow=["pong:rw"])
     child = spawn("run", "--harts", "2", ping, vm("pong", "role=pong"))
     child.expect("rounds so far")
-    child.send("\x1d")
-    child.expect(PROMPT)
-
-    def command(line: str) -> str:
-        child.send(line + "\r")
-        child.expect_exact(line)
-        child.expect(r"\n" + PROMPT)
-        return child.before.decode(errors="replace")
-
-    command.child = child
-    return command
+    return Monitor(child)
 
 
 def states(monitor) -> dict[str, str]:
-    return {row["vm"]: row["state"] for row in json.loads(monitor("channel --json").split("\n", 1)[1])}
+    return {row["vm"]: row["state"] for row in json.loads(monitor("channel --json"))}
 
 
 def goes_on(monitor, *lines: str) -> None:
@@ -127,8 +115,7 @@ def goes_on(monitor, *lines: str) -> None:
     monitor.child.send("vm console ping\r")
     for line in (*lines, "rounds so far"):
         monitor.child.expect(line)
-    monitor.child.send("\x1d")
-    monitor.child.expect(PROMPT)
+    to_monitor(monitor.child)
 
 
 def test_H13_a_member_is_reset_deleted_and_made_anew_while_the_other_plays(monitor):
@@ -149,7 +136,7 @@ def test_H13_a_member_is_reset_deleted_and_made_anew_while_the_other_plays(monit
 
 def test_H13_rounds_with_a_channel_leave_nothing(monitor):
     def free():
-        return json.loads(monitor("mem --json").split("\n", 1)[1])["free"]
+        return json.loads(monitor("mem --json"))["free"]
 
     counts = []
     for _ in range(4):

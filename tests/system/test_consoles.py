@@ -8,9 +8,7 @@ import time
 import pytest
 
 from machines import CAISSON, guest, kill_all, qemu_below, start
-
-ESCAPE = "\x1d"
-PROMPT = "caisson> "
+from prompt import ESCAPE, PROMPT, ask, to_monitor
 
 
 @pytest.fixture
@@ -29,17 +27,6 @@ def consoles(spawn):
         return child
 
     return run
-
-
-def ask(child, command: str) -> str:
-    child.send(command + "\r")
-    child.expect(PROMPT)
-    return child.before
-
-
-def to_monitor(child) -> None:
-    child.send(ESCAPE)
-    child.expect(PROMPT)
 
 
 def leave(child) -> None:
@@ -70,7 +57,7 @@ def test_what_nobody_saw_and_what_was_lost(vm, consoles):
     child.expect("tick [0-9]+")
     to_monitor(child)
     child.send("wait many ended\r")
-    child.expect("caisson> ")
+    child.expect(PROMPT)
     child.send("vm console many\r")
     child.expect("console of many, which is shut down")
     lost = re.search(r"\[([0-9]+) bytes lost\]", (child.expect("PASS lines"), child.before)[1])

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from machines import batch, guest
+from prompt import PROMPT, to_monitor
 
 from caisson import vmconfig
 
@@ -94,12 +95,11 @@ def test_top_counts_per_second(ask):
 def test_top_ends_with_a_key(spawn, toml):
     child = spawn("run", "--quiet", toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
-    child.send("\x1d")
-    child.expect("caisson> ")
+    to_monitor(child)
     child.send("top\r")
     child.expect(r"tick +0 +(running|waiting)")
     child.expect(r"tick +0 +(running|waiting)")
     child.send("q")
-    child.expect("caisson> ")
+    child.expect(PROMPT)
     child.send("echo still here\r")
     child.expect("\nstill here")

@@ -4,8 +4,7 @@ import re
 import pytest
 
 from machines import CAISSON, guest, kill_all, run, start
-
-PROMPT = "caisson> "
+from prompt import PROMPT, Monitor, to_monitor
 
 
 @pytest.fixture
@@ -15,17 +14,7 @@ def monitor(spawn, toml):
     spin = toml("spin", kernel=guest("probe"), append="test=spin", memory="32M")
     child = spawn("run", "--harts", "2", tick, spin)
     child.expect("tick 1")
-    child.send("\x1d")
-    child.expect(PROMPT)
-
-    def command(line: str) -> str:
-        child.send(line + "\r")
-        child.expect_exact(line)
-        child.expect(r"\n" + PROMPT)
-        return child.before.decode(errors="replace")
-
-    command.child = child
-    return command
+    return Monitor(child)
 
 
 def state(monitor, name: str) -> str:
@@ -53,8 +42,7 @@ def test_H13_reset_starts_afresh(monitor):
     monitor("vm reset tick")
     monitor.child.send("vm console tick\r")
     monitor.child.expect("tick 1")
-    monitor.child.send("\x1d")
-    monitor.child.expect(PROMPT)
+    to_monitor(monitor.child)
     assert re.search(r"starts +2\b", monitor("vm stats tick"))
 
 
@@ -163,8 +151,7 @@ def test_out_of_memory_pauses_the_vm_that_asked(spawn, toml):
     waits = child.match[1].decode()
     other = "two" if waits == "one" else "one"
     child.expect("tick")
-    child.send("\x1d")
-    child.expect(PROMPT)
+    to_monitor(child)
     child.send("vm list\r")
     child.expect(rf"{waits} +paused")
     child.expect(PROMPT)

@@ -5,9 +5,7 @@ import pexpect
 import pytest
 
 from machines import guest
-
-ESCAPE = "\x1d"
-PROMPT = "caisson> "
+from prompt import ESCAPE, PROMPT, ask, to_monitor
 
 
 @pytest.fixture
@@ -16,16 +14,8 @@ def monitor(spawn):
     child = spawn("run", "--kernel", guest("tick"), "--name", "tick", timeout=15, encoding="utf-8")
     child.expect("Ctrl-\\]")
     child.expect("tick 1\r?\n")
-    child.send(ESCAPE)
-    child.expect(PROMPT)
+    to_monitor(child)
     return child
-
-
-def ask(child, command: str) -> str:
-    """What a command prints."""
-    child.send(command + "\r")
-    child.expect(PROMPT)
-    return child.before
 
 
 def leave(child) -> None:
@@ -82,5 +72,5 @@ def test_monitor_stops_a_vm_and_stays(monitor):
 
 def test_monitor_answers_nonsense(monitor):
     assert "frobnicate" in ask(monitor, "frobnicate")
-    assert "vm stats nobody" in ask(monitor, "vm stats nobody")
+    assert "no VM 'nobody'" in ask(monitor, "vm stats nobody")
     leave(monitor)

@@ -6,6 +6,7 @@ import pexpect
 import pytest
 
 from machines import ROOT, batch, guest
+from prompt import to_monitor
 
 PERIODS = 400
 ENDS = ["wait rt shutdown 60"]
@@ -134,12 +135,10 @@ def test_H14_example_debian_beside_a_real_time_guest(spawn, debian):
     files = [ROOT / "configs" / "demos" / "partitioned" / name for name in ("debian.toml", "realtime.toml")]
     child = spawn("run", "--harts", "2", "--quiet", *files, timeout=90)
     child.expect(r"root@debian:~# ")
-    child.send("\x1d")
-    child.expect("caisson> ")
+    to_monitor(child)
     child.send("vm console realtime\r")
     child.expect(r"jitter: periods 2000 missed \d+ late min \d+ avg \d+ max \d+ ticks of 100 ns")
-    child.send("\x1d")
-    child.expect("caisson> ")
+    to_monitor(child)
     child.send("vm stats realtime --json\r")
     child.expect(r"(?s)\{.*\]\}(?=\r)")
     causes = {row["cause"]: row["exits"] for row in json.loads(child.match[0])["exits"]}

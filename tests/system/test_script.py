@@ -6,6 +6,7 @@ import pexpect
 import pytest
 
 from machines import ROOT, batch, guest
+from prompt import PROMPT, to_monitor
 
 
 @pytest.fixture
@@ -62,18 +63,17 @@ def test_waiting_commands_leave_the_keys_alone(spawn, toml):
     """Ctrl-C ends a wait; what else is typed meanwhile is read afterwards."""
     child = spawn("run", "--quiet", toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
-    child.send("\x1d")
-    child.expect("caisson> ")
+    to_monitor(child)
     child.send("sleep 0.5\recho typed ahead\r")
     child.expect(r"\ntyped ahead\r")
     child.send("sleep 1000\r")
     child.expect(r"\r\n")
     child.send("\x03")
-    child.expect("caisson> ")
+    child.expect(PROMPT)
     child.send("wait tick paused 1000\r")
     child.expect(r"\r\n")
     child.send("\x03")
-    child.expect("caisson> ")
+    child.expect(PROMPT)
     child.send("echo over\r")
     child.expect(r"\nover\r")
 
@@ -83,8 +83,7 @@ def test_the_machine_ends_while_a_command_waits(spawn, toml, tmp_path):
     path.write_text("wait tick paused 20\npoweroff\n")
     child = spawn("run", "--quiet", "--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
-    child.send("\x1d")
-    child.expect("caisson> ")
+    to_monitor(child)
     child.send("vm pause tick\rsleep 1000\r")
     child.expect(pexpect.EOF)
     child.close()
@@ -97,8 +96,7 @@ def test_script_runs_beside_the_prompt(spawn, toml, tmp_path):
     path.write_text("wait tick paused 30\n" + "- vm pause tick\n- vm resume tick\n" * 1000 + "- vm resume tick\necho script done\n")
     child = spawn("run", "--quiet", "--harts", "2", "--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
-    child.send("\x1d")
-    child.expect("caisson> ")
+    to_monitor(child)
     for _ in range(60):
         child.send("vm pause tick\rvm list\rvm resume tick\r")
     child.send("echo all typed\r")

@@ -5,9 +5,9 @@ import pexpect
 import pytest
 
 from machines import CAISSON, ROOT, guest, kill_all, start
+from prompt import ESCAPE, PROMPT as MONITOR
 
 PROMPT = r"root@debian:~# "
-MONITOR = "caisson> "
 FLOOD_LINES = 200
 
 
@@ -20,7 +20,7 @@ class Person:
 
     def monitor(self, line: str) -> str:
         """From a VM's console to the monitor; what the command says."""
-        self.child.send("\x1d")
+        self.child.send(ESCAPE)
         return self.command(line)
 
     def command(self, line: str) -> str:

@@ -1,0 +1,30 @@
+"""The monitor as somebody at the terminal meets it: its key, its prompt, its answers."""
+
+ESCAPE = "\x1d"
+PROMPT = "caisson> "
+
+
+def to_monitor(child) -> None:
+    """From a VM's console to the monitor's prompt."""
+    child.send(ESCAPE)
+    child.expect(PROMPT)
+
+
+def ask(child, line: str) -> str:
+    """Type a command at the prompt; what it prints, without the line typed. The next prompt is there then."""
+    child.send(line + "\r")
+    child.expect_exact(line)
+    child.expect(r"\n" + PROMPT)
+    said = child.before if isinstance(child.before, str) else child.before.decode(errors="replace")
+    return said.strip()
+
+
+class Monitor:
+    """Called with a command: what it prints. It begins at a VM's console."""
+
+    def __init__(self, child):
+        self.child = child
+        to_monitor(child)
+
+    def __call__(self, line: str) -> str:
+        return ask(self.child, line)
