@@ -110,7 +110,7 @@ DEMOS = sorted(path.name for path in (ROOT / "configs" / "demos").iterdir() if p
 @pytest.mark.parametrize("folder", DEMOS)
 def test_check_of_the_demonstrations_side_by_side(tool, folder):
     files = sorted((ROOT / "configs" / "demos" / folder).glob("*.toml"))
-    result = check(tool, *files)
+    result = check(tool, "--harts", "2", *files)
     assert result.returncode == 0, result.stderr
     for file in files:
         assert keys(result.stdout.decode(), tomllib.loads(file.read_text())["name"])
