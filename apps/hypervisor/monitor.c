@@ -388,6 +388,8 @@ void monitor_print(const char *text, size_t n)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+static bool none_left; /* the manager's, for say_end */
+
 static void say_end(const struct vm *vm)
 {
 	const char *name = vm->config->name;
@@ -407,6 +409,8 @@ static void say_end(const struct vm *vm)
 	if (vm->plan.step == VM_STEP_RESTART && vm->plan.at > now)
 		shell_printf(&prompt, "[%s starts again in %lu s]\n", name,
 			     (unsigned long)((vm->plan.at - now) / timebase_hz + 1));
+	if (none_left)
+		shell_printf(&prompt, "[no VM runs any more; poweroff ends the machine]\n");
 }
 
 /* News of a VM between two keys; if it was attached, the prompt comes back. */
@@ -427,8 +431,9 @@ static void tell(struct vm *vm, void (*say)(const struct vm *vm))
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-void monitor_vm_ended(struct vm *vm)
+void monitor_vm_ended(struct vm *vm, bool last)
 {
+	none_left = last;
 	tell(vm, say_end);
 }
 

@@ -17,8 +17,8 @@ bool monitor_is_over(void);
 /** Print n bytes of text for the person at the console, whole lines, whatever is shown there. Task context. */
 void monitor_print(const char *text, size_t n);
 /** Tell the person at the console that a VM has ended and why; if it was attached, the prompt comes back.
- *  Task context. */
-void monitor_vm_ended(struct vm *vm);
+ *  last: none is left that runs, or will. Task context. */
+void monitor_vm_ended(struct vm *vm, bool last);
 /** Tell the person that a VM is paused because the machine is out of memory; the prompt comes. Task context. */
 void monitor_vm_held(struct vm *vm);
 /** Show a VM's console and send input to it, until the escape key or its end. Commands. */

@@ -64,7 +64,7 @@ def test_monitor_edits_its_line_and_remembers(monitor):
 
 def test_monitor_stops_a_vm_and_stays(monitor):
     monitor.send("vm stop tick\r")
-    monitor.expect("tick was stopped")
+    monitor.expect(r"tick was stopped.*\n\[no VM runs any more; poweroff ends the machine\]")
     monitor.send("\rvm list\r")
     monitor.expect(r"tick +stopped")
     leave(monitor)

@@ -16,7 +16,7 @@
 static int report(struct shell *sh, const char *verb, const char *name, int error, const char *state, const char *err)
 {
 	if (error == -EBUSY)
-		shell_error(sh, "cannot %s %s: it is %s", verb, name, state);
+		shell_error(sh, "cannot %s %s: it %s %s", verb, name, strcmp(state, "crashed") ? "is" : "has", state);
 	else if (error == -ETIMEDOUT)
 		shell_error(sh, "%s: a vCPU is slow to come out of the guest; it stops as soon as it does", name);
 	else if (error)

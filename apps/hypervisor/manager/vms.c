@@ -318,7 +318,7 @@ static int announce(struct vm *vm, unsigned seconds)
 	if (in_batch)
 		report_error("%s: starts again in %u s (%s)", vm->config->name, seconds, vm->reason);
 	else
-		monitor_vm_ended(vm);
+		monitor_vm_ended(vm, false);
 	return 0;
 }
 
@@ -335,7 +335,7 @@ static int is_down(struct vm *vm, bool stays)
 		return announce(vm, plan_restart(vm));
 	person_stays |= vm->end != VM_END_SHUTDOWN;
 	if (!in_batch)
-		monitor_vm_ended(vm);
+		monitor_vm_ended(vm, !any_alive() && !is_over());
 	return vm->end == VM_END_CRASH;
 }
 
