@@ -28,3 +28,9 @@ class Monitor:
 
     def __call__(self, line: str) -> str:
         return ask(self.child, line)
+
+    def order(self, line: str, report: str) -> None:
+        """A command that is reported on when it is done, be that before or after the next prompt."""
+        self.child.send(line + "\r")
+        self.child.expect_exact(line)
+        self.child.expect(report)

@@ -122,8 +122,7 @@ def test_H13_a_member_is_reset_deleted_and_made_anew_while_the_other_plays(monit
     assert states(monitor) == {"ping": "present", "pong": "present"}
     monitor("vm reset pong")
     goes_on(monitor, "member 1 is gone", "member 1 is back")
-    monitor("vm stop pong --now")
-    monitor.child.expect("pong was stopped")
+    monitor.order("vm stop pong --now", "pong was stopped")
     assert states(monitor) == {"ping": "present", "pong": "attached"}
     monitor("vm delete pong")
     assert states(monitor) == {"ping": "present", "pong": "absent"}
@@ -141,8 +140,7 @@ def test_H13_rounds_with_a_channel_leave_nothing(monitor):
     counts = []
     for _ in range(4):
         for name in ("ping", "pong"):
-            monitor(f"vm stop {name} --now")
-            monitor.child.expect(f"{name} was stopped")
+            monitor.order(f"vm stop {name} --now", f"{name} was stopped")
             monitor(f"vm delete {name}")
         assert states(monitor) == {"ping": "absent", "pong": "absent"}
         counts.append(free())

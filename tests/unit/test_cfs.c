@@ -200,8 +200,8 @@ static void waits_at_gate(void *arg)
 	note(*(const char *)arg);
 }
 
-/* Wake one of this nice value when a spinner has had the hart for `since` ticks: is it there within `within`? */
-static void wake_beside_a_spinner(int nice, uint64_t since, uint64_t within, bool expected)
+/* Wake one of this nice value when wake-ups were paid for ahead of time: is it there within `within` ticks? */
+static void wake_beside_a_spinner(int nice, uint64_t paid, uint64_t within, bool expected)
 {
 	struct task *t[2];
 
@@ -211,7 +211,7 @@ static void wake_beside_a_spinner(int nice, uint64_t since, uint64_t within, boo
 	t[1] = spawn(spins, NULL, BIT(1));
 	machine_busy(100 * MS);
 	assert_int_equal(task_set_nice(t[1], 0), 0); /* its slice begins: it is not because that is over */
-	machine_busy(since);
+	runqueues[1].q.wakeups_paid = time_now() + paid;
 	gate_open = true;
 	waitq_notify_all(&gate);
 	machine_busy(within);
@@ -222,26 +222,52 @@ static void wake_beside_a_spinner(int nice, uint64_t since, uint64_t within, boo
 static void T3_woken_task_preempts_if_it_is_far_behind(void **state)
 {
 	(void)state;
-	wake_beside_a_spinner(0, MS, 2 * MACHINE_STEP, true);
+	wake_beside_a_spinner(0, 0, 2 * MACHINE_STEP, true);
 }
 
-/* The running task keeps the hart for half a millisecond, however far ahead it is, and no longer. */
-static void T3_woken_task_leaves_the_running_one_its_least_time(void **state)
+static void T3_woken_task_preempts_a_few_times_in_a_row(void **state)
 {
 	(void)state;
-	wake_beside_a_spinner(0, 0, 2 * MACHINE_STEP, false);
+	wake_beside_a_spinner(0, 2 * MS, 2 * MACHINE_STEP, true);
 }
 
-static void T3_woken_task_has_the_hart_after_the_least_time(void **state)
+/* After four in a row, wake-ups take the hart every half millisecond, however far ahead the running one is. */
+static void T3_woken_task_waits_when_there_were_too_many(void **state)
 {
 	(void)state;
-	wake_beside_a_spinner(0, 0, MS / 2 + 2 * MACHINE_STEP, true);
+	wake_beside_a_spinner(0, 2 * MS + MS / 2, 2 * MACHINE_STEP, false);
+}
+
+static void T3_woken_task_waits_no_longer_than_it_must(void **state)
+{
+	(void)state;
+	wake_beside_a_spinner(0, 2 * MS + MS / 2, MS / 2 + 2 * MACHINE_STEP, true);
+}
+
+static void naps(void *arg)
+{
+	(void)arg;
+	while (!stop)
+		task_sleep_until(time_now() + MACHINE_STEP / 10);
+}
+
+static void H15_who_wakes_all_the_time_causes_few_switches(void **state)
+{
+	struct task *t[2] = { spawn(spins, NULL, BIT(1)), spawn(naps, NULL, BIT(1)) };
+	uint64_t before;
+
+	(void)state;
+	machine_busy(50 * MS);
+	before = harts[1].switches;
+	machine_busy(100 * MS);
+	assert_in_range(harts[1].switches - before, 100, 2 * 200 + 20);
+	join_all(t, 2);
 }
 
 static void T3_light_task_does_not_preempt(void **state)
 {
 	(void)state;
-	wake_beside_a_spinner(NICE_MAX, MS, 2 * MACHINE_STEP, false);
+	wake_beside_a_spinner(NICE_MAX, 0, 2 * MACHINE_STEP, false);
 }
 
 static void yields_often(void *arg)
@@ -489,8 +515,10 @@ int main(void)
 		cmocka_unit_test_setup(T3_new_task_starts_a_slice_after_the_least, fresh),
 		cmocka_unit_test_setup(T3_sleeper_neither_starves_nor_is_starved, fresh),
 		cmocka_unit_test_setup(T3_woken_task_preempts_if_it_is_far_behind, fresh),
-		cmocka_unit_test_setup(T3_woken_task_leaves_the_running_one_its_least_time, fresh),
-		cmocka_unit_test_setup(T3_woken_task_has_the_hart_after_the_least_time, fresh),
+		cmocka_unit_test_setup(T3_woken_task_preempts_a_few_times_in_a_row, fresh),
+		cmocka_unit_test_setup(T3_woken_task_waits_when_there_were_too_many, fresh),
+		cmocka_unit_test_setup(T3_woken_task_waits_no_longer_than_it_must, fresh),
+		cmocka_unit_test_setup(H15_who_wakes_all_the_time_causes_few_switches, fresh),
 		cmocka_unit_test_setup(T3_light_task_does_not_preempt, fresh),
 		cmocka_unit_test_setup(T2_yield_lets_the_others_run_first, fresh),
 		cmocka_unit_test_setup(T6_moved_task_takes_its_place_on_the_other_time_line, fresh),
