@@ -22,8 +22,9 @@
  *
  * and one that is woken takes the hart before that if the running task's vruntime
  * is ahead of its own by more than wakeup_granularity x 1024 / its weight: at once,
- * or when the running task has had the hart for the time undisturbed, so that one
- * that wakes all the time does not eat up the hart by switches.
+ * but in the long run not more often than every wakeup_interval, and a few times
+ * (wakeup_burst) in a row, so that one that wakes all the time does not eat up the
+ * hart by switches.
  *
  * A vruntime may wrap around: only differences are looked at, as signed numbers.
  */
@@ -34,7 +35,8 @@
 #define LATENCY_US 20000
 #define GRANULARITY_US 2000
 #define WAKEUP_GRANULARITY_US 2000
-#define UNDISTURBED_US 500
+#define WAKEUP_INTERVAL_US 500
+#define WAKEUP_BURST_US 2000 /* four in a row */
 
 #define WEIGHT_SHIFT 10
 #define FRACTION_SHIFT 10
@@ -49,7 +51,7 @@ static const uint32_t weights[NICE_MAX - NICE_MIN + 1] = {
 	110, 87, 70, 56, 45, 36, 29, 23, 18, 15,                              /* 10 to 19 */
 };
 
-static uint64_t latency, granularity, wakeup_granularity, undisturbed; /* ticks */
+static uint64_t latency, granularity, wakeup_granularity, wakeup_interval, wakeup_burst; /* ticks */
 
 const char *sched_class_name(void)
 {
@@ -61,7 +63,8 @@ void class_init(void)
 	latency = time_from_us(LATENCY_US);
 	granularity = time_from_us(GRANULARITY_US);
 	wakeup_granularity = time_from_us(WAKEUP_GRANULARITY_US);
-	undisturbed = time_from_us(UNDISTURBED_US);
+	wakeup_interval = time_from_us(WAKEUP_INTERVAL_US);
+	wakeup_burst = time_from_us(WAKEUP_BURST_US);
 }
 
 void class_queue_init(struct class_queue *q)
@@ -131,12 +134,20 @@ static uint64_t slice_of(uint64_t weight, unsigned n, uint64_t sum)
 	return MAX(period * weight / sum, granularity);
 }
 
+/* Until the next wake-up may take the hart. */
+static uint64_t pressed_slice(const struct class_queue *q, const struct task *t)
+{
+	uint64_t end = __atomic_load_n(&q->wakeups_paid, __ATOMIC_RELAXED) - wakeup_burst;
+
+	return before(t->switched_in_at, end) ? end - t->switched_in_at : 0;
+}
+
 uint64_t class_slice(const struct class_queue *q, const struct task *t)
 {
 	uint64_t others = __atomic_load_n(&q->weight, __ATOMIC_RELAXED);
 
 	if (__atomic_load_n(&q->pressed, __ATOMIC_RELAXED))
-		return undisturbed;
+		return pressed_slice(q, t);
 	return slice_of(t->weight, __atomic_load_n(&q->n, __ATOMIC_RELAXED) + 1, others + t->weight);
 }
 
@@ -213,11 +224,25 @@ void class_take_out(struct class_queue *q, struct task *t)
 	__atomic_store_n(&q->weight, q->weight - t->weight, __ATOMIC_RELAXED);
 }
 
+/* A wake-up takes the hart: it pays with an interval. */
+static void pay_wakeup(struct class_queue *q, uint64_t now)
+{
+	__atomic_store_n(&q->wakeups_paid, later(q->wakeups_paid, now) + wakeup_interval, __ATOMIC_RELAXED);
+}
+
+static void end_pressure(struct class_queue *q)
+{
+	if (likely(!q->pressed))
+		return;
+	__atomic_store_n(&q->pressed, false, __ATOMIC_RELAXED);
+	pay_wakeup(q, time_now());
+}
+
 struct task *class_pick(struct class_queue *q)
 {
 	struct task *t = NULL;
 
-	__atomic_store_n(&q->pressed, false, __ATOMIC_RELAXED);
+	end_pressure(q);
 	if (q->tree.first) {
 		t = task_at(q->tree.first);
 		class_take_out(q, t);
@@ -233,7 +258,7 @@ bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
 	if (before(task_at(q->tree.first)->vruntime + virtual_time(latency, t->weight), t->vruntime))
 		return false;
 	class_take_out(q, t);
-	__atomic_store_n(&q->pressed, false, __ATOMIC_RELAXED);
+	end_pressure(q);
 	q->running = t;
 	return true;
 }
@@ -251,6 +276,7 @@ struct task *class_steal(struct class_queue *q, unsigned hart, bool (*fits)(cons
 
 bool class_preempts(struct class_queue *q, const struct task *t)
 {
+	uint64_t now;
 	int64_t ahead;
 
 	if (!q->running)
@@ -258,10 +284,13 @@ bool class_preempts(struct class_queue *q, const struct task *t)
 	ahead = (int64_t)(vruntime_now(q->running) - t->vruntime);
 	if (ahead <= (int64_t)virtual_time(wakeup_granularity, t->weight))
 		return false;
-	if ((int64_t)(time_now() - q->running->switched_in_at) >= (int64_t)undisturbed)
-		return true;
-	__atomic_store_n(&q->pressed, true, __ATOMIC_RELAXED);
-	return false;
+	now = time_now();
+	if (before(now + wakeup_burst, q->wakeups_paid)) {
+		__atomic_store_n(&q->pressed, true, __ATOMIC_RELAXED);
+		return false;
+	}
+	pay_wakeup(q, now);
+	return true;
 }
 
 void class_renice(struct class_queue *q, struct task *t)

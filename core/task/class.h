@@ -28,7 +28,8 @@ struct class_queue {
 	struct list list;         /* FIFO, RR: in the order of their turns */
 	struct rb_tree tree;      /* CFS: by vruntime */
 	struct task *running;     /* CFS: the one picked last, if it still runs */
-	bool pressed;             /* CFS: the running one gives way as soon as it has had its least time */
+	bool pressed;             /* CFS: one that was woken takes the hart when it may, before the slice is over */
+	uint64_t wakeups_paid;    /* CFS: the time until which wake-ups that took the hart have been paid for */
 	uint64_t min_vruntime;    /* CFS: the queue's virtual time; never goes back */
 	uint64_t weight;          /* CFS: of the queued tasks together */
 };
