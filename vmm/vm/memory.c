@@ -45,6 +45,19 @@ void *guest_address(struct vm *vm, gpa_t at, uint64_t n)
 	return hpa_to_kva(hpa);
 }
 
+int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out)
+{
+	uint64_t len;
+	hpa_t hpa;
+
+	if (n == 0 || !guest_in_ram(vm, at, n))
+		return -EFAULT;
+	if (aspace_resolve(&vm->space, at.v, PERM_W, &hpa, &len) != FAULT_RESOLVED)
+		return -ENOMEM;
+	*out = (struct segment){ .data = hpa_to_kva(hpa), .len = (uint32_t)MIN(MIN(len, n), GiB) };
+	return 0;
+}
+
 int guest_read(struct vm *vm, gpa_t from, void *to, uint64_t n)
 {
 	if (!guest_in_ram(vm, from, n))

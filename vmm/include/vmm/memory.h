@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <caisson/segment.h>
 #include <caisson/types.h>
 
 struct vm;
@@ -15,6 +16,10 @@ struct vm;
 #define GUEST_WATCHDOG_BASE UINT64_C(0x00102000)
 #define GUEST_PLIC_BASE UINT64_C(0x0c000000)
 #define GUEST_UART_BASE UINT64_C(0x10000000)
+/** The n-th virtio device, n pages on; its interrupt is n on. */
+#define GUEST_VIRTIO_BASE UINT64_C(0x10001000)
+#define GUEST_VIRTIO_IRQ 1
+#define GUEST_VIRTIO_PLACES 8
 /** The n-th channel's registers, n pages on, and its memory, n times CHANNEL_SIZE_MAX on; its interrupt is n on. */
 #define GUEST_CHANNEL_BASE UINT64_C(0x10010000)
 #define GUEST_CHANNEL_MEMORY UINT64_C(0x18000000)
@@ -33,5 +38,10 @@ int guest_write(struct vm *vm, gpa_t to, const void *from, uint64_t n) __must_ch
  * destroyed. Any context. @return NULL: they are not wholly in RAM or not in one page, or memory is out.
  */
 void *guest_address(struct vm *vm, gpa_t at, uint64_t n) __must_check;
+/**
+ * As guest_address, for as many of n bytes as stand in one piece: more than a page where RAM is backed so. Any context.
+ * @return 0; -EFAULT: [at, at + n) is not wholly in RAM, or n is 0; -ENOMEM
+ */
+int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out) __must_check;
 /** Is [start, start + n) wholly inside RAM? n may be anything. */
 bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n);

@@ -20,7 +20,7 @@
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
 
-#define VM_VDEVS_MAX 12
+#define VM_VDEVS_MAX 20
 #define VM_REASON_MAX 160
 
 enum vm_state { VM_CREATED, VM_BOOTED, VM_RUNNING, VM_ENDING, VM_ENDED };
