@@ -67,35 +67,49 @@ static void one_done(struct block_request *rq)
 		waitq_notify_all(&done_queue);
 }
 
-static int first_error(const struct block_request *rqs, unsigned long n)
+struct one {
+	struct block_request rq;
+	struct block_segment seg;
+};
+
+static int first_error(const struct one *all, unsigned long n)
 {
 	for (unsigned long i = 0; i < n; i++)
-		if (rqs[i].status)
-			return rqs[i].status;
+		if (all[i].rq.status)
+			return all[i].rq.status;
 	return 0;
+}
+
+static void start_one(struct one *one, enum block_op op, unsigned long sector, uint8_t *data)
+{
+	int error;
+
+	one->seg = (struct block_segment){ data, BLOCK_SECTOR };
+	one->rq = (struct block_request){ .op = op, .sector = sector, .n_sectors = 1, .segs = &one->seg, .n_segs = 1,
+					  .done = one_done };
+	__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED);
+	error = block_submit(disk, &one->rq);
+	if (error) {
+		one->rq.status = error;
+		one_done(&one->rq);
+	}
 }
 
 static int transfer_many(enum block_op op, unsigned long first, unsigned long n, uint8_t *data)
 {
-	struct block_request *rqs = kzalloc(n * sizeof(*rqs));
+	struct one *all = kzalloc(n * sizeof(*all));
 	int error;
 
-	if (!rqs)
+	if (!all)
 		return -ENOMEM;
-	for (unsigned long i = 0; i < n; i++) {
-		rqs[i] = (struct block_request){ .op = op, .sector = first + i, .n_sectors = 1, .done = one_done,
-						 .data = data + i * BLOCK_SECTOR };
-		__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED);
-		rqs[i].status = block_submit(disk, &rqs[i]);
-		if (rqs[i].status)
-			one_done(&rqs[i]);
-	}
+	for (unsigned long i = 0; i < n; i++)
+		start_one(&all[i], op, first + i, data + i * BLOCK_SECTOR);
 	if (IS_ENABLED(CONFIG_MULTITASK))
 		waitq_wait(&done_queue, all_done, NULL, UINT64_MAX);
 	while (!all_done(NULL))
 		disk->ops->poll(disk);
-	error = first_error(rqs, n);
-	kfree(rqs);
+	error = first_error(all, n);
+	kfree(all);
 	return error;
 }
 

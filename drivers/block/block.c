@@ -20,7 +20,16 @@
 /* Requests that one caller waits for. On its stack, so gone as soon as left is 0. */
 struct batch {
 	struct block_request rq[AT_ONCE];
+	struct block_segment seg[AT_ONCE];
 	unsigned left; /* atomic: not done yet */
+};
+
+/* What somebody waits for: any number of sectors, contiguous in memory. */
+struct transfer {
+	enum block_op op;
+	bool unmap;
+	uint64_t sector, n;
+	char *data;            /* read and write */
 };
 
 static struct list devices = LIST_INIT(devices);
@@ -52,22 +61,59 @@ void block_for_each(bool (*fn)(struct block_device *dev, void *arg), void *arg)
 			return;
 }
 
-static int check_range(const struct block_device *dev, enum block_op op, uint64_t sector, uint32_t n)
+static bool has_data(enum block_op op)
+{
+	return op == BLOCK_READ || op == BLOCK_WRITE;
+}
+
+static int check_range(const struct block_device *dev, enum block_op op, uint64_t sector, uint64_t n)
 {
 	if (sector > dev->n_sectors || n > dev->n_sectors - sector)
 		return -EINVAL;
-	return op == BLOCK_WRITE && dev->read_only ? -EROFS : 0;
+	return op != BLOCK_READ && dev->read_only ? -EROFS : 0;
+}
+
+/* What one request can be at most; 0: the device cannot do this. */
+static uint32_t max_sectors(const struct block_device *dev, enum block_op op)
+{
+	if (op == BLOCK_DISCARD)
+		return dev->can_discard ? dev->max_discard_sectors : 0;
+	if (op == BLOCK_WRITE_ZEROES)
+		return dev->can_write_zeroes ? dev->max_zeroes_sectors : 0;
+	return dev->max_sectors;
+}
+
+static int check_segments(const struct block_device *dev, const struct block_request *rq)
+{
+	uint64_t bytes = 0;
+
+	if (rq->n_segs > dev->max_segs)
+		return -EINVAL;
+	for (unsigned i = 0; i < rq->n_segs; i++) {
+		if (rq->segs[i].len == 0)
+			return -EINVAL;
+		bytes += rq->segs[i].len;
+	}
+	return bytes == (uint64_t)rq->n_sectors * BLOCK_SECTOR ? 0 : -EINVAL;
 }
 
 static int check_request(const struct block_device *dev, const struct block_request *rq)
 {
-	if (rq->op != BLOCK_READ && rq->op != BLOCK_WRITE)
+	uint32_t max;
+	int error;
+
+	if (rq->op > BLOCK_WRITE_ZEROES)
 		return -EINVAL;
-	if (rq->n_sectors == 0 || rq->n_sectors > dev->max_sectors)
+	max = max_sectors(dev, rq->op);
+	if (max == 0)
+		return -ENOTSUP;
+	if (rq->n_sectors == 0 || rq->n_sectors > max)
 		return -EINVAL;
-	if (rq->sector % dev->unit || rq->n_sectors % dev->unit)
+	/* A power of two, always. */
+	if ((rq->sector | rq->n_sectors) & (dev->unit - 1))
 		return -EINVAL;
-	return check_range(dev, rq->op, rq->sector, rq->n_sectors);
+	error = check_range(dev, rq->op, rq->sector, rq->n_sectors);
+	return error || !has_data(rq->op) ? error : check_segments(dev, rq);
 }
 
 int block_submit(struct block_device *dev, struct block_request *rq)
@@ -143,42 +189,51 @@ static int finish(struct block_device *dev, struct batch *b, unsigned n)
 	return 0;
 }
 
-static void advance(struct block_request *rq, uint32_t n)
+static void advance(struct transfer *t, uint64_t n)
 {
-	rq->sector += n;
-	rq->n_sectors -= n;
-	rq->data = (char *)rq->data + (size_t)n * BLOCK_SECTOR;
+	t->sector += n;
+	t->n -= n;
+	if (t->data)
+		t->data += n * BLOCK_SECTOR;
+}
+
+/* The first part of a transfer as the i-th request of a batch. */
+static void add_part(struct block_device *dev, struct batch *b, unsigned i, const struct transfer *t, uint32_t n)
+{
+	b->seg[i] = (struct block_segment){ t->data, n * BLOCK_SECTOR };
+	add(dev, b, i, &(struct block_request){ .op = t->op, .unmap = t->unmap, .sector = t->sector, .n_sectors = n,
+						.segs = &b->seg[i], .n_segs = 1 });
 }
 
 /* Whole units, checked. */
-static int transfer_units(struct block_device *dev, struct block_request all)
+static int transfer_units(struct block_device *dev, struct transfer all)
 {
+	uint32_t max = max_sectors(dev, all.op);
 	int error = 0;
 
-	while (all.n_sectors > 0 && !error) {
+	while (all.n > 0 && !error) {
 		struct batch b = { .left = 0 };
-		unsigned n;
+		unsigned i;
 
-		for (n = 0; n < AT_ONCE && all.n_sectors > 0; n++) {
-			struct block_request part = all;
+		for (i = 0; i < AT_ONCE && all.n > 0; i++) {
+			uint32_t n = (uint32_t)MIN(all.n, max);
 
-			part.n_sectors = MIN(all.n_sectors, dev->max_sectors);
-			add(dev, &b, n, &part);
-			advance(&all, part.n_sectors);
+			add_part(dev, &b, i, &all, n);
+			advance(&all, n);
 		}
-		error = finish(dev, &b, n);
+		error = finish(dev, &b, i);
 	}
 	return error;
 }
 
 /* The unit around `part`, in memory at `unit`. */
-static int change_unit(struct block_device *dev, const struct block_request *part, char *unit)
+static int change_unit(struct block_device *dev, const struct transfer *part, char *unit)
 {
-	size_t offset = part->sector % dev->unit * BLOCK_SECTOR, size = (size_t)part->n_sectors * BLOCK_SECTOR;
-	struct block_request whole = {
+	size_t offset = part->sector % dev->unit * BLOCK_SECTOR, size = part->n * BLOCK_SECTOR;
+	struct transfer whole = {
 		.op = BLOCK_READ,
 		.sector = part->sector - part->sector % dev->unit,
-		.n_sectors = dev->unit,
+		.n = dev->unit,
 		.data = unit,
 	};
 	int error = transfer_units(dev, whole);
@@ -195,7 +250,7 @@ static int change_unit(struct block_device *dev, const struct block_request *par
 }
 
 /* A part of one unit: the whole of it is read and, with the new part in it, written again. */
-static int transfer_part(struct block_device *dev, const struct block_request *part)
+static int transfer_part(struct block_device *dev, const struct transfer *part)
 {
 	char *unit = kalloc((size_t)dev->unit * BLOCK_SECTOR);
 	bool exclusive = part->op == BLOCK_WRITE && in_task();
@@ -212,36 +267,58 @@ static int transfer_part(struct block_device *dev, const struct block_request *p
 	return error;
 }
 
-static int transfer(struct block_device *dev, struct block_request all)
+static int transfer(struct block_device *dev, struct transfer all)
 {
-	int error = check_range(dev, all.op, all.sector, all.n_sectors);
+	int error = check_range(dev, all.op, all.sector, all.n);
 
-	while (all.n_sectors > 0 && !error) {
-		struct block_request now = all;
+	while (all.n > 0 && !error) {
+		struct transfer now = all;
 		uint32_t before = (uint32_t)(all.sector % dev->unit);
 
-		if (before || all.n_sectors < dev->unit) {
-			now.n_sectors = MIN(all.n_sectors, dev->unit - before);
+		if (before || all.n < dev->unit) {
+			now.n = MIN(all.n, dev->unit - before);
 			error = transfer_part(dev, &now);
 		} else {
-			now.n_sectors -= all.n_sectors % dev->unit;
+			now.n -= all.n % dev->unit;
 			error = transfer_units(dev, now);
 		}
-		advance(&all, now.n_sectors);
+		advance(&all, now.n);
 	}
 	return error;
 }
 
 int block_read(struct block_device *dev, uint64_t sector, void *data, uint32_t n)
 {
-	return transfer(dev, (struct block_request){ .op = BLOCK_READ, .sector = sector, .n_sectors = n, .data = data });
+	return transfer(dev, (struct transfer){ .op = BLOCK_READ, .sector = sector, .n = n, .data = data });
 }
 
 int block_write(struct block_device *dev, uint64_t sector, const void *data, uint32_t n)
 {
 	/* Nobody writes to the data of this operation. */
-	return transfer(dev, (struct block_request){ .op = BLOCK_WRITE, .sector = sector, .n_sectors = n,
-						     .data = (void *)(uintptr_t)data });
+	return transfer(dev, (struct transfer){ .op = BLOCK_WRITE, .sector = sector, .n = n,
+						.data = (char *)(uintptr_t)data });
+}
+
+/* Without data there are no parts of units to be read and written. */
+static int clear(struct block_device *dev, struct transfer all)
+{
+	int error = check_range(dev, all.op, all.sector, all.n);
+
+	if (!error && max_sectors(dev, all.op) == 0)
+		error = -ENOTSUP;
+	if (!error && (all.sector % dev->unit || all.n % dev->unit))
+		error = -EINVAL;
+	return error ? error : transfer_units(dev, all);
+}
+
+int block_discard(struct block_device *dev, uint64_t sector, uint64_t n)
+{
+	return clear(dev, (struct transfer){ .op = BLOCK_DISCARD, .sector = sector, .n = n });
+}
+
+int block_write_zeroes(struct block_device *dev, uint64_t sector, uint64_t n, bool unmap)
+{
+	return clear(dev, (struct transfer){ .op = BLOCK_WRITE_ZEROES, .unmap = unmap, .sector = sector, .n = n });
 }
 
 int block_flush(struct block_device *dev)

@@ -21,18 +21,28 @@
 
 #define LOG_NAME "virtio-blk"
 
-#define SEGMENTS_MAX 8u
-#define SEGMENT_MAX (MiB)        /* a request must be through in BLOCK_TIMEOUT_US */
+#define PIECES_MAX 62u           /* of one request's data */
+#define BYTES_MAX (MiB)          /* a request must be through in BLOCK_TIMEOUT_US */
+#define ZEROES_MAX (64 * MiB)    /* the same: a device may have to write them */
 #define POLL_US 10000            /* how often a device without an interrupt is looked at */
 #define SOON_US 1000000          /* less time than this is not worth another try after a reset */
 #define NAMES 26
 
 /* Section 5.2.3 */
-enum { F_SIZE_MAX = 1, F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9 };
+enum { F_SIZE_MAX = 1, F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_DISCARD = 13, F_WRITE_ZEROES = 14 };
 /* Section 5.2.4 */
-enum { CONFIG_CAPACITY = 0, CONFIG_SIZE_MAX = 8, CONFIG_SEG_MAX = 12, CONFIG_BLK_SIZE = 20 };
+enum {
+	CONFIG_CAPACITY = 0,
+	CONFIG_SIZE_MAX = 8,
+	CONFIG_SEG_MAX = 12,
+	CONFIG_BLK_SIZE = 20,
+	CONFIG_DISCARD_MAX = 36,
+	CONFIG_DISCARD_UNIT = 44,
+	CONFIG_ZEROES_MAX = 48,
+};
 /* Section 5.2.6 */
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4 };
+enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
+enum { RANGE_UNMAP = 1 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2, S_NONE = 0xff };
 
 struct header {
@@ -40,9 +50,16 @@ struct header {
 	uint64_t sector;
 };
 
+/* The data of a request to discard or to zero. */
+struct range {
+	uint64_t sector;
+	uint32_t n_sectors, flags;
+};
+
 /* What a request needs besides its data while the device has it. */
 struct slot {
 	struct header header;
+	struct range range;
 	uint8_t status;
 	struct block_request *rq;
 	void *bounce;          /* in place of data that the device cannot reach, or NULL */
@@ -54,8 +71,8 @@ struct blk {
 	struct block_device dev;
 	struct virtio_device *vdev;
 	struct virtq *vq;
-	uint32_t segment;      /* bytes in one piece of a request's data */
-	unsigned segments;     /* pieces */
+	uint32_t piece_max;    /* bytes in one piece of a request's data */
+	unsigned pieces_max;
 	char name[4];
 	spinlock_t lock;       /* guards the rest and the queue; inside it: heap, frames, timers */
 	struct list started;   /* the device has them */
@@ -74,9 +91,14 @@ static struct blk *blk_of(struct block_device *dev)
 	return container_of(dev, struct blk, dev);
 }
 
+static bool has_data(const struct block_request *rq)
+{
+	return rq->op == BLOCK_READ || rq->op == BLOCK_WRITE;
+}
+
 static uint32_t bytes_of(const struct block_request *rq)
 {
-	return rq->op == BLOCK_FLUSH ? 0 : rq->n_sectors * BLOCK_SECTOR;
+	return has_data(rq) ? rq->n_sectors * BLOCK_SECTOR : 0;
 }
 
 /* --- bounce buffers --- */
@@ -91,20 +113,39 @@ static unsigned order_of(uint32_t bytes)
 }
 
 /* The device reaches RAM and our image by physical addresses; a task's stack is neither. */
+static bool is_within_reach(const struct block_request *rq)
+{
+	for (unsigned i = 0; i < rq->n_segs; i++)
+		if (!kva_has_hpa(rq->segs[i].data, rq->segs[i].len))
+			return false;
+	return true;
+}
+
+/* Between a request's segments and its bounce buffer. */
+static void copy_segments(const struct block_request *rq, char *buffer)
+{
+	for (unsigned i = 0; i < rq->n_segs; i++) {
+		if (rq->op == BLOCK_WRITE)
+			memcpy(buffer, rq->segs[i].data, rq->segs[i].len);
+		else
+			memcpy(rq->segs[i].data, buffer, rq->segs[i].len);
+		buffer += rq->segs[i].len;
+	}
+}
+
 static int bounce(struct slot *s, const struct block_request *rq)
 {
-	uint32_t bytes = bytes_of(rq);
 	hpa_t frames;
 
 	s->bounce = NULL;
-	if (kva_has_hpa(rq->data, bytes) || bytes == 0)
+	if (!has_data(rq) || is_within_reach(rq))
 		return 0;
-	s->bounce_order = order_of(bytes);
+	s->bounce_order = order_of(bytes_of(rq));
 	if (frame_alloc(s->bounce_order, 0, &frames))
 		return -ENOMEM;
 	s->bounce = hpa_to_kva(frames);
 	if (rq->op == BLOCK_WRITE)
-		memcpy(s->bounce, rq->data, bytes);
+		copy_segments(rq, s->bounce);
 	return 0;
 }
 
@@ -119,33 +160,63 @@ static void unbounce(struct slot *s)
 
 static uint32_t type_of(enum block_op op)
 {
-	return op == BLOCK_READ ? T_IN : op == BLOCK_WRITE ? T_OUT : T_FLUSH;
+	static const uint8_t types[] = {
+		[BLOCK_READ] = T_IN, [BLOCK_WRITE] = T_OUT, [BLOCK_FLUSH] = T_FLUSH,
+		[BLOCK_DISCARD] = T_DISCARD, [BLOCK_WRITE_ZEROES] = T_WRITE_ZEROES,
+	};
+
+	return types[op];
 }
 
-/* Header, data in pieces that the device takes, status. @return how many. */
-static unsigned gather(const struct blk *blk, struct slot *s, struct virtq_buf *bufs)
+/* A segment in pieces that the device takes. @return the place behind them. */
+static struct virtq_buf *cut(const struct blk *blk, struct virtq_buf *buf, const struct block_segment *seg, bool read)
+{
+	char *data = seg->data;
+
+	for (uint32_t left = seg->len; left > 0; left -= buf++->len) {
+		*buf = (struct virtq_buf){ data, MIN(left, blk->piece_max), read };
+		data += buf->len;
+	}
+	return buf;
+}
+
+static struct virtq_buf *gather_data(const struct blk *blk, struct slot *s, struct virtq_buf *buf)
 {
 	const struct block_request *rq = s->rq;
-	char *data = s->bounce ? s->bounce : rq->data;
-	uint32_t left = bytes_of(rq);
-	unsigned n = 0;
+	const struct block_segment one = { s->bounce, bytes_of(rq) }, *segs = s->bounce ? &one : rq->segs;
+	unsigned n = s->bounce ? 1 : rq->n_segs;
 
-	bufs[n++] = (struct virtq_buf){ &s->header, sizeof(s->header), false };
-	while (left > 0) {
-		uint32_t piece = MIN(left, blk->segment);
+	for (unsigned i = 0; i < n; i++)
+		buf = cut(blk, buf, &segs[i], rq->op == BLOCK_READ);
+	return buf;
+}
 
-		bufs[n++] = (struct virtq_buf){ data, piece, rq->op == BLOCK_READ };
-		data += piece;
-		left -= piece;
-	}
-	bufs[n++] = (struct virtq_buf){ &s->status, sizeof(s->status), true };
-	return n;
+static struct virtq_buf *gather_range(struct slot *s, struct virtq_buf *buf)
+{
+	s->range = (struct range){ s->rq->sector, s->rq->n_sectors,
+				   s->rq->op == BLOCK_WRITE_ZEROES && s->rq->unmap ? RANGE_UNMAP : 0 };
+	*buf = (struct virtq_buf){ &s->range, sizeof(s->range), false };
+	return buf + 1;
+}
+
+/* Header, data, status. @return how many pieces. */
+static unsigned gather(const struct blk *blk, struct slot *s, struct virtq_buf *bufs)
+{
+	struct virtq_buf *buf = bufs;
+
+	*buf++ = (struct virtq_buf){ &s->header, sizeof(s->header), false };
+	if (has_data(s->rq))
+		buf = gather_data(blk, s, buf);
+	else if (s->rq->op != BLOCK_FLUSH)
+		buf = gather_range(s, buf);
+	*buf++ = (struct virtq_buf){ &s->status, sizeof(s->status), true };
+	return (unsigned)(buf - bufs);
 }
 
 /* @return 0; -ENOSPC: no slot or no room in the queue now, but when one under way is done; -ENOMEM. */
 static int start(struct blk *blk, struct block_request *rq)
 {
-	struct virtq_buf bufs[SEGMENTS_MAX + 2];
+	struct virtq_buf bufs[PIECES_MAX + 2];
 	struct slot *s = blk->free;
 	int error = s ? bounce(s, rq) : -ENOSPC;
 
@@ -153,7 +224,7 @@ static int start(struct blk *blk, struct block_request *rq)
 		return error;
 	s->rq = rq;
 	s->status = S_NONE;
-	s->header = (struct header){ .type = type_of(rq->op), .sector = rq->op == BLOCK_FLUSH ? 0 : rq->sector };
+	s->header = (struct header){ .type = type_of(rq->op), .sector = has_data(rq) ? rq->sector : 0 };
 	error = virtq_add(blk->vq, bufs, gather(blk, s, bufs), s);
 	if (error) {
 		unbounce(s);
@@ -217,7 +288,7 @@ static void harvest(struct blk *blk, struct list *ended)
 		int result = result_of(s, written);
 
 		if (!result && s->bounce && rq->op == BLOCK_READ)
-			memcpy(rq->data, s->bounce, bytes_of(rq));
+			copy_segments(rq, s->bounce);
 		unbounce(s);
 		free_slot(blk, s);
 		end(rq, result, ended);
@@ -417,17 +488,30 @@ static int optional(struct virtio_device *vdev, unsigned feature, unsigned offse
 static int read_limits(struct blk *blk, unsigned queue_size)
 {
 	uint64_t size_max, seg_max;
-	int error = optional(blk->vdev, F_SIZE_MAX, CONFIG_SIZE_MAX, SEGMENT_MAX, &size_max);
+	int error = optional(blk->vdev, F_SIZE_MAX, CONFIG_SIZE_MAX, BYTES_MAX, &size_max);
 
 	if (!error)
 		error = optional(blk->vdev, F_SEG_MAX, CONFIG_SEG_MAX, 1, &seg_max);
 	if (error)
 		return error;
-	blk->segment = (uint32_t)MIN(size_max, SEGMENT_MAX);
-	/* More pieces are worth their descriptors only where pieces are small. */
-	blk->segments = virtio_has(blk->vdev, F_SIZE_MAX) ? (unsigned)MIN(seg_max, SEGMENTS_MAX) : 1;
-	blk->segments = MIN(blk->segments, queue_size - 2);
-	return 0;
+	blk->piece_max = (uint32_t)MIN(size_max, BYTES_MAX);
+	blk->pieces_max = MIN((unsigned)MIN(seg_max, PIECES_MAX), queue_size - 2);
+	return blk->pieces_max ? 0 : -EINVAL;
+}
+
+/*
+ * Whatever keeps to these two makes pieces_max pieces at most. Segments of at most piece_max bytes are pieces as
+ * they are; where they can be longer, each but its last piece has piece_max bytes: so many fewer may there be.
+ */
+static void limit_requests(struct blk *blk)
+{
+	struct block_device *dev = &blk->dev;
+	bool any_length = blk->piece_max == BYTES_MAX;
+	unsigned segs = any_length ? blk->pieces_max : blk->pieces_max - blk->pieces_max / 2;
+	uint64_t bytes = any_length ? BYTES_MAX : (uint64_t)(blk->pieces_max - segs + 1) * blk->piece_max;
+
+	dev->max_segs = segs;
+	dev->max_sectors = (uint32_t)ALIGN_DOWN(MIN(bytes, BYTES_MAX) / BLOCK_SECTOR, dev->unit);
 }
 
 static int read_geometry(struct blk *blk)
@@ -440,15 +524,36 @@ static int read_geometry(struct blk *blk)
 		error = optional(blk->vdev, F_BLK_SIZE, CONFIG_BLK_SIZE, BLOCK_SECTOR, &blk_size);
 	if (error)
 		return error;
-	if (blk_size < BLOCK_SECTOR || (blk_size & (blk_size - 1)) || blk_size > SEGMENT_MAX)
+	if (blk_size < BLOCK_SECTOR || (blk_size & (blk_size - 1)) || blk_size > BYTES_MAX)
 		return -EINVAL;
 	dev->unit = (uint32_t)(blk_size / BLOCK_SECTOR);
 	dev->n_sectors = ALIGN_DOWN(capacity, dev->unit);
-	dev->max_sectors = (uint32_t)ALIGN_DOWN((uint64_t)blk->segment * blk->segments / BLOCK_SECTOR, dev->unit);
 	dev->read_only = virtio_has(blk->vdev, F_RO);
 	dev->can_flush = virtio_has(blk->vdev, F_FLUSH);
 	dev->polled = blk->vdev->polled;
+	limit_requests(blk);
 	return dev->max_sectors ? 0 : -EINVAL;
+}
+
+/* A limit that makes no sense means a device that cannot, not one that is refused. */
+static int read_clearing(struct blk *blk)
+{
+	struct block_device *dev = &blk->dev;
+	uint64_t discard, unit, zeroes;
+	int error = optional(blk->vdev, F_DISCARD, CONFIG_DISCARD_MAX, 0, &discard);
+
+	if (!error)
+		error = optional(blk->vdev, F_DISCARD, CONFIG_DISCARD_UNIT, 1, &unit);
+	if (!error)
+		error = optional(blk->vdev, F_WRITE_ZEROES, CONFIG_ZEROES_MAX, 0, &zeroes);
+	if (error)
+		return error;
+	dev->max_discard_sectors = (uint32_t)ALIGN_DOWN(discard, dev->unit);
+	dev->max_zeroes_sectors = (uint32_t)ALIGN_DOWN(MIN(zeroes, ZEROES_MAX / BLOCK_SECTOR), dev->unit);
+	dev->discard_unit = MAX((uint32_t)unit, dev->unit);
+	dev->can_discard = dev->max_discard_sectors > 0;
+	dev->can_write_zeroes = dev->max_zeroes_sectors > 0;
+	return 0;
 }
 
 static int read_config(struct blk *blk, unsigned queue_size)
@@ -457,6 +562,8 @@ static int read_config(struct blk *blk, unsigned queue_size)
 
 	if (!error)
 		error = read_geometry(blk);
+	if (!error)
+		error = read_clearing(blk);
 	if (error)
 		log_warn("%s: its configuration makes no sense to us (error %d)", blk->vdev->name, error);
 	return error;
@@ -517,7 +624,8 @@ static int blk_probe(struct virtio_device *vdev)
 VIRTIO_DRIVER(virtio_blk) = {
 	.name = "virtio-blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.features = BIT(F_SIZE_MAX) | BIT(F_SEG_MAX) | BIT(F_RO) | BIT(F_BLK_SIZE) | BIT(F_FLUSH),
+	.features = BIT(F_SIZE_MAX) | BIT(F_SEG_MAX) | BIT(F_RO) | BIT(F_BLK_SIZE) | BIT(F_FLUSH) | BIT(F_DISCARD) |
+		    BIT(F_WRITE_ZEROES),
 	.probe = blk_probe,
 	.broken = blk_broken,
 };

@@ -13,23 +13,34 @@
 #define BLOCK_SECTOR 512 /* bytes */
 #define BLOCK_TIMEOUT_US 5000000
 
-enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_WRITE_ZEROES };
 
-/** One request. The caller owns it, and its data, until done() is called. */
+/** A piece of a request's data: a kernel pointer of any alignment (it may be on a stack) and bytes, not 0. */
+struct block_segment {
+	void *data;
+	uint32_t len;
+};
+
+/**
+ * One request. The caller owns it, its segments and its data, until done() is called.
+ * Discard: what is read afterwards is undetermined until it is written. Zeroes are read as such.
+ */
 struct block_request {
 	enum block_op op;
-	uint64_t sector;      /* first, on the device */
+	bool unmap;           /* zeroes: the device may give the space back */
+	uint64_t sector;      /* first, on the device. The device's until done(): a stacked one changes it */
 	uint32_t n_sectors;   /* not looked at in a flush */
-	void *data;           /* kernel pointer, n_sectors * BLOCK_SECTOR bytes, any alignment; may be on a stack */
+	unsigned n_segs;      /* read and write: the lengths add up to n_sectors * BLOCK_SECTOR. Else not looked at */
+	const struct block_segment *segs;
 	int status;           /* when done: 0 or negative errno (-EIO, -ETIMEDOUT, -ENOMEM ...) */
 	/**
-	 * Called once, in interrupt context or from a caller of poll(), no lock held; may submit again, must not wait.
-	 * A flush of a device that has none is done before block_submit returns.
+	 * Called once, no lock held: in interrupt context, from a caller of poll(), or before block_submit returns, which a
+	 * device in memory always does. May submit again, must not wait.
 	 */
 	void (*done)(struct block_request *rq);
 	void *arg;            /* the caller's */
-	struct list node;     /* the driver's while it has the request */
-	uint64_t deadline;    /* the driver's: when it gives up, in ticks */
+	struct list node;     /* the device's while it has the request */
+	uint64_t deadline;    /* the device's: when it gives up, in ticks */
 };
 
 struct block_device;
@@ -41,14 +52,21 @@ struct block_ops {
 	void (*poll)(struct block_device *dev);
 };
 
+/** Front ends cut what is too large: neither block_submit nor a device does. */
 struct block_device {
 	const char *name;     /* "vda" */
 	const struct block_ops *ops;
 	uint64_t n_sectors;   /* a multiple of unit */
-	uint32_t max_sectors; /* in one request: a multiple of unit, not 0 */
-	uint32_t unit;        /* sectors: what it reads and writes at least, and at multiples of */
+	uint32_t max_sectors; /* in one request that reads or writes: a multiple of unit, not 0 */
+	unsigned max_segs;    /* the same: not 0 */
+	uint32_t unit;        /* sectors: what it reads, writes, discards and zeroes at least, and at multiples of */
 	bool read_only;
 	bool can_flush;       /* else a write that is done is on the medium */
+	bool can_discard;
+	bool can_write_zeroes;
+	uint32_t max_discard_sectors; /* in one request, 0 if it cannot; a multiple of unit */
+	uint32_t max_zeroes_sectors;
+	uint32_t discard_unit; /* sectors: only whole ones of these give space back; a hint */
 	bool polled;          /* it has no interrupt */
 	struct list node;     /* in the list of all devices */
 };
@@ -62,8 +80,9 @@ void block_for_each(bool (*fn)(struct block_device *dev, void *arg), void *arg);
 
 /**
  * Hand a request to its device after checking it. Any context.
- * @return 0: done() follows. Else it was not taken: -EINVAL not whole units, beyond the device's end, none, or more than
- * max_sectors; -EROFS; or the driver's: -EIO the device is dead, -ENOMEM.
+ * @return 0: done() follows, or was called already. Else it was not taken: -EINVAL not whole units, beyond the
+ * device's end, none, more sectors or segments than the device takes, or segments of another length than the
+ * sectors; -EROFS; -ENOTSUP it cannot discard or zero; or the driver's: -EIO the device is dead, -ENOMEM.
  */
 int block_submit(struct block_device *dev, struct block_request *rq) __must_check;
 
@@ -75,5 +94,8 @@ int block_submit(struct block_device *dev, struct block_request *rq) __must_chec
  */
 int block_read(struct block_device *dev, uint64_t sector, void *data, uint32_t n) __must_check;
 int block_write(struct block_device *dev, uint64_t sector, const void *data, uint32_t n) __must_check;
+/** The same without data, whole units only. @return also -ENOTSUP; -EINVAL not whole units. */
+int block_discard(struct block_device *dev, uint64_t sector, uint64_t n) __must_check;
+int block_write_zeroes(struct block_device *dev, uint64_t sector, uint64_t n, bool unmap) __must_check;
 /** What was written before is on the medium when this returns 0. Without a flush command: nothing to do, 0. */
 int block_flush(struct block_device *dev) __must_check;

@@ -33,12 +33,17 @@ static int result_of(const struct block_request *rq)
 
 static void move(const struct block_request *rq)
 {
-	size_t size = (size_t)rq->n_sectors * BLOCK_SECTOR;
+	uint8_t *at = medium + rq->sector * BLOCK_SECTOR;
 
-	if (rq->op == BLOCK_READ)
-		memcpy(rq->data, medium + rq->sector * BLOCK_SECTOR, size);
-	if (rq->op == BLOCK_WRITE)
-		memcpy(medium + rq->sector * BLOCK_SECTOR, rq->data, size);
+	if (rq->op == BLOCK_DISCARD || rq->op == BLOCK_WRITE_ZEROES)
+		memset(at, rq->op == BLOCK_DISCARD ? 0xdd : 0, (size_t)rq->n_sectors * BLOCK_SECTOR);
+	for (unsigned i = 0; i < rq->n_segs; i++) {
+		if (rq->op == BLOCK_READ)
+			memcpy(rq->segs[i].data, at, rq->segs[i].len);
+		if (rq->op == BLOCK_WRITE)
+			memcpy(at, rq->segs[i].data, rq->segs[i].len);
+		at += rq->segs[i].len;
+	}
 }
 
 static void finish_all(void)
@@ -91,9 +96,10 @@ static void fake_poll(struct block_device *dev)
 static const struct block_ops fake_ops = { .submit = fake_submit, .poll = fake_poll };
 
 static struct block_device disk = {
-	.name = "vda", .ops = &fake_ops, .n_sectors = SECTORS, .max_sectors = 4, .unit = 1, .can_flush = true,
+	.name = "vda", .ops = &fake_ops, .n_sectors = SECTORS, .max_sectors = 4, .max_segs = 3, .unit = 1, .can_flush = true,
+	.max_discard_sectors = 8, .max_zeroes_sectors = 16,
 };
-static struct block_device second = { .name = "vdb", .ops = &fake_ops, .max_sectors = 1, .unit = 1 };
+static struct block_device second = { .name = "vdb", .ops = &fake_ops, .max_sectors = 1, .max_segs = 1, .unit = 1 };
 
 static int setup(void **state)
 {
@@ -108,7 +114,7 @@ static int setup(void **state)
 	silent = false;
 	disk.unit = 1;
 	disk.read_only = disk.polled = false;
-	disk.can_flush = true;
+	disk.can_flush = disk.can_discard = disk.can_write_zeroes = true;
 	mock_alloc_fail_at = 0;
 	return 0;
 }
@@ -155,8 +161,11 @@ static void count_done(struct block_request *rq)
 static int submit(enum block_op op, uint64_t sector, uint32_t n)
 {
 	static struct block_request rq;
+	static struct block_segment seg;
 
-	rq = (struct block_request){ .op = op, .sector = sector, .n_sectors = n, .data = data, .done = count_done };
+	seg = (struct block_segment){ data, n * BLOCK_SECTOR };
+	rq = (struct block_request){ .op = op, .sector = sector, .n_sectors = n, .segs = &seg, .n_segs = 1,
+				     .done = count_done };
 	return block_submit(&disk, &rq);
 }
 
@@ -168,7 +177,7 @@ static void requests_are_checked(void **state)
 	assert_int_equal(submit(BLOCK_READ, UINT64_MAX, 1), -EINVAL);
 	assert_int_equal(submit(BLOCK_READ, 0, 0), -EINVAL);
 	assert_int_equal(submit(BLOCK_READ, 0, 5), -EINVAL);
-	assert_int_equal(submit((enum block_op)3, 0, 1), -EINVAL);
+	assert_int_equal(submit((enum block_op)5, 0, 1), -EINVAL);
 	disk.unit = 2;
 	assert_int_equal(submit(BLOCK_READ, 1, 2), -EINVAL);
 	assert_int_equal(submit(BLOCK_READ, 2, 3), -EINVAL);
@@ -180,6 +189,76 @@ static void requests_are_checked(void **state)
 	assert_int_equal(submit(BLOCK_FLUSH, 0, 0), 0);
 	assert_int_equal(n_done, 1);
 	assert_int_equal(n_requests, 0);
+}
+
+static int submit_segments(enum block_op op, uint32_t n, const struct block_segment *segs, unsigned n_segs)
+{
+	static struct block_request rq;
+
+	rq = (struct block_request){ .op = op, .sector = 2, .n_sectors = n, .segs = segs, .n_segs = n_segs,
+				     .done = count_done };
+	return block_submit(&disk, &rq);
+}
+
+static void segments_add_up_to_the_sectors(void **state)
+{
+	struct block_segment segs[4] = { { data, 1 }, { data + 2000, 1000 }, { data + 4001, 23 }, { data, 512 } };
+
+	(void)state;
+	assert_int_equal(submit_segments(BLOCK_READ, 2, segs, 2), -EINVAL);
+	assert_int_equal(submit_segments(BLOCK_READ, 1, segs, 3), -EINVAL);
+	assert_int_equal(submit_segments(BLOCK_READ, 3, segs, 4), -EINVAL); /* adds up, but one too many */
+	assert_int_equal(submit_segments(BLOCK_WRITE, 1, segs, 0), -EINVAL);
+	segs[3].len = 0;
+	assert_int_equal(submit_segments(BLOCK_READ, 2, segs + 1, 3), -EINVAL);
+	segs[2].len = 24;
+	assert_int_equal(submit_segments(BLOCK_READ, 2, segs + 1, 3), -EINVAL); /* an empty one */
+	segs[1].len = 1u << 31;
+	segs[2].len = (1u << 31) + 1024;
+	assert_int_equal(submit_segments(BLOCK_READ, 2, segs + 1, 2), -EINVAL); /* not modulo 2^32 */
+	segs[1].len = 1000;
+	assert_int_equal(n_requests, 0);
+	segs[2].len = 23;
+	n_done = 0;
+	assert_int_equal(submit_segments(BLOCK_READ, 2, segs, 3), 0);
+	finish_all();
+	assert_int_equal(n_done, 1);
+	assert_int_equal(data[0], medium[2 * BLOCK_SECTOR]);
+	assert_memory_equal(data + 2000, medium + 2 * BLOCK_SECTOR + 1, 1000);
+	assert_memory_equal(data + 4001, medium + 2 * BLOCK_SECTOR + 1001, 23);
+}
+
+static void discarding_and_zeroing_have_limits_of_their_own(void **state)
+{
+	(void)state;
+	assert_int_equal(submit(BLOCK_DISCARD, 0, 9), -EINVAL);
+	assert_int_equal(submit(BLOCK_WRITE_ZEROES, 0, 17), -EINVAL);
+	assert_int_equal(submit(BLOCK_WRITE_ZEROES, SECTORS - 1, 2), -EINVAL);
+	disk.read_only = true;
+	assert_int_equal(submit(BLOCK_DISCARD, 0, 1), -EROFS);
+	assert_int_equal(submit(BLOCK_WRITE_ZEROES, 0, 1), -EROFS);
+	disk.read_only = disk.can_discard = disk.can_write_zeroes = false;
+	assert_int_equal(submit(BLOCK_DISCARD, 0, 1), -ENOTSUP);
+	assert_int_equal(submit(BLOCK_WRITE_ZEROES, 0, 1), -ENOTSUP);
+	assert_int_equal(block_discard(&disk, 0, 1), -ENOTSUP);
+	assert_int_equal(n_requests, 0);
+}
+
+static void long_ranges_are_cleared_in_several_requests(void **state)
+{
+	(void)state;
+	assert_int_equal(block_write_zeroes(&disk, 3, 50, true), 0);
+	assert_int_equal(n_requests, 4);
+	for (size_t i = 0; i < sizeof(data); i++)
+		assert_true(i < 3 * BLOCK_SECTOR || i >= 53 * BLOCK_SECTOR || medium[i] == 0);
+	assert_int_equal(block_discard(&disk, 10, 9), 0);
+	assert_int_equal(n_requests, 6);
+	assert_int_equal(medium[10 * BLOCK_SECTOR], 0xdd);
+	assert_int_equal(block_discard(&disk, 10, SECTORS), -EINVAL);
+	disk.unit = 2;
+	assert_int_equal(block_discard(&disk, 11, 2), -EINVAL);
+	assert_int_equal(block_write_zeroes(&disk, 12, 3, false), -EINVAL);
+	assert_int_equal(block_discard(&disk, 12, 0), 0);
 }
 
 static void transfers_are_checked_as_a_whole(void **state)
@@ -370,6 +449,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(devices_are_found_in_their_order),
 		T(requests_are_checked),
+		T(segments_add_up_to_the_sectors),
+		T(discarding_and_zeroing_have_limits_of_their_own),
+		T(long_ranges_are_cleared_in_several_requests),
 		T(transfers_are_checked_as_a_whole),
 		T(a_long_transfer_is_several_requests_at_once),
 		T(an_error_in_any_of_them_is_the_transfers),

@@ -4,7 +4,7 @@
 #include <block_ram.h>
 #include <test.h>
 
-struct block_device mock_disk = { .name = "vda", .max_sectors = 256, .can_flush = true };
+struct block_device mock_disk = { .name = "vda", .max_sectors = 256, .max_segs = 1, .can_flush = true };
 uint64_t mock_disk_fail_at, mock_disk_calls;
 int mock_disk_error = -EIO;
 unsigned char *mock_disk_image;
