@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <caisson/log.h>
+#include <caisson/rtc.h>
 #include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/guest_dt.h>
@@ -115,6 +116,7 @@ int vm_devices_create(struct vm *vm)
 		.console_ready = console_ready,
 		.vm_end = end,
 		.time_ns = now_ns,
+		.wall_ns = rtc_is_known() ? rtc_wall_ns : NULL,
 		.alarm_set = alarm_set,
 		.runs = runs,
 		.n_vcpus = vm_vcpu_count(vm),
