@@ -8,7 +8,7 @@
  * under way is handed to the device again; a device that after such a reset does
  * not answer either is given up.
  */
-#include <caisson/block.h>
+#include "virtio_blk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,29 +17,13 @@
 #include <caisson/mm.h>
 #include <caisson/spinlock.h>
 #include <caisson/time.h>
-#include <caisson/virtio.h>
 
 #define LOG_NAME "virtio-blk"
 
-#define PIECES_MAX 62u           /* of one request's data */
-#define BYTES_MAX (MiB)          /* a request must be through in BLOCK_TIMEOUT_US */
-#define ZEROES_MAX (64 * MiB)    /* the same: a device may have to write them */
 #define POLL_US 10000            /* how often a device without an interrupt is looked at */
 #define SOON_US 1000000          /* less time than this is not worth another try after a reset */
 #define NAMES 26
 
-/* Section 5.2.3 */
-enum { F_SIZE_MAX = 1, F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_DISCARD = 13, F_WRITE_ZEROES = 14 };
-/* Section 5.2.4 */
-enum {
-	CONFIG_CAPACITY = 0,
-	CONFIG_SIZE_MAX = 8,
-	CONFIG_SEG_MAX = 12,
-	CONFIG_BLK_SIZE = 20,
-	CONFIG_DISCARD_MAX = 36,
-	CONFIG_DISCARD_UNIT = 44,
-	CONFIG_ZEROES_MAX = 48,
-};
 /* Section 5.2.6 */
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
 enum { RANGE_UNMAP = 1 };
@@ -72,7 +56,6 @@ struct blk {
 	struct virtio_device *vdev;
 	struct virtq *vq;
 	uint32_t piece_max;    /* bytes in one piece of a request's data */
-	unsigned pieces_max;
 	char name[4];
 	spinlock_t lock;       /* guards the rest and the queue; inside it: heap, frames, timers */
 	struct list started;   /* the device has them */
@@ -216,7 +199,7 @@ static unsigned gather(const struct blk *blk, struct slot *s, struct virtq_buf *
 /* @return 0; -ENOSPC: no slot or no room in the queue now, but when one under way is done; -ENOMEM. */
 static int start(struct blk *blk, struct block_request *rq)
 {
-	struct virtq_buf bufs[PIECES_MAX + 2];
+	struct virtq_buf bufs[VIRTIO_BLK_PIECES + 2];
 	struct slot *s = blk->free;
 	int error = s ? bounce(s, rq) : -ENOSPC;
 
@@ -474,101 +457,6 @@ static const struct block_ops blk_ops = { .submit = blk_submit, .poll = blk_poll
 
 /* --- probe --- */
 
-/* A field that is there only with a feature. */
-static int optional(struct virtio_device *vdev, unsigned feature, unsigned offset, uint64_t otherwise, uint64_t *out)
-{
-	int error = virtio_has(vdev, feature) ? virtio_config(vdev, offset, sizeof(uint32_t), out) : 0;
-
-	if (!virtio_has(vdev, feature))
-		*out = otherwise;
-	return error;
-}
-
-/* How a request's data may be cut into pieces. Without SEG_MAX one piece is all we may assume. */
-static int read_limits(struct blk *blk, unsigned queue_size)
-{
-	uint64_t size_max, seg_max;
-	int error = optional(blk->vdev, F_SIZE_MAX, CONFIG_SIZE_MAX, BYTES_MAX, &size_max);
-
-	if (!error)
-		error = optional(blk->vdev, F_SEG_MAX, CONFIG_SEG_MAX, 1, &seg_max);
-	if (error)
-		return error;
-	blk->piece_max = (uint32_t)MIN(size_max, BYTES_MAX);
-	blk->pieces_max = MIN((unsigned)MIN(seg_max, PIECES_MAX), queue_size - 2);
-	return blk->pieces_max ? 0 : -EINVAL;
-}
-
-/*
- * Whatever keeps to these two makes pieces_max pieces at most. Segments of at most piece_max bytes are pieces as
- * they are; where they can be longer, each but its last piece has piece_max bytes: so many fewer may there be.
- */
-static void limit_requests(struct blk *blk)
-{
-	struct block_device *dev = &blk->dev;
-	bool any_length = blk->piece_max == BYTES_MAX;
-	unsigned segs = any_length ? blk->pieces_max : blk->pieces_max - blk->pieces_max / 2;
-	uint64_t bytes = any_length ? BYTES_MAX : (uint64_t)(blk->pieces_max - segs + 1) * blk->piece_max;
-
-	dev->max_segs = segs;
-	dev->max_sectors = (uint32_t)ALIGN_DOWN(MIN(bytes, BYTES_MAX) / BLOCK_SECTOR, dev->unit);
-}
-
-static int read_geometry(struct blk *blk)
-{
-	struct block_device *dev = &blk->dev;
-	uint64_t capacity, blk_size;
-	int error = virtio_config(blk->vdev, CONFIG_CAPACITY, sizeof(capacity), &capacity);
-
-	if (!error)
-		error = optional(blk->vdev, F_BLK_SIZE, CONFIG_BLK_SIZE, BLOCK_SECTOR, &blk_size);
-	if (error)
-		return error;
-	if (blk_size < BLOCK_SECTOR || (blk_size & (blk_size - 1)) || blk_size > BYTES_MAX)
-		return -EINVAL;
-	dev->unit = (uint32_t)(blk_size / BLOCK_SECTOR);
-	dev->n_sectors = ALIGN_DOWN(capacity, dev->unit);
-	dev->read_only = virtio_has(blk->vdev, F_RO);
-	dev->can_flush = virtio_has(blk->vdev, F_FLUSH);
-	dev->polled = blk->vdev->polled;
-	limit_requests(blk);
-	return dev->max_sectors ? 0 : -EINVAL;
-}
-
-/* A limit that makes no sense means a device that cannot, not one that is refused. */
-static int read_clearing(struct blk *blk)
-{
-	struct block_device *dev = &blk->dev;
-	uint64_t discard, unit, zeroes;
-	int error = optional(blk->vdev, F_DISCARD, CONFIG_DISCARD_MAX, 0, &discard);
-
-	if (!error)
-		error = optional(blk->vdev, F_DISCARD, CONFIG_DISCARD_UNIT, 1, &unit);
-	if (!error)
-		error = optional(blk->vdev, F_WRITE_ZEROES, CONFIG_ZEROES_MAX, 0, &zeroes);
-	if (error)
-		return error;
-	dev->max_discard_sectors = (uint32_t)ALIGN_DOWN(discard, dev->unit);
-	dev->max_zeroes_sectors = (uint32_t)ALIGN_DOWN(MIN(zeroes, ZEROES_MAX / BLOCK_SECTOR), dev->unit);
-	dev->discard_unit = MAX((uint32_t)unit, dev->unit);
-	dev->can_discard = dev->max_discard_sectors > 0;
-	dev->can_write_zeroes = dev->max_zeroes_sectors > 0;
-	return 0;
-}
-
-static int read_config(struct blk *blk, unsigned queue_size)
-{
-	int error = read_limits(blk, queue_size);
-
-	if (!error)
-		error = read_geometry(blk);
-	if (!error)
-		error = read_clearing(blk);
-	if (error)
-		log_warn("%s: its configuration makes no sense to us (error %d)", blk->vdev->name, error);
-	return error;
-}
-
 static struct blk *allocate(struct virtio_device *vdev, struct virtq *vq)
 {
 	unsigned n = virtq_size(vq) / 3; /* at least three descriptors each */
@@ -613,7 +501,7 @@ static int blk_probe(struct virtio_device *vdev)
 	blk = allocate(vdev, vq);
 	if (!blk)
 		return -ENOMEM;
-	error = read_config(blk, virtq_size(vq));
+	error = virtio_blk_read_config(vdev, virtq_size(vq), &blk->dev, &blk->piece_max);
 	if (error)
 		kfree(blk);
 	else
@@ -624,8 +512,7 @@ static int blk_probe(struct virtio_device *vdev)
 VIRTIO_DRIVER(virtio_blk) = {
 	.name = "virtio-blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.features = BIT(F_SIZE_MAX) | BIT(F_SEG_MAX) | BIT(F_RO) | BIT(F_BLK_SIZE) | BIT(F_FLUSH) | BIT(F_DISCARD) |
-		    BIT(F_WRITE_ZEROES),
+	.features = VIRTIO_BLK_FEATURES,
 	.probe = blk_probe,
 	.broken = blk_broken,
 };

@@ -1,221 +1,6 @@
-/* The virtio block driver against a device model with a disk of its own. */
-// sources: drivers/block/block.c drivers/virtio/virtio.c drivers/virtio/queue.c core/time/time.c core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c
-#include <caisson/block.h>
-#include <caisson/mutex.h>
-#include <caisson/task.h>
-#include <caisson/time.h>
-#include <virtio_mock.h>
-
-#undef LOG_NAME
-#include "drivers/block/virtio_blk.c"
-
-#define SECTORS 4096u
-#define TIMEOUT (BLOCK_TIMEOUT_US * UINT64_C(10)) /* ticks */
-
-static struct block_device *disk;
-static struct vd_queue *dq = &vd.q[0];
-static uint8_t medium[SECTORS * BLOCK_SECTOR];
-static unsigned n_flushes;
-static struct timer *timer;   /* the driver's, when armed */
-static unsigned n_arms;
-static bool answers;          /* the device does what it is told as soon as it is told */
-static uint32_t longest;      /* piece of data seen */
-static unsigned most_pieces;
-static uint8_t bad_status;    /* if not 0: every answer */
-
-/* Nobody sleeps here: the tests of tests/unit/test_block.c do. */
-struct task *task_current(void)
-{
-	return NULL;
-}
-
-int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadline)
-{
-	(void)wq, (void)pred, (void)arg, (void)deadline;
-	fail_msg("nobody can sleep");
-	return 0;
-}
-
-unsigned waitq_notify_all(struct waitq *wq)
-{
-	(void)wq;
-	return 0;
-}
-
-void mutex_lock(struct mutex *m)
-{
-	(void)m;
-	fail_msg("nobody can sleep");
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	(void)m;
-}
-
-void timer_init(struct timer *t, void (*fn)(struct timer *))
-{
-	t->fn = fn;
-}
-
-void timer_arm(struct timer *t, uint64_t deadline)
-{
-	assert_null(timer);
-	t->deadline = deadline;
-	timer = t;
-	n_arms++;
-}
-
-static void fire_timer(void)
-{
-	struct timer *t = timer;
-
-	assert_non_null(t);
-	mock_time = MAX(mock_time, t->deadline);
-	timer = NULL;
-	t->fn(t);
-}
-
-/* --- the device --- */
-
-/* Data between header and status: to or from the medium. @return bytes written to memory. */
-static uint32_t transfer(const struct vd_chain *c, uint64_t sector, bool to_memory)
-{
-	uint8_t *at = medium + sector * BLOCK_SECTOR;
-	uint32_t written = 0;
-
-	for (unsigned i = 1; i + 1 < c->n; i++) {
-		void *data = (void *)(uintptr_t)c->d[i].addr;
-
-		assert_true(kva_has_hpa(data, c->d[i].len));
-		longest = MAX(longest, c->d[i].len);
-		most_pieces = MAX(most_pieces, c->n - 2);
-		if (to_memory)
-			memcpy(data, at, c->d[i].len);
-		else
-			memcpy(at, data, c->d[i].len);
-		at += c->d[i].len;
-		written += to_memory ? c->d[i].len : 0;
-	}
-	return written;
-}
-
-/* Do what a chain says. @return the length for its used entry. */
-static uint32_t execute(const struct vd_chain *c)
-{
-	const struct { uint32_t type, reserved; uint64_t sector; } *h = (void *)(uintptr_t)c->d[0].addr;
-	uint8_t *status = (uint8_t *)(uintptr_t)c->d[c->n - 1].addr;
-	uint32_t written = 0;
-
-	assert_int_equal(c->d[0].len, 16);
-	assert_int_equal(c->d[c->n - 1].len, 1);
-	assert_int_equal(h->reserved, 0);
-	if (h->type == 4) {
-		assert_int_equal(c->n, 2);
-		assert_int_equal(h->sector, 0);
-		n_flushes++;
-	} else {
-		assert_in_range(h->type, 0, 1);
-		assert_int_equal(c->n_readable, h->type == 0 ? 1 : c->n - 1);
-		written = transfer(c, h->sector, h->type == 0);
-	}
-	*status = bad_status;
-	return written + 1;
-}
-
-static void answer_one(void)
-{
-	struct vd_chain c = vd_take(dq);
-
-	vd_use(dq, c.head, execute(&c));
-}
-
-static void answer_all(void)
-{
-	while (vd_n_available(dq))
-		answer_one();
-}
-
-static void device_runs(bool wfi)
-{
-	(void)wfi;
-	mock_time += 10000;
-	if (answers)
-		answer_all();
-	if (timer && timer->deadline <= mock_time)
-		fire_timer();
-}
-
-static void set_config(unsigned offset, uint64_t value, unsigned size)
-{
-	memcpy(vd.config + offset, &value, size);
-}
-
-static struct block_request rqs[256];
-static struct block_segment segs[256];
-static uint8_t data[256 * BLOCK_SECTOR];
-static unsigned n_done, order_done[256];
-
-/* When a request ends, the device must not know its memory any more. */
-static void done(struct block_request *rq)
-{
-	assert_true(mock_irq_on || vd.handler);
-	order_done[n_done++] = (unsigned)(rq - rqs);
-	if (rq->status == -ETIMEDOUT)
-		assert_true(vd.resets > 1);
-}
-
-static int submit(unsigned n, enum block_op op, uint64_t sector, uint32_t n_sectors, void *at)
-{
-	segs[n] = (struct block_segment){ at, n_sectors * BLOCK_SECTOR };
-	rqs[n] = (struct block_request){ .op = op, .sector = sector, .n_sectors = n_sectors, .segs = &segs[n],
-					 .n_segs = 1, .done = done };
-	rqs[n].status = 1;
-	return block_submit(disk, &rqs[n]);
-}
-
-/* Registered devices stay registered. */
-static bool last_device(struct block_device *dev, void *arg)
-{
-	(void)arg;
-	disk = dev;
-	return true;
-}
-
-static int prepare(uint64_t features)
-{
-	uint64_t seed = 3;
-
-	vd_init(VIRTIO_ID_BLOCK, features | BIT(VIRTIO_F_EVENT_IDX));
-	set_config(0, SECTORS, 8);
-	mock_wait = device_runs;
-	answers = true;
-	bad_status = 0;
-	n_flushes = n_done = n_arms = longest = most_pieces = 0;
-	timer = NULL;
-	for (size_t i = 0; i < sizeof(medium); i++)
-		medium[i] = (uint8_t)mock_random(&seed);
-	memset(data, 0, sizeof(data));
-	mock_frames_used = 0;
-	n_devices = 0;
-	return 0;
-}
-
-static void bind(void)
-{
-	disk = NULL;
-	assert_int_equal(vd_probe(), 0);
-	block_for_each(last_device, NULL);
-	assert_non_null(disk);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	prepare(BIT(F_FLUSH));
-	bind();
-	return 0;
-}
+/* The virtio block driver: what it offers, and requests that go well or fail one by one. */
+// sources: drivers/block/block.c drivers/block/virtio_blk_config.c drivers/virtio/virtio.c drivers/virtio/queue.c core/time/time.c core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c
+#include <virtio_blk_mock.h>
 
 /* --- what it offers --- */
 
@@ -402,6 +187,128 @@ static void M1_each_allocation_of_the_probe_may_fail(void **state)
 	assert_in_range(n, 5, 7);
 }
 
+/* --- segments --- */
+
+static void segments_are_pieces_of_one_request(void **state)
+{
+	struct block_segment at[62];
+	struct block_request rq = { .op = BLOCK_READ, .sector = 40, .n_sectors = 62, .segs = at, .n_segs = 62, .done = done };
+
+	(void)state;
+	prepare(BIT(F_SEG_MAX));
+	set_config(12, 126, 4);
+	bind();
+	assert_int_equal(disk->max_segs, 62);
+	assert_int_equal(disk->max_sectors, 2048);
+	for (unsigned i = 0; i < 62; i++) /* of 511, 513, 511 ... bytes, at odd addresses, backwards in memory */
+		at[i] = (struct block_segment){ data + (62 - i) * 600 + 1, BLOCK_SECTOR - 1 + i % 2 * 2 };
+	assert_int_equal(block_submit(disk, &rq), 0);
+	assert_int_equal(vd_n_available(dq), 1);
+	answer_all();
+	vd_interrupt(VIRTIO_INT_QUEUE);
+	assert_int_equal(rq.status, 0);
+	assert_int_equal(most_pieces, 62);
+	for (unsigned i = 0, offset = 40 * BLOCK_SECTOR; i < 62; offset += at[i++].len)
+		assert_memory_equal(at[i].data, medium + offset, at[i].len);
+}
+
+/* The most that may be asked for never makes more pieces than the device takes. */
+static void segments_that_are_cut_are_not_too_many(void **state)
+{
+	static const struct { uint32_t size_max, seg_max; } cases[] = {
+		{ 512, 1 }, { 700, 3 }, { 1000, 4 }, { 4096, 2 }, { 4096, 7 }, { 513, 61 }, { 1u << 20, 5 },
+	};
+	struct block_segment at[64];
+	uint64_t seed = 11;
+
+	(void)state;
+	for (unsigned c = 0; c < ARRAY_SIZE(cases) * 20; c++) {
+		struct block_request rq = { .op = BLOCK_WRITE, .segs = at, .done = done };
+		uint32_t left;
+
+		prepare(BIT(F_SIZE_MAX) | BIT(F_SEG_MAX));
+		set_config(8, cases[c / 20].size_max, 4);
+		set_config(12, cases[c / 20].seg_max, 4);
+		bind();
+		rq.n_sectors = MIN(disk->max_sectors, sizeof(data) / BLOCK_SECTOR);
+		left = rq.n_sectors * BLOCK_SECTOR;
+		for (rq.n_segs = 0; rq.n_segs + 1 < disk->max_segs && left > 1; left -= at[rq.n_segs++].len)
+			at[rq.n_segs] = (struct block_segment){ data, 1 + (uint32_t)mock_random(&seed) % MIN(left - 1, 1400) };
+		at[rq.n_segs++] = (struct block_segment){ data, left };
+		assert_int_equal(block_submit(disk, &rq), 0);
+		answer_all();
+		vd_interrupt(VIRTIO_INT_QUEUE);
+		assert_int_equal(rq.status, 0);
+		assert_true(most_pieces <= cases[c / 20].seg_max && longest <= cases[c / 20].size_max);
+	}
+}
+
+static void a_segment_on_a_stack_is_not_shown_to_the_device(void **state)
+{
+	uint8_t stack[300];
+	struct block_segment at[3] = { { data, 100 }, { stack, 300 }, { data + 400, 112 } };
+	struct block_request rq = { .sector = 9, .n_sectors = 1, .segs = at, .n_segs = 3, .done = done };
+
+	(void)state;
+	prepare(BIT(F_SEG_MAX));
+	set_config(12, 126, 4);
+	bind();
+	mock_stack = stack;
+	mock_stack_size = sizeof(stack);
+	for (rq.op = BLOCK_READ; rq.op <= BLOCK_WRITE; rq.op++) {
+		assert_int_equal(block_submit(disk, &rq), 0);
+		answer_all();
+		vd_interrupt(VIRTIO_INT_QUEUE);
+		assert_int_equal(rq.status, 0);
+		assert_memory_equal(data, medium + 9 * BLOCK_SECTOR, 100);
+		assert_memory_equal(stack, medium + 9 * BLOCK_SECTOR + 100, 300);
+		assert_memory_equal(data + 400, medium + 9 * BLOCK_SECTOR + 400, 112);
+		memset(stack, 0x33, sizeof(stack));
+	}
+	assert_int_equal(mock_frames_used, 1); /* the queue's */
+}
+
+/* --- discarding and zeroing --- */
+
+static void ranges_are_discarded_and_zeroed(void **state)
+{
+	static uint8_t expected[sizeof(medium)];
+
+	(void)state;
+	prepare(BIT(F_DISCARD) | BIT(F_WRITE_ZEROES));
+	set_config(36, 100, 4);
+	set_config(44, 8, 4);
+	set_config(48, 1u << 31, 4);
+	bind();
+	assert_true(disk->can_discard && disk->can_write_zeroes);
+	assert_int_equal(disk->max_discard_sectors, 100);
+	assert_int_equal(disk->discard_unit, 8);
+	assert_int_equal(disk->max_zeroes_sectors, 64 * MiB / BLOCK_SECTOR);
+	memcpy(expected, medium, sizeof(medium));
+	memset(expected + 7 * BLOCK_SECTOR, 0xdd, 250 * BLOCK_SECTOR);
+	memset(expected + 300 * BLOCK_SECTOR, 0xee, 3 * BLOCK_SECTOR);
+	memset(expected + 303 * BLOCK_SECTOR, 0, 2 * BLOCK_SECTOR);
+	assert_int_equal(block_discard(disk, 7, 250), 0);
+	assert_int_equal(n_clears, 3);
+	assert_int_equal(block_write_zeroes(disk, 300, 3, true), 0);
+	assert_int_equal(block_write_zeroes(disk, 303, 2, false), 0);
+	assert_memory_equal(medium, expected, sizeof(medium));
+	bad_status = 2;
+	assert_int_equal(block_discard(disk, 0, 1), -ENOTSUP);
+}
+
+static void one_that_cannot_discard_is_not_asked_to(void **state)
+{
+	(void)state;
+	assert_false(disk->can_discard || disk->can_write_zeroes);
+	assert_int_equal(block_discard(disk, 0, 1), -ENOTSUP);
+	prepare(BIT(F_DISCARD) | BIT(F_WRITE_ZEROES)); /* and says: not a single sector */
+	bind();
+	assert_false(disk->can_discard || disk->can_write_zeroes);
+	assert_int_equal(block_write_zeroes(disk, 0, 1, false), -ENOTSUP);
+	assert_int_equal(n_clears, 0);
+}
+
 /* --- several at once --- */
 
 static void many_are_under_way_and_the_rest_wait(void **state)
@@ -486,217 +393,6 @@ static void an_answer_without_a_status_is_an_error(void **state)
 	assert_int_equal(rqs[0].status, -EIO);
 }
 
-/* --- a device that does not answer --- */
-
-static void a_device_that_does_not_answer_is_reset_and_used_again(void **state)
-{
-	unsigned resets = vd.resets;
-	uint64_t start = mock_time;
-
-	(void)state;
-	answers = false;
-	assert_int_equal(block_read(disk, 0, data, 4), -ETIMEDOUT);
-	assert_in_range(mock_time - start, TIMEOUT, TIMEOUT + TIMEOUT / 10);
-	assert_true(vd.resets > resets);
-	assert_non_null(strstr(mock_log_text(), "no answer in 5 s: reset"));
-	assert_int_equal(vd.status, 1 | 2 | 4 | 8);
-	answers = true;
-	assert_int_equal(block_read(disk, 7, data, 4), 0);
-	assert_memory_equal(data, medium + 7 * BLOCK_SECTOR, 4 * BLOCK_SECTOR);
-	answers = false; /* it has answered since: it gets another chance */
-	assert_int_equal(block_read(disk, 0, data, 4), -ETIMEDOUT);
-	answers = true;
-	assert_int_equal(block_flush(disk), 0);
-}
-
-static void one_that_does_not_answer_twice_is_dead(void **state)
-{
-	uint64_t start;
-
-	(void)state;
-	answers = false;
-	assert_int_equal(block_read(disk, 0, data, 4), -ETIMEDOUT);
-	assert_int_equal(block_write(disk, 0, data, 4), -ETIMEDOUT);
-	assert_non_null(strstr(mock_log_text(), "does not answer after a reset either"));
-	assert_int_equal(vd.status, VIRTIO_FAILED);
-	start = mock_time;
-	assert_int_equal(block_read(disk, 0, data, 4), -EIO);
-	assert_int_equal(submit(0, BLOCK_READ, 0, 1, data), -EIO);
-	assert_int_equal(mock_time, start);
-}
-
-/* Without anybody polling, by the timer alone; memory of requests that ended stays as it is. */
-static void the_timer_ends_requests_that_nobody_waits_for(void **state)
-{
-	(void)state;
-	answers = false;
-	for (unsigned i = 0; i < 100; i++) {
-		assert_int_equal(submit(i, BLOCK_READ, i, 1, data + i * BLOCK_SECTOR), 0);
-		mock_time += 10;
-	}
-	fire_timer();
-	assert_int_equal(n_done, 100); /* those that had a moment left too */
-	for (unsigned i = 0; i < 100; i++)
-		assert_int_equal(rqs[i].status, -ETIMEDOUT);
-	assert_int_equal(vd_n_available(dq), 0);
-	answer_all();
-	for (size_t i = 0; i < sizeof(data); i++)
-		assert_int_equal(data[i], 0);
-	assert_null(timer);
-}
-
-static void what_came_later_is_handed_to_the_device_again(void **state)
-{
-	(void)state;
-	answers = false;
-	assert_int_equal(submit(0, BLOCK_READ, 0, 1, data), 0);
-	mock_time += TIMEOUT / 2;
-	for (unsigned i = 1; i < 60; i++)
-		assert_int_equal(submit(i, BLOCK_READ, i, 1, data + i * BLOCK_SECTOR), 0);
-	fire_timer();
-	assert_int_equal(n_done, 1);
-	assert_int_equal(rqs[0].status, -ETIMEDOUT);
-	mock_time += TIMEOUT * 3 / 4; /* more than they had left, less than they have now */
-	disk->ops->poll(disk);
-	assert_int_equal(n_done, 1);
-	while (vd_n_available(dq)) {
-		answer_all();
-		vd_interrupt(VIRTIO_INT_QUEUE);
-	}
-	assert_int_equal(n_done, 60);
-	for (unsigned i = 1; i < 60; i++) {
-		assert_int_equal(rqs[i].status, 0);
-		assert_int_equal(order_done[i], i);
-	}
-	assert_memory_equal(data + BLOCK_SECTOR, medium + BLOCK_SECTOR, 59 * BLOCK_SECTOR);
-}
-
-static void a_lost_interrupt_is_no_loss(void **state)
-{
-	(void)state;
-	assert_int_equal(submit(0, BLOCK_READ, 3, 1, data), 0);
-	answer_all();
-	assert_int_equal(n_done, 0);
-	fire_timer();
-	assert_int_equal(n_done, 1);
-	assert_int_equal(rqs[0].status, 0);
-	assert_null(strstr(mock_log_text(), "no answer"));
-}
-
-static void one_that_ignores_the_reset_keeps_the_bounce_buffer(void **state)
-{
-	uint8_t stack[BLOCK_SECTOR];
-	uint64_t frames = mock_frames_used;
-
-	(void)state;
-	mock_stack = stack;
-	mock_stack_size = sizeof(stack);
-	answers = false;
-	assert_int_equal(submit(0, BLOCK_READ, 0, 1, stack), 0);
-	vd.ignores_reset = true;
-	fire_timer();
-	assert_int_equal(rqs[0].status, -ETIMEDOUT);
-	assert_int_equal(mock_frames_used, frames + 1);
-	assert_int_equal(submit(0, BLOCK_READ, 0, 1, data), -EIO);
-	answer_one(); /* into the page that nobody else gets */
-	frame_free(HPA((uintptr_t)((const struct vd_desc *)(uintptr_t)dq->desc)[1].addr), 0);
-}
-
-/* --- a device that lies, or gives up --- */
-
-static void assert_all_end_with_eio(unsigned n)
-{
-	assert_int_equal(n_done, n);
-	for (unsigned i = 0; i < n; i++)
-		assert_int_equal(rqs[i].status, -EIO);
-	assert_int_equal(submit(0, BLOCK_READ, 0, 1, data), -EIO);
-	assert_int_equal(block_flush(disk), -EIO);
-	assert_non_null(strstr(mock_log_text(), "not used any more"));
-}
-
-static void a_lie_ends_everything_under_way(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 60; i++)
-		assert_int_equal(submit(i, BLOCK_READ, i, 1, data), 0);
-	vd_use(dq, 5000, 1);
-	vd_interrupt(VIRTIO_INT_QUEUE);
-	assert_all_end_with_eio(60);
-}
-
-static void needing_a_reset_ends_everything_under_way(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 60; i++)
-		assert_int_equal(submit(i, BLOCK_WRITE, i, 1, data), 0);
-	vd.status |= VIRTIO_NEEDS_RESET;
-	vd_interrupt(VIRTIO_INT_CONFIG);
-	assert_all_end_with_eio(60);
-}
-
-static void a_change_of_the_capacity_is_ignored(void **state)
-{
-	(void)state;
-	set_config(0, 1, 8);
-	vd.generation++;
-	vd_interrupt(VIRTIO_INT_CONFIG);
-	assert_int_equal(disk->n_sectors, SECTORS);
-	assert_int_equal(block_read(disk, SECTORS - 1, data, 1), 0);
-}
-
-static void without_an_interrupt_the_timer_looks(void **state)
-{
-	(void)state;
-	prepare(BIT(F_FLUSH));
-	vd.no_irq = true;
-	bind();
-	assert_true(disk->polled);
-	answers = false;
-	assert_int_equal(submit(0, BLOCK_READ, 3, 1, data), 0);
-	for (unsigned i = 0; i < 3; i++) {
-		fire_timer();
-		assert_int_equal(n_done, 0);
-	}
-	assert_true(mock_time < TIMEOUT / 10);
-	answer_all();
-	fire_timer();
-	assert_int_equal(n_done, 1);
-	assert_int_equal(rqs[0].status, 0);
-	assert_null(timer);
-}
-
-/* Random answers, lies and silence: every request that was taken ends exactly once. */
-static void fuzz_every_request_ends(void **state)
-{
-	uint64_t seed = 7;
-
-	(void)state;
-	for (unsigned round = 0; round < 15; round++) {
-		unsigned taken = 0;
-
-		n_done = 0;
-		answers = false;
-		for (unsigned i = 0; i < 200; i++) {
-			taken += submit(i, (enum block_op)(mock_random(&seed) % 3), i, 1, data + i * BLOCK_SECTOR) == 0;
-			if (mock_random(&seed) % 8 == 0 && vd_n_available(dq))
-				answer_one();
-			if (dq->ready && mock_random(&seed) % 512 == 0)
-				vd_use(dq, (uint32_t)mock_random(&seed) % VIRTQ_MAX, (uint32_t)mock_random(&seed) % 600);
-			if (mock_random(&seed) % 8 == 0)
-				vd_interrupt(VIRTIO_INT_QUEUE);
-		}
-		while (timer)
-			fire_timer();
-		assert_int_equal(n_done, taken);
-		if (disk->ops->submit(disk, &rqs[0]) == -EIO)
-			setup(NULL);
-		else
-			fire_timer();
-	}
-}
-
-#define T(f) cmocka_unit_test_setup(f, setup)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -717,17 +413,11 @@ int main(void)
 		T(an_error_is_the_requests_alone),
 		T(a_read_that_brings_too_little_is_an_error),
 		T(an_answer_without_a_status_is_an_error),
-		T(a_device_that_does_not_answer_is_reset_and_used_again),
-		T(one_that_does_not_answer_twice_is_dead),
-		T(the_timer_ends_requests_that_nobody_waits_for),
-		T(what_came_later_is_handed_to_the_device_again),
-		T(a_lost_interrupt_is_no_loss),
-		T(one_that_ignores_the_reset_keeps_the_bounce_buffer),
-		T(a_lie_ends_everything_under_way),
-		T(needing_a_reset_ends_everything_under_way),
-		T(a_change_of_the_capacity_is_ignored),
-		T(without_an_interrupt_the_timer_looks),
-		T(fuzz_every_request_ends),
+		T(segments_are_pieces_of_one_request),
+		T(segments_that_are_cut_are_not_too_many),
+		T(a_segment_on_a_stack_is_not_shown_to_the_device),
+		T(ranges_are_discarded_and_zeroed),
+		T(one_that_cannot_discard_is_not_asked_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

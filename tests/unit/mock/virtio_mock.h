@@ -44,7 +44,7 @@ struct vd_queue {
 struct vd_chain {
 	uint16_t head;
 	unsigned n, n_readable;
-	struct vd_desc d[16];
+	struct vd_desc d[VIRTQ_MAX];
 };
 
 static struct {
