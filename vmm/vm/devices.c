@@ -141,6 +141,7 @@ void vm_devices_destroy(struct vm *vm)
 
 		dev->type->destroy(dev);
 	}
+	vm->n_vios = 0;
 }
 
 void vm_devices_stop(struct vm *vm)

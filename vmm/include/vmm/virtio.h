@@ -12,8 +12,8 @@
  * A chain that was popped from a queue is held until it is pushed back: only then may a reset come to its end, and
  * only then does RAM of the VM go away. So what a type has popped, it has to push, after an error as well.
  *
- * Nothing here sleeps. Lock order: queue lock -> (queue lock of another VM's receive queue) -> interrupt lock of the
- * device -> interrupt controller. A back end may be called with the queue's lock held only if it never calls back
+ * Nothing here sleeps. Lock order: queue lock -> (lock of another VM's receive queue) -> the device's lock
+ * -> interrupt controller. A back end may be called with the queue's lock held only if it never calls back
  * before it returns.
  */
 #pragma once
@@ -23,9 +23,9 @@
 #include <caisson/types.h>
 #include <vmm/vdev.h>
 
-#define VIO_QUEUES_MAX 4
 #define VIO_QUEUE_SIZE 256     /* entries that a queue has at most: each of its three parts touches two pages at most */
 #define VIO_CONFIG_MAX 64      /* bytes of device configuration */
+#define VIO_LABEL_MAX 64
 #define VIO_KICK_MAX 64     /* chains that one kick should work on before others get the hart (-EAGAIN) */
 
 /** Device ids, section 5. */
@@ -88,14 +88,14 @@ struct vio_queue {
 	spinlock_t lock;          /* of everything here */
 	struct vio *dev;
 	unsigned index;
-	uint16_t size;            /* as the guest has set it */
 	bool ready;
+	uint32_t size;            /* entries, as the guest has set it */
 	uint64_t gpa[3];          /* descriptors, driver's ring, device's ring: as the guest has set them */
 	struct vio_part desc, avail, used;
 	uint16_t next_avail;      /* ring index of the next chain to pop */
 	uint16_t next_used, told_used; /* the next to push; as of the last vio_publish */
 	uint16_t held;            /* popped, not yet pushed */
-	uint64_t kicks, chains, interrupts; /* counters since the VM was made */
+	uint64_t kicks, chains, interrupts; /* counted since the VM was made */
 	struct vio_chain chain;   /* the last one popped */
 };
 
@@ -103,19 +103,21 @@ struct vio {
 	const struct vio_type *type;
 	struct vdev *vdev;
 	void *backend, *state;    /* the type's */
-	const char *label;        /* "disk 0": for messages and the device's counters */
-	uint64_t offered;         /* features of the type and of the ring */
-	uint64_t features;        /* agreed on; valid between start and reset */
+	char label[VIO_LABEL_MAX];/* "debian: disk 0", for messages */
+	bool live;                /* atomic: the driver is there and keeps to the rules, and the VM has not ended */
+	uint64_t offered;         /* features: of the type and of the ring */
+	uint64_t features;        /* agreed on; from start to reset */
 	uint32_t config_size;
 	uint64_t config_writable; /* a bit for each byte that the guest may write */
 	uint8_t config[VIO_CONFIG_MAX];
-	spinlock_t lock;          /* of the registers, after no other lock but before interrupt controller's */
+	spinlock_t lock;          /* of the following and of config; then: interrupt controller */
 	uint32_t status, isr, generation;
 	uint32_t offered_select, accepted_select, queue_select;
 	uint64_t accepted;
-	bool halted;              /* atomic: queues are not looked at */
+	bool resetting;
 	unsigned broken;          /* how often it came to need a reset */
-	struct vio_queue queues[VIO_QUEUES_MAX];
+	uint32_t finishing;       /* atomic: somebody does the end of a reset */
+	struct vio_queue queues[];/* type->n_queues */
 };
 
 /* Making them. */
@@ -123,13 +125,16 @@ struct vio {
 struct vm;
 /**
  * Give a VM one more virtio device, in the next place (0x1000_1000 on, interrupts from 1). Task context.
- * @param label  for messages; has to live as long as the device
+ * @param label  what messages call it, beside the VM's name: "disk 0"
  * @return 0 and *out; -ENOSPC: all 8 places are taken; -ENOMEM; what the type's create returned
  */
 int vio_add(struct vm *vm, const struct vio_type *type, const char *label, void *backend, struct vio **out) __must_check;
 
-/** The vdev behind which all of them stand. */
+/** The vdev behind which all of them stand; its backend is the struct vio, which it destroys. */
 extern const struct vdev_type vio_mmio_type;
+
+/** Room for a device of a type, without its type's state, which vio_mmio_type creates. @return NULL: out of memory */
+struct vio *vio_new(const struct vio_type *type, void *backend);
 
 /* For types of devices. */
 
@@ -139,7 +144,10 @@ static inline bool vio_has(const struct vio *dev, unsigned feature)
 }
 
 /** Is the driver there, and did it keep to the rules? Any context. */
-bool vio_runs(const struct vio *dev);
+static inline bool vio_runs(const struct vio *dev)
+{
+	return __atomic_load_n(&dev->live, __ATOMIC_ACQUIRE);
+}
 
 /** The driver has broken the rules: the device needs a reset. Any context, with or without a queue's lock. */
 void vio_fail(struct vio *dev, const char *fmt, ...) __printf(2, 3);
@@ -200,15 +208,18 @@ void vio_complete(struct vio_queue *q, uint16_t head, uint32_t written);
 
 /* Between mmio.c, device.c and ring.c. */
 
-/** Set a queue up as its registers say. Lock held. @return 0, or -EINVAL: they are nonsense; -ENOMEM. */
-int vio_queue_start(struct vio_queue *q);
-void vio_queue_stop(struct vio_queue *q);
-/** Raise an interrupt: bit 0 used buffers, bit 1 configuration (4.2.2). Lock order: see above. */
-void vio_interrupt(struct vio *dev, uint32_t cause);
+/** Set a queue up as its registers say. Its lock held. @return 0; -EINVAL, -EFAULT: they are nonsense; -ENOMEM */
+int vio_queue_start(struct vio_queue *q) __must_check;
+/** Forget all that the guest has said of it. Its lock held; nothing of it is held any more. */
+void vio_queue_clear(struct vio_queue *q);
+
+enum { VIO_USED_BUFFER = 1, VIO_CONFIG_CHANGE = 2 };
+/** Raise an interrupt for these causes (4.2.2: InterruptStatus), or end it. Any context; a queue's lock may be held. */
+void vio_interrupt(struct vio *dev, uint32_t causes);
 void vio_acknowledge(struct vio *dev, uint32_t causes);
-/** Write the status register. @return 0, or -EAGAIN: a reset that waits for chains under way. Interrupts off. */
+/** The guest writes the status register. @return 0, or -EAGAIN: a reset waits for chains under way. Interrupts off. */
 int vio_set_status(struct vio *dev, uint32_t status);
-/** Reset, whatever is under way: nothing is, its vCPUs are gone and vio_drain was called. */
+/** Everything as at power-on. Nothing is under way: its vCPUs are gone, and vio_drain was called. */
 void vio_power_on(struct vio *dev);
 /** No chain is popped any more; wait until all are back. Task context. */
 void vio_drain(struct vio *dev);

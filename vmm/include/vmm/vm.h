@@ -16,6 +16,7 @@
 #include <vmm/config.h>
 #include <vmm/image.h>
 #include <vmm/isa.h>
+#include <vmm/memory.h>
 #include <vmm/share.h>
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
@@ -41,6 +42,8 @@ struct vm_plan {
 	unsigned pressed;   /* how many of the keys, but for the first */
 };
 
+struct vio;
+
 struct vm {
 	struct list node;               /* in the VM list */
 	unsigned id;                    /* small, unique; also its console channel and log name */
@@ -59,6 +62,8 @@ struct vm {
 	unsigned active;                /* atomic: vCPUs that run or wait in the guest */
 	struct vdev vdevs[VM_VDEVS_MAX];
 	unsigned n_vdevs;
+	struct vio *vios[GUEST_VIRTIO_PLACES]; /* its virtio devices, by place */
+	unsigned n_vios;
 	struct vdev_host host;
 	struct vdev *plic, *uart;
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */

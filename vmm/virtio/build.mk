@@ -1,0 +1,1 @@
+obj-$(CONFIG_VMM) += $(addprefix vmm/virtio/,ring.o device.o mmio.o)
