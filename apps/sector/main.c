@@ -69,7 +69,7 @@ static void one_done(struct block_request *rq)
 
 struct one {
 	struct block_request rq;
-	struct block_segment seg;
+	struct segment seg;
 };
 
 static int first_error(const struct one *all, unsigned long n)
@@ -84,7 +84,7 @@ static void start_one(struct one *one, enum block_op op, unsigned long sector, u
 {
 	int error;
 
-	one->seg = (struct block_segment){ data, BLOCK_SECTOR };
+	one->seg = (struct segment){ data, BLOCK_SECTOR };
 	one->rq = (struct block_request){ .op = op, .sector = sector, .n_sectors = 1, .segs = &one->seg, .n_segs = 1,
 					  .done = one_done };
 	__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED);

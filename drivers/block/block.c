@@ -20,7 +20,7 @@
 /* Requests that one caller waits for. On its stack, so gone as soon as left is 0. */
 struct batch {
 	struct block_request rq[AT_ONCE];
-	struct block_segment seg[AT_ONCE];
+	struct segment seg[AT_ONCE];
 	unsigned left; /* atomic: not done yet */
 };
 
@@ -200,7 +200,7 @@ static void advance(struct transfer *t, uint64_t n)
 /* The first part of a transfer as the i-th request of a batch. */
 static void add_part(struct block_device *dev, struct batch *b, unsigned i, const struct transfer *t, uint32_t n)
 {
-	b->seg[i] = (struct block_segment){ t->data, n * BLOCK_SECTOR };
+	b->seg[i] = (struct segment){ t->data, n * BLOCK_SECTOR };
 	add(dev, b, i, &(struct block_request){ .op = t->op, .unmap = t->unmap, .sector = t->sector, .n_sectors = n,
 						.segs = &b->seg[i], .n_segs = 1 });
 }

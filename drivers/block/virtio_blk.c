@@ -152,7 +152,7 @@ static uint32_t type_of(enum block_op op)
 }
 
 /* A segment in pieces that the device takes. @return the place behind them. */
-static struct virtq_buf *cut(const struct blk *blk, struct virtq_buf *buf, const struct block_segment *seg, bool read)
+static struct virtq_buf *cut(const struct blk *blk, struct virtq_buf *buf, const struct segment *seg, bool read)
 {
 	char *data = seg->data;
 
@@ -166,7 +166,7 @@ static struct virtq_buf *cut(const struct blk *blk, struct virtq_buf *buf, const
 static struct virtq_buf *gather_data(const struct blk *blk, struct slot *s, struct virtq_buf *buf)
 {
 	const struct block_request *rq = s->rq;
-	const struct block_segment one = { s->bounce, bytes_of(rq) }, *segs = s->bounce ? &one : rq->segs;
+	const struct segment one = { s->bounce, bytes_of(rq) }, *segs = s->bounce ? &one : rq->segs;
 	unsigned n = s->bounce ? 1 : rq->n_segs;
 
 	for (unsigned i = 0; i < n; i++)

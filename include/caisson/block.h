@@ -8,6 +8,7 @@
 #pragma once
 
 #include <caisson/list.h>
+#include <caisson/segment.h>
 #include <caisson/types.h>
 
 #define BLOCK_SECTOR 512 /* bytes */
@@ -15,14 +16,9 @@
 
 enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_WRITE_ZEROES };
 
-/** A piece of a request's data: a kernel pointer of any alignment (it may be on a stack) and bytes, not 0. */
-struct block_segment {
-	void *data;
-	uint32_t len;
-};
-
 /**
- * One request. The caller owns it, its segments and its data, until done() is called.
+ * One request. The caller owns it, its segments (none of them empty) and its data, until done() is called.
+ * Data may be on a stack.
  * Discard: what is read afterwards is undetermined until it is written. Zeroes are read as such.
  */
 struct block_request {
@@ -31,7 +27,7 @@ struct block_request {
 	uint64_t sector;      /* first, on the device. The device's until done(): a stacked one changes it */
 	uint32_t n_sectors;   /* not looked at in a flush */
 	unsigned n_segs;      /* read and write: the lengths add up to n_sectors * BLOCK_SECTOR. Else not looked at */
-	const struct block_segment *segs;
+	const struct segment *segs;
 	int status;           /* when done: 0 or negative errno (-EIO, -ETIMEDOUT, -ENOMEM ...) */
 	/**
 	 * Called once, no lock held: in interrupt context, from a caller of poll(), or before block_submit returns, which a

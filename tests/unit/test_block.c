@@ -161,9 +161,9 @@ static void count_done(struct block_request *rq)
 static int submit(enum block_op op, uint64_t sector, uint32_t n)
 {
 	static struct block_request rq;
-	static struct block_segment seg;
+	static struct segment seg;
 
-	seg = (struct block_segment){ data, n * BLOCK_SECTOR };
+	seg = (struct segment){ data, n * BLOCK_SECTOR };
 	rq = (struct block_request){ .op = op, .sector = sector, .n_sectors = n, .segs = &seg, .n_segs = 1,
 				     .done = count_done };
 	return block_submit(&disk, &rq);
@@ -191,7 +191,7 @@ static void requests_are_checked(void **state)
 	assert_int_equal(n_requests, 0);
 }
 
-static int submit_segments(enum block_op op, uint32_t n, const struct block_segment *segs, unsigned n_segs)
+static int submit_segments(enum block_op op, uint32_t n, const struct segment *segs, unsigned n_segs)
 {
 	static struct block_request rq;
 
@@ -202,7 +202,7 @@ static int submit_segments(enum block_op op, uint32_t n, const struct block_segm
 
 static void segments_add_up_to_the_sectors(void **state)
 {
-	struct block_segment segs[4] = { { data, 1 }, { data + 2000, 1000 }, { data + 4001, 23 }, { data, 512 } };
+	struct segment segs[4] = { { data, 1 }, { data + 2000, 1000 }, { data + 4001, 23 }, { data, 512 } };
 
 	(void)state;
 	assert_int_equal(submit_segments(BLOCK_READ, 2, segs, 2), -EINVAL);

@@ -191,7 +191,7 @@ static void M1_each_allocation_of_the_probe_may_fail(void **state)
 
 static void segments_are_pieces_of_one_request(void **state)
 {
-	struct block_segment at[62];
+	struct segment at[62];
 	struct block_request rq = { .op = BLOCK_READ, .sector = 40, .n_sectors = 62, .segs = at, .n_segs = 62, .done = done };
 
 	(void)state;
@@ -201,7 +201,7 @@ static void segments_are_pieces_of_one_request(void **state)
 	assert_int_equal(disk->max_segs, 62);
 	assert_int_equal(disk->max_sectors, 2048);
 	for (unsigned i = 0; i < 62; i++) /* of 511, 513, 511 ... bytes, at odd addresses, backwards in memory */
-		at[i] = (struct block_segment){ data + (62 - i) * 600 + 1, BLOCK_SECTOR - 1 + i % 2 * 2 };
+		at[i] = (struct segment){ data + (62 - i) * 600 + 1, BLOCK_SECTOR - 1 + i % 2 * 2 };
 	assert_int_equal(block_submit(disk, &rq), 0);
 	assert_int_equal(vd_n_available(dq), 1);
 	answer_all();
@@ -218,7 +218,7 @@ static void segments_that_are_cut_are_not_too_many(void **state)
 	static const struct { uint32_t size_max, seg_max; } cases[] = {
 		{ 512, 1 }, { 700, 3 }, { 1000, 4 }, { 4096, 2 }, { 4096, 7 }, { 513, 61 }, { 1u << 20, 5 },
 	};
-	struct block_segment at[64];
+	struct segment at[64];
 	uint64_t seed = 11;
 
 	(void)state;
@@ -233,8 +233,8 @@ static void segments_that_are_cut_are_not_too_many(void **state)
 		rq.n_sectors = MIN(disk->max_sectors, sizeof(data) / BLOCK_SECTOR);
 		left = rq.n_sectors * BLOCK_SECTOR;
 		for (rq.n_segs = 0; rq.n_segs + 1 < disk->max_segs && left > 1; left -= at[rq.n_segs++].len)
-			at[rq.n_segs] = (struct block_segment){ data, 1 + (uint32_t)mock_random(&seed) % MIN(left - 1, 1400) };
-		at[rq.n_segs++] = (struct block_segment){ data, left };
+			at[rq.n_segs] = (struct segment){ data, 1 + (uint32_t)mock_random(&seed) % MIN(left - 1, 1400) };
+		at[rq.n_segs++] = (struct segment){ data, left };
 		assert_int_equal(block_submit(disk, &rq), 0);
 		answer_all();
 		vd_interrupt(VIRTIO_INT_QUEUE);
@@ -246,7 +246,7 @@ static void segments_that_are_cut_are_not_too_many(void **state)
 static void a_segment_on_a_stack_is_not_shown_to_the_device(void **state)
 {
 	uint8_t stack[300];
-	struct block_segment at[3] = { { data, 100 }, { stack, 300 }, { data + 400, 112 } };
+	struct segment at[3] = { { data, 100 }, { stack, 300 }, { data + 400, 112 } };
 	struct block_request rq = { .sector = 9, .n_sectors = 1, .segs = at, .n_segs = 3, .done = done };
 
 	(void)state;

@@ -173,7 +173,7 @@ static void set_config(unsigned offset, uint64_t value, unsigned size)
 }
 
 static struct block_request rqs[256];
-static struct block_segment segs[256];
+static struct segment segs[256];
 static uint8_t data[256 * BLOCK_SECTOR];
 static unsigned n_done, order_done[256];
 
@@ -188,7 +188,7 @@ static void done(struct block_request *rq)
 
 static MAYBE_UNUSED int submit(unsigned n, enum block_op op, uint64_t sector, uint32_t n_sectors, void *at)
 {
-	segs[n] = (struct block_segment){ at, n_sectors * BLOCK_SECTOR };
+	segs[n] = (struct segment){ at, n_sectors * BLOCK_SECTOR };
 	rqs[n] = (struct block_request){ .op = op, .sector = sector, .n_sectors = n_sectors, .segs = &segs[n],
 					 .n_segs = 1, .done = done };
 	rqs[n].status = 1;
