@@ -1,5 +1,5 @@
 /* The console multiplexer: who is shown, what is kept, what a slow line does. */
-// sources: vmm/vm/console_mux.c vmm/vm/console_input.c vmm/vm/console_ring.c vmm/device/vuart.c vmm/device/vuart_state.c vmm/device/common.c vmm/image/dt_writer.c
+// sources: vmm/vm/console_mux.c vmm/vm/console_input.c vmm/vm/console_ring.c vmm/vm/console.c vmm/device/vuart.c vmm/device/vuart_state.c vmm/device/common.c vmm/image/dt_writer.c
 #include <consoles.h>
 
 /* --- output --- */

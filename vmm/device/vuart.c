@@ -364,7 +364,7 @@ static int OUT_OF_LINE write_data(struct vuart *u, uint8_t value)
 		return 0;
 	}
 	if (!(u->r.mcr & MCR_LOOP)) {
-		enum vdev_output output = u->host->console_write(u->host->vm, (char)value);
+		enum vdev_output output = u->host->console_put(u->host->vm, (char)value);
 
 		if (unlikely(output != VDEV_TAKEN))
 			return output == VDEV_FULL ? -EAGAIN : transmitter_waits(u);

@@ -54,7 +54,7 @@ static size_t to_monitor(const char *buf, size_t n)
 /* A guest that does not read must not keep the escape key from us: what it cannot take is dropped, with a bell. */
 static void to_vm(struct vm *vm, const char *buf, size_t n)
 {
-	size_t taken = vuart_input(vm->uart, buf, n);
+	size_t taken = vm_console_input(vm, buf, n);
 
 	if (taken == n)
 		return;
@@ -95,7 +95,7 @@ static size_t route_interactive(const char *buf, size_t n)
 static size_t route_batch(const char *buf, size_t n)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
-	size_t taken = mux.attached ? vuart_input(mux.attached->uart, buf, n) : 0;
+	size_t taken = mux.attached ? vm_console_input(mux.attached, buf, n) : 0;
 
 	spin_unlock_irqrestore(&mux.lock, flags);
 	return taken;

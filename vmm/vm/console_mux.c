@@ -85,7 +85,7 @@ static size_t pump_vm(struct vm *vm, struct console_ring *r)
 	n = console_try_write(channel, piece, n);
 	note_sent(vm, r, n);
 	if (n && next_out(vm, r) == r->head)
-		vuart_output_ready(vm->uart);
+		vm_console_ready(vm);
 	return n;
 }
 
@@ -244,7 +244,7 @@ static void detach(struct vm *vm)
 
 	mux.attached = NULL;
 	if (r && next_out(vm, r) == r->head)
-		vuart_output_ready(vm->uart);
+		vm_console_ready(vm);
 }
 
 static void say_gap(const struct vm *vm, struct console_ring *r)

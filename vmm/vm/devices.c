@@ -27,9 +27,14 @@ static void vcpu_ext_irq(void *arg, unsigned vcpu, bool level)
 	vcpu_set_line(vm->vcpus[vcpu], BIT(IRQ_VS_EXT), level);
 }
 
-static enum vdev_output console_write_vm(void *arg, char byte)
+static enum vdev_output console_put(void *arg, char byte)
 {
 	return console_mux_put(arg, byte);
+}
+
+static size_t console_write_vm(void *arg, const char *buf, size_t n)
+{
+	return console_mux_write(arg, buf, n);
 }
 
 static bool console_slow(void *arg)
@@ -111,6 +116,7 @@ int vm_devices_create(struct vm *vm)
 	vm->host = (struct vdev_host){
 		.irq_level = irq_level,
 		.vcpu_ext_irq = vcpu_ext_irq,
+		.console_put = console_put,
 		.console_write = console_write_vm,
 		.console_slow = console_slow,
 		.console_ready = console_ready,
@@ -153,13 +159,6 @@ void vm_devices_stop(struct vm *vm)
 		if (dev->type->stop)
 			dev->type->stop(dev);
 	}
-}
-
-int vm_sysrq(struct vm *vm, char key)
-{
-	if (!vuart_listens(vm->uart))
-		return -ENOTCONN;
-	return vuart_break(vm->uart) && vuart_input(vm->uart, &key, 1) == 1 ? 0 : -EAGAIN;
 }
 
 void vm_devices_reset(struct vm *vm)

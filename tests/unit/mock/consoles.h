@@ -163,7 +163,7 @@ static inline bool slow(void *vm)
 
 static inline void add_vm(unsigned i)
 {
-	m.host[i] = (struct vdev_host){ .irq_level = irq_level, .console_ready = ready, .console_write = put,
+	m.host[i] = (struct vdev_host){ .irq_level = irq_level, .console_ready = ready, .console_put = put,
 				      .console_slow = slow, .n_vcpus = 1, .vm = &m.vm[i] };
 	m.uart[i] = (struct vdev){ .type = &vuart_type, .host = &m.host[i] };
 	assert_int_equal(vuart_type.create(&m.uart[i]), 0);

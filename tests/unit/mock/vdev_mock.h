@@ -91,7 +91,7 @@ static inline void mv_start(const struct vdev_type *type, unsigned n_vcpus)
 	memset(&mv, 0, sizeof(mv));
 	mv.alarm_at = UINT64_MAX;
 	mv.host = (struct vdev_host){
-		.irq_level = mv_irq_level, .vcpu_ext_irq = mv_ext_irq, .console_write = mv_write, .console_slow = mv_slow,
+		.irq_level = mv_irq_level, .vcpu_ext_irq = mv_ext_irq, .console_put = mv_write, .console_slow = mv_slow,
 		.console_ready = mv_ready, .vm_end = mv_end, .time_ns = mv_time, .wall_ns = mv_wall,
 		.alarm_set = mv_alarm_set, .n_vcpus = n_vcpus, .vm = MOCK_VM,
 	};

@@ -34,10 +34,12 @@ struct vdev_host {
 	/** Drive the external-interrupt line of a vCPU (the interrupt controller's output). */
 	void (*vcpu_ext_irq)(void *vm, unsigned vcpu, bool level);
 	/** A byte out of the VM's console. */
-	enum vdev_output (*console_write)(void *vm, char byte);
+	enum vdev_output (*console_put)(void *vm, char byte);
+	/** As many bytes out of the VM's console as it takes now. @return how many; 0: it is slow, try again */
+	size_t (*console_write)(void *vm, const char *buf, size_t n);
 	/** Does what it wrote still wait, so that it would get VDEV_SLOW? Called with the device's lock held. */
 	bool (*console_slow)(void *vm);
-	/** The console has room again (after vdev_console_input took less than offered). */
+	/** There is room again for what is typed (after the device took less than it was offered). */
 	void (*console_ready)(void *vm);
 	/** End the VM: shutdown (failure false) or crash with status, or reset. */
 	void (*vm_end)(void *vm, enum vdev_end how, int status);

@@ -137,6 +137,10 @@ int vm_resume(struct vm *vm) __must_check;
  * Any context. @return 0; -ENOTCONN: the guest does not listen to its console; -EAGAIN: no room for more input
  */
 int vm_sysrq(struct vm *vm, char key) __must_check;
+/** Offer its console what was typed. Any context. @return how many bytes it took */
+size_t vm_console_input(struct vm *vm, const char *buf, size_t n);
+/** The line takes the VM's output again, after VDEV_SLOW. Any context. */
+void vm_console_ready(struct vm *vm);
 /** One vCPU began / ceased to be active; at zero the VM ends as if shut down. */
 void vm_vcpu_active(struct vm *vm);
 void vm_vcpu_inactive(struct vm *vm);
