@@ -9,18 +9,13 @@
 #pragma once
 
 #include <caisson/list.h>
+#include <caisson/segment.h>
 #include <caisson/types.h>
 
 #define NET_MAC_SIZE 6
 #define NET_HEADER_SIZE 14        /* of an Ethernet frame: both addresses and the type */
 #define NET_FRAME_MAX 65553u      /* bytes: 18 with a VLAN tag, and 65,535 */
 #define NET_SEGMENTS_MAX 24       /* a frame of more is copied into one piece on its way out; none comes in */
-
-/** A piece of a frame. */
-struct net_segment {
-	void *data;
-	uint32_t len;
-};
 
 /** What a frame is: whole, or one TCP (UDP) packet that is to be cut into many. */
 enum net_gso { NET_GSO_NONE, NET_GSO_TCPV4, NET_GSO_TCPV6, NET_GSO_UDP_L4 };
@@ -40,7 +35,7 @@ struct net_offload {
 };
 
 struct net_frame {
-	const struct net_segment *segs;
+	const struct segment *segs;
 	unsigned n;
 	uint32_t len;          /* bytes of all segments together */
 	struct net_offload offload;
