@@ -186,7 +186,7 @@ static void config_read(struct vio *dev, unsigned off, unsigned size, uint64_t *
 	memcpy(value, bytes, sizeof(*value));
 }
 
-static void config_write(struct vio *dev, unsigned off, unsigned size, uint64_t value)
+static int config_write(struct vio *dev, unsigned off, unsigned size, uint64_t value)
 {
 	irqflags_t flags = spin_lock_irqsave(&dev->lock);
 
@@ -194,8 +194,9 @@ static void config_write(struct vio *dev, unsigned off, unsigned size, uint64_t 
 		if (dev->config_writable >> (off + i) & 1)
 			dev->config[off + i] = (uint8_t)(value >> (8 * i));
 	spin_unlock_irqrestore(&dev->lock, flags);
-	if (off < dev->config_size && dev->type->config_written)
-		dev->type->config_written(dev, off, MIN(size, dev->config_size - off));
+	if (off >= dev->config_size || !dev->type->config_written)
+		return 0;
+	return dev->type->config_written(dev, off, MIN(size, dev->config_size - off));
 }
 
 /* Below the configuration a driver has to use whole registers (4.2.2.2): anything else does nothing. */
@@ -216,8 +217,8 @@ static int mmio_write(void *state, uint64_t off, unsigned size, uint64_t value)
 	struct vio *dev = state;
 
 	if (off >= R_CONFIG)
-		config_write(dev, (unsigned)(off - R_CONFIG), size, value);
-	else if (size == REG_WIDTH && IS_ALIGNED(off, REG_WIDTH))
+		return config_write(dev, (unsigned)(off - R_CONFIG), size, value);
+	if (size == REG_WIDTH && IS_ALIGNED(off, REG_WIDTH))
 		return write_register(dev, (unsigned)off, (uint32_t)value);
 	return 0;
 }

@@ -59,8 +59,11 @@ struct vio_type {
 	void (*halt)(struct vio *dev);
 	/** All chains are back: forget what the driver has said. Interrupts off, no lock. May be NULL. */
 	void (*reset)(struct vio *dev);
-	/** The guest has written n bytes of the configuration; they are in dev->config where dev->config_writable allows it. May be NULL. */
-	void (*config_written)(struct vio *dev, unsigned off, unsigned n);
+	/**
+	 * The guest has written n bytes of the configuration; they are in dev->config where dev->config_writable allows it.
+	 * Interrupts off, no lock. @return 0, or -EAGAIN: it is to be done again when others have had the hart. May be NULL.
+	 */
+	int (*config_written)(struct vio *dev, unsigned off, unsigned n);
 };
 
 /** A part of a ring in the hypervisor's eyes: it touches two pages at most. */
