@@ -128,7 +128,7 @@ def test_signals_end_batch(tool, signum, status):
     with tool.start(*RUN, script="frame(8, b'up'); time.sleep(60)") as child:
         assert child.stdout.read(2) == b"up"
         child.send_signal(signum)
-        assert child.wait(timeout=10) == status
+        assert child.wait(timeout=60) == status
     assert not alive(int(tool.record()[0]))
 
 
@@ -142,7 +142,7 @@ def test_sigint_counts_in_the_background(tool):
     with child:
         assert child.stdout.read(2) == b"up"
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=10) == 130
+        assert child.wait(timeout=60) == 130
 
 
 def test_qemu_never_outlives_a_killed_tool(tool):
@@ -193,7 +193,7 @@ def test_slow_reader_never_stops_qemu(tool):
     with tool.start(*RUN, script=script) as child:
         assert wait_for((tool.folder / "record.done").exists)
         assert len(child.stdout.read()) == 8 << 20
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=60) == 0
 
 
 def test_input_is_not_read_ahead_without_bound(tool):
@@ -219,7 +219,7 @@ def test_reader_that_goes_away(tool):
     with tool.start(*RUN, script="frame(8, b'up\\n'); time.sleep(0.3); frame(8, b'more'); time.sleep(60)") as child:
         assert child.stdout.readline() == b"up\n"
         child.stdout.close()
-        assert child.wait(timeout=10) == 141
+        assert child.wait(timeout=60) == 141
     assert not alive(int(tool.record()[0]))
 
 
@@ -237,7 +237,7 @@ def test_terminal_is_raw_and_restored(tool):
         os.write(master, b"a\x03\x04")
         while b"\\x04'" not in seen:
             seen += os.read(master, 100)
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=60) == 0
     assert b"b'a\\x03\\x04'" in seen
     assert termios.tcgetattr(slave) == before
     os.close(master)
@@ -259,7 +259,7 @@ def test_terminal_is_restored_after(tool, end):
             child.terminate()
         else:
             os.write(master, b"\x1d\x1d\x1d")
-        assert child.wait(timeout=10) == (143 if end == "SIGTERM" else 3)
+        assert child.wait(timeout=60) == (143 if end == "SIGTERM" else 3)
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)

@@ -133,7 +133,7 @@ def test_output_closed_early_ends_it():
     try:
         child.stdout.readline()
         child.stdout.close()
-        child.wait(timeout=20)
+        child.wait(timeout=60)
         assert not [pid for pid in descendants(os.getpid()) if pid in qemu_below(child.pid)]
     finally:
         kill_all(child)

@@ -260,12 +260,14 @@ bool vio_is_empty(const struct vio_queue *q)
 
 void vio_push(struct vio_queue *q, uint16_t head, uint32_t written)
 {
-	struct { uint32_t id, len; } used = { head, written };
+	uint32_t off = RING_ENTRIES + (q->next_used & (q->size - 1)) * USED_ENTRY;
 
 	q->held--;
 	if (!vio_runs(q->dev))
 		return;
-	memcpy(part_at(&q->used, RING_ENTRIES + (q->next_used & (q->size - 1)) * USED_ENTRY), &used, sizeof(used));
+	/* The ring is aligned to 4 bytes: an entry may cross a page. */
+	*(uint32_t *)part_at(&q->used, off) = head;
+	*(uint32_t *)part_at(&q->used, off + 4) = written;
 	q->next_used++;
 }
 
