@@ -107,7 +107,7 @@ static int transfer_many(enum block_op op, unsigned long first, unsigned long n,
 	if (IS_ENABLED(CONFIG_MULTITASK))
 		waitq_wait(&done_queue, all_done, NULL, UINT64_MAX);
 	while (!all_done(NULL))
-		disk->ops->poll(disk);
+		block_poll(disk);
 	error = first_error(all, n);
 	kfree(all);
 	return error;

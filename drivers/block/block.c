@@ -130,6 +130,28 @@ int block_submit(struct block_device *dev, struct block_request *rq)
 	return dev->ops->submit(dev, rq);
 }
 
+void block_poll(struct block_device *dev)
+{
+	if (dev->ops->poll)
+		dev->ops->poll(dev);
+}
+
+void block_get(struct block_device *dev)
+{
+	__atomic_add_fetch(&dev->users, 1, __ATOMIC_RELAXED);
+}
+
+void block_put(struct block_device *dev)
+{
+	if (__atomic_sub_fetch(&dev->users, 1, __ATOMIC_ACQ_REL) == 0 && dev->ops->destroy)
+		dev->ops->destroy(dev);
+}
+
+uint64_t block_memory(const struct block_device *dev)
+{
+	return dev->memory ? __atomic_load_n(dev->memory, __ATOMIC_RELAXED) * PAGE_SIZE : 0;
+}
+
 static bool is_finished(void *arg)
 {
 	struct batch *b = arg;
@@ -158,7 +180,7 @@ static void wait(struct block_device *dev, struct batch *b)
 	if (in_task() && !dev->polled)
 		(void)waitq_wait(&finished, is_finished, b, time_now() + time_from_us(SLEEP_US));
 	while (!is_finished(b)) {
-		dev->ops->poll(dev);
+		block_poll(dev);
 		cpu_relax();
 	}
 }

@@ -11,12 +11,13 @@
 #include "virtio_blk.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include <caisson/log.h>
 #include <caisson/mm.h>
 #include <caisson/spinlock.h>
 #include <caisson/time.h>
+
+#include "segments.h"
 
 #define LOG_NAME "virtio-blk"
 
@@ -104,20 +105,9 @@ static bool is_within_reach(const struct block_request *rq)
 	return true;
 }
 
-/* Between a request's segments and its bounce buffer. */
-static void copy_segments(const struct block_request *rq, char *buffer)
-{
-	for (unsigned i = 0; i < rq->n_segs; i++) {
-		if (rq->op == BLOCK_WRITE)
-			memcpy(buffer, rq->segs[i].data, rq->segs[i].len);
-		else
-			memcpy(rq->segs[i].data, buffer, rq->segs[i].len);
-		buffer += rq->segs[i].len;
-	}
-}
-
 static int bounce(struct slot *s, const struct block_request *rq)
 {
+	struct segs segs = segs_of(rq);
 	hpa_t frames;
 
 	s->bounce = NULL;
@@ -128,8 +118,17 @@ static int bounce(struct slot *s, const struct block_request *rq)
 		return -ENOMEM;
 	s->bounce = hpa_to_kva(frames);
 	if (rq->op == BLOCK_WRITE)
-		copy_segments(rq, s->bounce);
+		segs_get(&segs, s->bounce, bytes_of(rq));
 	return 0;
+}
+
+/* What was read, to where it was wanted. */
+static void copy_back(struct slot *s)
+{
+	struct segs segs = segs_of(s->rq);
+
+	if (s->bounce && s->rq->op == BLOCK_READ)
+		segs_put(&segs, s->bounce, bytes_of(s->rq));
 }
 
 static void unbounce(struct slot *s)
@@ -270,8 +269,8 @@ static void harvest(struct blk *blk, struct list *ended)
 		struct block_request *rq = s->rq;
 		int result = result_of(s, written);
 
-		if (!result && s->bounce && rq->op == BLOCK_READ)
-			copy_segments(rq, s->bounce);
+		if (!result)
+			copy_back(s);
 		unbounce(s);
 		free_slot(blk, s);
 		end(rq, result, ended);

@@ -44,8 +44,10 @@ struct block_device;
 struct block_ops {
 	/** Take a request that was checked. @return 0: its done() follows, also when the device fails; -errno: it was not taken. */
 	int (*submit)(struct block_device *dev, struct block_request *rq);
-	/** Look for finished requests, and for those past their deadline, without an interrupt. */
+	/** Look for finished requests, and for those past their deadline, without an interrupt. NULL: there never are any. */
 	void (*poll)(struct block_device *dev);
+	/** Nobody uses it any more, and nothing is under way. NULL: it is there for ever. Task context. */
+	void (*destroy)(struct block_device *dev);
 };
 
 /** Front ends cut what is too large: neither block_submit nor a device does. */
@@ -65,9 +67,13 @@ struct block_device {
 	uint32_t discard_unit; /* sectors: only whole ones of these give space back; a hint */
 	bool polled;          /* it has no interrupt */
 	struct list node;     /* in the list of all devices */
+	const uint64_t *memory; /* atomic: pages that its data takes; NULL: it is not in RAM */
+	uint32_t users;       /* atomic: of a device that can go */
+	struct block_device *part_of; /* NULL: it is no part of another */
+	uint64_t part_first;  /* sector there */
 };
 
-/** Add a device, for ever. Boot. */
+/** Add a device to the list, for ever. Boot. */
 void block_register(struct block_device *dev);
 /** @return the device of that name, or NULL. Any context. */
 struct block_device *block_find(const char *name);
@@ -93,5 +99,35 @@ int block_write(struct block_device *dev, uint64_t sector, const void *data, uin
 /** The same without data, whole units only. @return also -ENOTSUP; -EINVAL not whole units. */
 int block_discard(struct block_device *dev, uint64_t sector, uint64_t n) __must_check;
 int block_write_zeroes(struct block_device *dev, uint64_t sector, uint64_t n, bool unmap) __must_check;
+/** Look for what is finished, where interrupts are off. Any context. */
+void block_poll(struct block_device *dev);
 /** What was written before is on the medium when this returns 0. Without a flush command: nothing to do, 0. */
 int block_flush(struct block_device *dev) __must_check;
+
+/** One more user of a device, or one less: when there is none, one that can go is destroyed. Task context. */
+void block_get(struct block_device *dev);
+void block_put(struct block_device *dev);
+
+enum block_mode { BLOCK_SHARED, BLOCK_EXCLUSIVE };
+
+/** Somebody's use of a device, or of the part of one. The caller's memory, until block_release. */
+struct block_claim {
+	struct block_device *dev; /* the whole; NULL: nothing is claimed */
+	uint64_t first, n;    /* sectors of it */
+	enum block_mode mode;
+	const char *who;      /* must live as long */
+	struct list node;     /* in the list of all claims */
+};
+
+/**
+ * Say that one is going to read a device (BLOCK_SHARED, with others that read), or to write it (BLOCK_EXCLUSIVE, alone).
+ * The parts of a device can be claimed by different writers where they do not overlap. Any context.
+ * @param who  for the message when another one comes
+ * @return 0; -EBUSY with a message that names the other; -EROFS a writer, but the device is read-only
+ */
+int block_claim(struct block_claim *claim, struct block_device *dev, enum block_mode mode, const char *who) __must_check;
+/** Give a claim back; nothing happens if it is none. */
+void block_release(struct block_claim *claim);
+
+/** Bytes of RAM that the data of a RAM disk or an overlay in RAM takes now; 0 for other devices. Any context. */
+uint64_t block_memory(const struct block_device *dev);

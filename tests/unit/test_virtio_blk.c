@@ -1,5 +1,5 @@
 /* The virtio block driver: what it offers, and requests that go well or fail one by one. */
-// sources: drivers/block/block.c drivers/block/virtio_blk_config.c drivers/virtio/virtio.c drivers/virtio/queue.c core/time/time.c core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c
+// sources: drivers/block/block.c drivers/block/segments.c drivers/block/claim.c drivers/block/virtio_blk_config.c drivers/virtio/virtio.c drivers/virtio/queue.c core/time/time.c core/dt/dt.c core/dt/bus.c core/dt/map.c core/dt/index.c
 #include <virtio_blk_mock.h>
 
 /* --- what it offers --- */
