@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from caisson import tomlfile, vmconfig
+from caisson import tomlfile, vmconfig, vmdisks
 from caisson.errors import Errors, UsageError
 
 from hosttool import ROOT
@@ -18,7 +18,7 @@ TAKES = {
     "name": {"string"}, "cpus": {"integer"}, "memory": set(), "kernel": set(), "initrd": set(), "dtb": set(),
     "append": {"string", "empty string"}, "entry": {"integer"}, "load": {"integer"}, "initrd-load": set(), "dtb-load": set(), "eager": {"true", "false"},
     "format": set(), "harts": {"list"}, "restart": set(), "weight": {"integer"}, "cap": {"integer"}, "autostart": {"true", "false"}, "scrollback": set(), "log": {"string"}, "exclusive": {"true", "false"},
-    "isa-hide": {"empty list"}, "isa-require": {"empty list"},
+    "disk": {"empty list"}, "isa-hide": {"empty list"}, "isa-require": {"empty list"},
 }
 
 
@@ -116,8 +116,17 @@ def test_D2_defaults_of_the_table():
 
 def test_D2_properties_of_the_bundle():
     said = {name for row in rows("host.md", "| property | type") for name in re.findall(r"`([\w-]+)`", row[0])}
-    read = re.findall(r'^\t\{ "([\w-]+)", read_', (ROOT / "vmm" / "image" / "config.c").read_text(), re.MULTILINE)
-    assert said == set(read)
+    assert said == read_properties("config.c")
+    said = {name for row in rows("host.md", "| property of a disk") for name in re.findall(r"`([\w-]+)`", row[0])}
+    assert said <= read_properties("config_disk.c")
+
+
+def read_properties(source: str) -> set[str]:
+    return set(re.findall(r'^\t\{ "([\w-]+)", (?:read|config_flag)', (ROOT / "vmm" / "image" / source).read_text(), re.MULTILINE))
+
+
+def test_D2_every_key_of_a_disk_is_in_the_table():
+    assert [row[0].strip("`") for row in rows("configuration.md", "| key of a disk")] == list(vmdisks.KEYS)
 
 
 def test_D2_every_extension_is_in_the_table():

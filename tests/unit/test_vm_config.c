@@ -1,5 +1,5 @@
 /* VM descriptions: every property of docs/host.md, each refused in every wrong shape. */
-// sources: vmm/image/config.c vmm/image/isa_names.c vmm/image/blob.c vmm/channel/description.c fs/cpio.c
+// sources: vmm/image/config.c vmm/image/config_disk.c vmm/image/isa_names.c vmm/image/blob.c vmm/channel/description.c fs/cpio.c
 #include <test.h>
 
 #include <errno.h>

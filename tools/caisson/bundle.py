@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import libfdt
 
-from caisson import channels, cpio
+from caisson import channels, cpio, vmdisks
 from caisson.script import Script
 from caisson.vmconfig import DEFAULT_STOP_TIMEOUT, IMAGES, VmConfig, attribute
 
@@ -88,7 +88,22 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property_u64("harts", sum(1 << hart for hart in vm.harts))
         if vm.exclusive:
             tree.property("exclusive", b"")
+        for number, disk in enumerate(vm.disk):
+            with tree.add_node(f"disk{number}"):
+                describe_disk(tree, disk)
     return bytes(tree.as_fdt().as_bytearray())
+
+
+def describe_disk(tree: libfdt.FdtSw, disk: vmdisks.VmDisk) -> None:
+    if disk.file is not None:
+        tree.property("device", disk.device.encode() + b"\0")
+        tree.property("label", os.fsencode(disk.file) + b"\0")
+    else:
+        tree.property_u64("ram", disk.ram)
+    if disk.read_only:
+        tree.property("read-only", b"")
+    if disk.serial is not None:
+        tree.property("serial", disk.serial.encode() + b"\0")
 
 
 def describe_channel(channel: channels.Shared) -> bytes:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caisson.errors import Errors
-from caisson.values import KIB, MIB, NAME, parse_size, show_size, want
+from caisson.values import KIB, MIB, NAME, TableError, parse_size, show_size, want
 
 # The limits of vmm/include/vmm/config.h and channel.h.
 MAX_CHANNELS = 16
@@ -43,14 +43,6 @@ class Shared:
     owner: Any  # VmConfig
     table: Channel
     rights: dict[str, str] = field(default_factory=dict)  # VM -> access, the owner first
-
-
-class TableError(ValueError):
-    """An error about one key of one table."""
-
-    def __init__(self, key: str, why: str):
-        super().__init__(why)
-        self.key = key
 
 
 def read(value: Any, _typed: bool) -> list[Channel]:

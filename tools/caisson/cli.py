@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, jitter, machine,
-                     packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig)
+                     packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -105,6 +105,7 @@ def _read_run_options(options, errors: Errors | None = None):
     vms = _vms_from_options(options, errors)
     vmconfig.check_together(vms, options.batch and not options.script, errors)
     consolelog.plan(vms, options.console_log, errors)
+    plan = dataclasses.replace(plan, disks=vmdisks.gather(vms, Errors(keep=True)))
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
     partition.check(plan, vms, errors)
@@ -124,7 +125,8 @@ def _vms_from_options(options, errors: Errors) -> list[vmconfig.VmConfig]:
         return [_vm_from_options({"kernel": options.kernel, **given}, locate, errors)]
     if given:
         key = next(iter(given))
-        errors.add(UsageError(f"--{key} {given[key]}: belongs to a VM given with --kernel FILE"))
+        value = given[key][0] if isinstance(given[key], list) else given[key]
+        errors.add(UsageError(f"--{key} {value}: belongs to a VM given with --kernel FILE"))
     if not options.files:
         return _demonstration(locate, options.check)
     vms = [tomlfile.read(path, locate, errors) for path in options.files]
@@ -148,6 +150,7 @@ def _demonstration(locate, check_only: bool) -> list[vmconfig.VmConfig]:
 
 def _vm_from_options(values: dict[str, str], locate, errors: Errors) -> vmconfig.VmConfig:
     quotes = {key: f"--{key} {value}" for key, value in values.items()}
+    quotes |= {f"disk.{number}": f"--disk {text}" for number, text in enumerate(values.get("disk", []))}
     quotes["memory"] = quotes.get("memory", f"--memory {vmconfig.DEFAULT_MEMORY >> 20}M (the default)")
     source = vmconfig.Source(origin=quotes["kernel"], quotes=quotes, typed=False)
     return vmconfig.build(values, source, default_name="guest", locate=locate, errors=errors)

@@ -1,11 +1,15 @@
-"""Disk images of the machine: FILE[,ro] as it is typed, checked, and QEMU's words for it."""
+"""Disk images of the machine: checked, and QEMU's words for them. `./caisson app --disk` names them by FILE[,ro]."""
 import os
 import stat
 from dataclasses import dataclass
 
 from caisson.errors import UsageError
 
+SECTOR = 512
 MAX_DISKS = 8  # QEMU's virt machine has so many places for virtio devices
+
+
+_FORMATS = {b"QFI\xfb": "qcow2", b"KDMV": "VMDK", b"vhdx": "VHDX"}
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,49 @@ def parse(text: str) -> Disk:
     read_only = bool(comma) and flag == "ro"
     path = path if read_only else text
     try:
-        _check(path, read_only)
+        check(path, writes=not read_only)
     except ValueError as error:
         raise UsageError(f"--disk {text}: {error}") from None
-    except OSError as error:
-        raise UsageError(f"--disk {text}: {error.strerror}") from None
     return Disk(os.path.abspath(path), read_only)
 
 
-def _check(path: str, read_only: bool) -> None:
-    if not path:
-        raise ValueError("the file's name is missing")
-    if not stat.S_ISREG(os.stat(path).st_mode) and not stat.S_ISBLK(os.stat(path).st_mode):
-        raise ValueError("not a file with a disk image")
+def size_of(path: str) -> int:
+    """Of a file or a block device, in bytes."""
+    image = os.open(path, os.O_RDONLY)
     try:
-        image = os.open(path, os.O_RDONLY if read_only else os.O_RDWR)
-    except PermissionError:
-        raise ValueError("not readable" if not os.access(path, os.R_OK)
-                         else f"not writable ({path},ro makes it a read-only disk)") from None
-    try:
-        if os.lseek(image, 0, os.SEEK_END) == 0:
-            raise ValueError("the file is empty: a disk has at least one sector")
+        return os.lseek(image, 0, os.SEEK_END)
     finally:
         os.close(image)
+
+
+def check(path: str, writes: bool) -> None:
+    """Can a disk have this image? Raises ValueError saying why not."""
+    if not path:
+        raise ValueError("the file's name is missing")
+    try:
+        _check_file(path, writes)
+    except PermissionError:
+        raise ValueError("not readable" if not os.access(path, os.R_OK)
+                         else "not writable, and the disk is not read-only") from None
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+
+
+def _check_file(path: str, writes: bool) -> None:
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+        raise ValueError("not a file with a disk image")
+    image = os.open(path, os.O_RDWR if writes else os.O_RDONLY)
+    try:
+        start, size = os.pread(image, 4, 0), os.lseek(image, 0, os.SEEK_END)
+    finally:
+        os.close(image)
+    if size == 0:
+        raise ValueError("the file is empty: a disk has at least one sector")
+    if start in _FORMATS:
+        raise ValueError(f"a {_FORMATS[start]} image; a disk is the plain bytes (qemu-img convert -O raw)")
+    if size % SECTOR:
+        raise ValueError(f"its {size} bytes are no whole number of sectors of {SECTOR} (truncate -s %{SECTOR} adds zeroes)")
 
 
 def qemu_words(disks: list[Disk]) -> list[str]:

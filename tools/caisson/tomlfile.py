@@ -13,8 +13,6 @@ from caisson.errors import Errors, UsageError
 _LARGEST = 1 << 20
 _CANDIDATES = 20  # lines that look as if they set a key
 NOT_YET = {
-    "disk": "virtual disks are not there yet",
-    "disks": "virtual disks are not there yet",
     "net": "virtual networks are not there yet",
 }
 
@@ -29,7 +27,8 @@ def read(path: str, locate=None, errors: Errors | None = None) -> vmconfig.VmCon
         errors.add(error)
         return None
     quotes = {key: _quote(path, text, key) for key in values}
-    _quote_tables(path, text, "channel", values.get("channel"), quotes)
+    for name in ("channel", "disk"):
+        _quote_tables(path, text, name, values.get(name), quotes)
     for key in [key for key in values if key not in vmconfig.KEYS]:
         errors.add(UsageError(f"{quotes[key]}: {_explain_unknown(key)}"))
         del values[key]

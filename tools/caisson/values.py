@@ -48,3 +48,11 @@ def want(value: Any, kind: type, wanted: str) -> None:
     if not isinstance(value, kind) or (is_bool and kind is not bool):
         got = "a truth value" if is_bool else _TYPE_NAMES.get(type(value), "a date or time")
         raise ValueError(f"{wanted} is wanted here, not {got}")
+
+
+class TableError(ValueError):
+    """An error about one key of one table of several: "disk.0.file"."""
+
+    def __init__(self, key: str, why: str):
+        super().__init__(why)
+        self.key = key

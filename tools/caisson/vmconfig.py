@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from caisson import channels, images
+from caisson import channels, images, vmdisks
 from caisson.errors import Errors, UsageError
 from caisson.values import KIB, MIB, NAME, parse_integer, parse_size, show_size
 from caisson.values import want as _want
@@ -67,11 +67,14 @@ class VmConfig:
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
     channel: list[channels.Channel] = field(default_factory=list)
+    disk: list[vmdisks.VmDisk] = field(default_factory=list)
     quotes: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
     def fail(self, key: str, why: str) -> UsageError:
         """The error to raise about a key of this VM."""
+        while key not in self.quotes and "." in key:  # of an option that says several things
+            key = key.rpartition(".")[0]
         return UsageError(f"{self.quotes.get(key, self.origin)}: {why}")
 
 
@@ -278,6 +281,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "isa-hide": _isa_hide,
     "isa-require": _isa_require,
     "channel": channels.read,
+    "disk": vmdisks.read,
 }
 IMAGES = ("kernel", "initrd", "dtb")
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
@@ -306,6 +310,7 @@ def build(values: dict[str, Any], source: Source, default_name: str,
     for key in _READERS:
         if key in good:
             _read_image(vm, key, source, locate, errors)
+    vmdisks.resolve(vm, source.folder, locate, errors)
     return vm
 
 
@@ -355,3 +360,4 @@ def check_together(vms: list[VmConfig], unattended: bool, errors: Errors) -> Non
             errors.add(vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})"))
         seen[vm.name] = vm
     channels.gather(vms, errors)
+    vmdisks.gather(vms, errors)

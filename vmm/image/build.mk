@@ -1,5 +1,6 @@
 obj-$(CONFIG_VMM) += vmm/image/blob.o
 obj-$(CONFIG_VMM) += vmm/image/config.o
+obj-$(CONFIG_VMM) += vmm/image/config_disk.o
 obj-$(CONFIG_VMM) += vmm/image/isa_names.o
 obj-$(CONFIG_VMM) += vmm/image/dt_writer.o
 obj-$(CONFIG_VMM) += vmm/image/image.o

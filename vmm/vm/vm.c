@@ -12,6 +12,7 @@
 #include <caisson/smp.h>
 #include <caisson/time.h>
 #include <vmm/console_mux.h>
+#include <vmm/disks.h>
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
 #include <vmm/partition.h>
@@ -82,7 +83,9 @@ static int build(struct vm *vm, char *err, size_t n)
 	if (error)
 		snprintf(err, n, error == -ENOMEM ? "memory: the machine has too little for it" :
 						    "cannot be created (error %d)", error);
-	return error ? error : vm_channels_create(vm, err, n);
+	if (!error)
+		error = vm_channels_create(vm, err, n);
+	return error ? error : vm_disks_create(vm, err, n);
 }
 
 static void log_isa(const struct vm *vm)
@@ -165,6 +168,7 @@ void vm_destroy(struct vm *vm)
 	vm_list_remove(vm);
 	console_mux_remove(vm);
 	vm_devices_destroy(vm);
+	vm_disks_destroy(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);
 	if (vm->space.format)

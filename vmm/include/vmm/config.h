@@ -17,6 +17,10 @@
 #define VM_STOP_TIMEOUT 10   /* seconds, if the description does not say */
 #define VM_SECONDS_MAX 3600
 #define VM_CHANNELS_MAX 4
+#define VM_DISKS_MAX 8
+#define VM_DISK_SERIAL_MAX 20
+#define VM_DISK_PARTS_MAX 128
+#define BLOCK_NAME_MAX 16 /* of a device of the machine, its ending zero included */
 #define CHANNEL_MEMBERS_MAX 8
 #define CHANNEL_SIZE_MIN PAGE_SIZE
 #define CHANNEL_SIZE_MAX (16 * MiB)
@@ -41,6 +45,18 @@ enum vm_restart { VM_RESTART_NEVER, VM_RESTART_ON_CRASH, VM_RESTART_ALWAYS };
 struct channel_right {
 	char name[VM_NAME_MAX];
 	bool write;            /* false: reading only */
+};
+
+/** A disk (vmm/vm/disks.c). */
+struct vm_disk {
+	char device[BLOCK_NAME_MAX]; /* of the machine: "vda"; "": it is in RAM */
+	uint64_t ram;          /* bytes, whole sectors */
+	unsigned part;         /* of its partition table, from 1; 0: the whole */
+	bool read_only;
+	bool overlay;          /* what is written goes elsewhere: into RAM or, if there is one, the store */
+	char store[BLOCK_NAME_MAX]; /* a device of the machine */
+	char serial[VM_DISK_SERIAL_MAX + 1];
+	const char *label;     /* as typed by the user; NULL: it has no file */
 };
 
 struct vm_config {
@@ -68,6 +84,8 @@ struct vm_config {
 	bool no_autostart;             /* created, but started by the monitor only */
 	unsigned n_channels;
 	struct channel_right channels[VM_CHANNELS_MAX]; /* to attach to */
+	unsigned n_disks;
+	struct vm_disk disks[VM_DISKS_MAX];
 };
 
 /**

@@ -43,6 +43,7 @@ struct vm_plan {
 };
 
 struct vio;
+struct vm_disk_end;
 
 struct vm {
 	struct list node;               /* in the VM list */
@@ -64,6 +65,7 @@ struct vm {
 	unsigned n_vdevs;
 	struct vio *vios[GUEST_VIRTIO_PLACES]; /* its virtio devices, by place */
 	unsigned n_vios;
+	struct vm_disk_end *disks;      /* config->n_disks of them (vmm/disks.h); NULL: none */
 	struct vdev_host host;
 	struct vdev *plic, *uart;
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
