@@ -54,6 +54,8 @@ static int agree(struct virtio_device *dev, uint64_t wanted)
 		return -ENOTSUP;
 	}
 	dev->features = offered & wanted;
+	if (dev->driver->choose)
+		dev->features = dev->driver->choose(dev->features);
 	dev->transport->set_features(dev, dev->features);
 	add_status(dev, VIRTIO_FEATURES_OK);
 	if (dev->transport->status(dev) & VIRTIO_FEATURES_OK)

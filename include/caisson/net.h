@@ -56,9 +56,12 @@ enum net_feature {
 	NET_RX_TSO_ECN = 1 << 11,
 };
 
-/** Who has a device open. All in interrupt context, no lock of the driver held, one at a time for a device. */
+/**
+ * Who has a device open. All in interrupt context (or from net_poll); may send, must not poll. One hart at a
+ * time receives from a device; the other callbacks, and done() of a frame, may run beside that.
+ */
 struct net_user {
-	/** A frame came. It and its data are the driver's again at return. May send. */
+	/** A frame came, of at least NET_HEADER_SIZE bytes. It and its data are the driver's again at return. */
 	void (*receive)(struct net_device *dev, const struct net_frame *frame);
 	/** Once after net_send said -ENOSPC: there is room for a frame. NULL: not interested. */
 	void (*room)(struct net_device *dev);
@@ -66,10 +69,15 @@ struct net_user {
 	void (*link_changed)(struct net_device *dev);
 };
 
-/** The frame's data are not looked at any more. status: 0, or -EIO the device died. As the calls of net_user. */
+/**
+ * The frame's data are not looked at any more. Interrupt context or from net_poll, no lock held; may send.
+ * status: 0; -ETIMEDOUT the device had to be reset; -EIO it died.
+ */
 typedef void (*net_sent_t)(void *arg, int status);
 
 struct net_ops {
+	/** Get ready for frames: dev->user is set. @return 0; -ENOMEM; -EIO the device is dead */
+	int (*open)(struct net_device *dev);
 	/** Take a frame that was checked. As net_send. */
 	int (*send)(struct net_device *dev, const struct net_frame *frame, net_sent_t done, void *arg);
 	/** Look at the device without an interrupt. */
@@ -83,9 +91,10 @@ struct net_device {
 	uint16_t mtu;          /* bytes behind the header, of a frame that is not cut */
 	uint32_t features;     /* enum net_feature */
 	bool polled;           /* it has no interrupt */
-	bool link;             /* atomic: use net_link */
-	uint32_t dropped;      /* received frames that made no sense, or that nobody wanted; atomic */
-	const struct net_user *user; /* atomic; NULL: nobody */
+	uint32_t link;         /* atomic, 0 or 1: use net_link */
+	uint32_t dropped;      /* received frames that made no sense; atomic */
+	uint32_t opened;       /* atomic, 0 or 1: somebody uses it */
+	const struct net_user *user;
 	void *arg;             /* the user's */
 	struct list node;      /* in the list of all devices */
 };
@@ -97,7 +106,7 @@ struct net_device *net_find(const char *name);
 /** Call fn for each device, in order of registration, until it returns false. */
 void net_for_each(bool (*fn)(struct net_device *dev, void *arg), void *arg);
 
-/** Become a device's user, for ever: its callbacks come from now on. @return 0; -EBUSY it has one. Any context. */
+/** Become a device's user, for ever: its callbacks come from now on. @return 0; -EBUSY it has one; -ENOMEM; -EIO. Boot or a task. */
 int net_open(struct net_device *dev, const struct net_user *user, void *arg) __must_check;
 
 /**

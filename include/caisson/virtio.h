@@ -25,6 +25,8 @@ struct virtio_driver {
 	const char *name;
 	uint32_t device_id;
 	uint64_t features;     /* the device-specific ones that it can use */
+	/** Which of these features, each offered and known, make sense together. NULL: all of them. */
+	uint64_t (*choose)(uint64_t features);
 	/**
 	 * Features are agreed. Make the queues, then virtio_ready(). At boot, interrupts off.
 	 * @return 0, or negative errno: the device is told that it was given up.

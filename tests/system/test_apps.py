@@ -32,6 +32,7 @@ class Run:
     qemu: list[str] = field(default_factory=list)
     files: dict = field(default_factory=dict)
     disks: list[str] = field(default_factory=list)  # names of files, perhaps with ,ro
+    net: bool = False
     ids: list[str] = field(default_factory=list)
     long: bool = False
     timeout: int = 60
@@ -91,6 +92,7 @@ def words_for(run: Run, folder: Path) -> list[str]:
     words += ["--icount"] if run.icount else []
     words += ["--sched", run.sched] if run.sched else []
     words += [f"--disk={folder / disk}" for disk in run.disks]
+    words += ["--net"] if run.net else []
     return words + [f"--qemu-arg={word.format(**files)}" for word in run.qemu]
 
 

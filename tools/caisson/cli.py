@@ -171,7 +171,7 @@ def command_app(options) -> int:
     if options.name is None:
         sys.stdout.write(applications.listing())
         return 0
-    plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk))
+    plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk), net=options.net)
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
     words = applications.boot_words(options.arguments)
     variant = _application(options, plan)

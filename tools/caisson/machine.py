@@ -3,7 +3,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
-from caisson import channels, platforms
+from caisson import channels, nets, platforms
 from caisson.disks import Disk, qemu_words
 from caisson.errors import CannotStart, Errors, UsageError
 from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
@@ -27,6 +27,7 @@ class Machine:
     gdb: int | None = None
     qemu_args: list[str] = field(default_factory=list)
     disks: list[Disk] = field(default_factory=list)
+    net: bool = False  # a network device
 
 
 def from_options(options, errors: Errors | None = None) -> Machine:
@@ -166,4 +167,4 @@ def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_arg
         words += ICOUNT
     if machine.gdb is not None:
         words += ["-gdb", f"tcp:127.0.0.1:{machine.gdb}", "-S"]
-    return words + qemu_words(machine.disks) + machine.qemu_args
+    return words + qemu_words(machine.disks) + nets.qemu_words(machine.net) + machine.qemu_args

@@ -193,6 +193,7 @@ def _add_app(commands) -> None:
     app.add_argument("arguments", nargs="*", metavar="ARG", help="everything after NAME is the application's")
     app.add_argument("--disk", metavar="FILE[,ro]", action="append", default=[],
                      help="a virtual disk (vda, vdb ...) with this image; ro: read-only; may be repeated")
+    app.add_argument("--net", action="store_true", help="a network device (net0) on QEMU's user network")
     app.add_argument("--sched", metavar="CLASS", help="scheduling class: fifo, rr (default) or cfs")
     _add_set(app)
     _add_machine_options(app)
