@@ -1,13 +1,14 @@
 /*
  * A sector from a virtio disk: reads, writes and flushes sectors, one by one and many at once.
  * Its arguments are commands: `disk NAME`, `crc FIRST N`, `many FIRST N`, `stack FIRST`, `write FIRST N SEED`,
- * `manywrite FIRST N SEED`, `flush`.
+ * `manywrite FIRST N SEED`, `flush`, `discard FIRST N`, `zero FIRST N`; and for a disk made of another, or of memory:
+ * `part NUMBER`, `overlay MIB`, `ram MIB`.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <caisson/block.h>
+#include <caisson/block_stack.h>
 #include <caisson/init.h>
 #include <caisson/mm.h>
 #include <caisson/print.h>
@@ -165,9 +166,52 @@ static int flush(void)
 	return error;
 }
 
+static int clear(const char *what, unsigned long first, unsigned long n)
+{
+	int error = what[0] == 'd' ? block_discard(disk, first, n) : block_write_zeroes(disk, first, n, true);
+
+	if (!report(what, first, n, error))
+		print("%s %lu+%lu: ok\n", what, first, n);
+	return error;
+}
+
+static int make_part(unsigned number, struct block_device **out)
+{
+	uint64_t first, n;
+	int error = block_part_find(disk, number, &first, &n);
+
+	return error ? error : block_part_create(disk, "part", first, n, out);
+}
+
+/* What is made uses the present disk, and is the present one from now on. */
+static int make(const char *what, unsigned long n)
+{
+	struct block_device *made;
+	int error;
+
+	if (what[0] == 'p')
+		error = make_part((unsigned)n, &made);
+	else if (what[0] == 'o')
+		error = block_overlay_create(disk, "overlay", n * MiB, &made);
+	else
+		error = block_ram_create("ram", n * MiB, &made);
+	if (error) {
+		print("%s %lu: error %d\n", what, n, error);
+		return error;
+	}
+	block_put(disk);
+	disk = made;
+	print("%s %lu: %lu sectors\n", what, n, (unsigned long)disk->n_sectors);
+	return 0;
+}
+
 static int choose(const char *name)
 {
+	if (disk)
+		block_put(disk);
 	disk = block_find(name);
+	if (disk)
+		block_get(disk);
 	if (disk)
 		print("%s: %lu sectors%s\n", name, (unsigned long)disk->n_sectors, disk->read_only ? ", read-only" : "");
 	else
@@ -193,6 +237,10 @@ static unsigned command(unsigned n, int *error)
 		return *error = read_and_show(word, first, count, word[0] == 'm'), 3;
 	if (strcmp(word, "write") == 0 || strcmp(word, "manywrite") == 0)
 		return *error = write_pattern(word, first, count, seed, word[0] == 'm'), 4;
+	if (strcmp(word, "discard") == 0 || strcmp(word, "zero") == 0)
+		return *error = clear(word, first, count), 3;
+	if (strcmp(word, "part") == 0 || strcmp(word, "overlay") == 0 || strcmp(word, "ram") == 0)
+		return *error = make(word, first), 2;
 	print("%s: no such command\n", word);
 	return *error = -EINVAL, 1;
 }
@@ -210,6 +258,8 @@ static bool run_commands(void)
 		if (!disk)
 			break;
 	}
+	if (disk)
+		block_put(disk);
 	return good;
 }
 

@@ -22,6 +22,14 @@ int block_part_create(struct block_device *base, const char *name, uint64_t firs
 		      struct block_device **out) __must_check;
 
 /**
+ * Where does a part begin by the device's partition table (GPT, or MBR: 1 to 4, logical ones from 5 on)? The part must be
+ * within the device and overlap no other. Task context, or boot: it reads and waits.
+ * @return 0; -ENOENT no table, or no part of that number; -EINVAL the table makes no sense: a message says what; what
+ * block_read returns
+ */
+int block_part_find(struct block_device *dev, unsigned number, uint64_t *first, uint64_t *n) __must_check;
+
+/**
  * A disk in RAM, zeroes at first. Pages are allocated when they are written, and given back when they are
  * discarded or zeroed. Without memory that request ends with -ENOMEM.
  * @param bytes  a rest that is not a whole sector is left out

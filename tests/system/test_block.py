@@ -1,6 +1,7 @@
 """Disks: what apps/sector reads is what is in the image, what it writes is there afterwards, and bad disks do no harm."""
 import random
 import re
+import struct
 import zlib
 
 import pytest
@@ -8,7 +9,7 @@ from machines import caisson, run
 from test_failalloc import SWITCHES, every_n, said_why
 
 SECTOR = 512
-EIO, ENOMEM, EINVAL, EROFS, ETIMEDOUT = -5, -12, -22, -30, -116  # as picolibc numbers them
+ENOENT, EIO, ENOMEM, EINVAL, ENOSPC, EROFS, ETIMEDOUT = -2, -5, -12, -22, -28, -30, -116  # as picolibc numbers them
 MODERN = ("--qemu-arg=-global", "--qemu-arg=virtio-mmio.force-legacy=false")
 
 
@@ -103,6 +104,75 @@ def test_image_that_ends_inside_a_sector(image, sector):
     assert lines[0] == f"crc 0+3: crc {sum_of(content, 0, 3)}"
     assert path.read_bytes() == content[:2 * SECTOR] + pattern(2, 1, 5)
     assert lines[3] == f"crc 3+1: error {EINVAL}"
+
+
+def test_what_is_zeroed_or_discarded(image, sector):
+    path = image()
+    content = bytearray(path.read_bytes())
+    lines, _ = sector("zero 100 50 discard 1000 100 crc 0 1000 crc 1100 948", "--disk", path)
+    content[100 * SECTOR:150 * SECTOR] = bytes(50 * SECTOR)
+    assert lines == ["zero 100+50: ok", "discard 1000+100: ok", f"crc 0+1000: crc {sum_of(content, 0, 1000)}",
+                     f"crc 1100+948: crc {sum_of(content, 1100, 948)}"]
+
+
+def mbr(*parts: tuple[int, int, int]) -> bytes:
+    """A first sector with parts (type, first, count)."""
+    entries = b"".join(struct.pack("<4xB3xII", *part) for part in parts)
+    return bytes(446) + entries.ljust(64, b"\0") + b"\x55\xaa"
+
+
+def gpt(n_sectors: int, *parts: tuple[int, int]) -> bytes:
+    """The first 34 sectors of a disk with parts (first, count)."""
+    entries = b"".join(struct.pack("<16s16sQQ8x72s", b"type", b"id", first, first + n - 1, b"") for first, n in parts)
+    entries = entries.ljust(128 * 128, b"\0")
+
+    def header(crc: int) -> bytes:
+        return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, crc, 0, 1, n_sectors - 1, 34, n_sectors - 34,
+                           b"disk", 2, 128, 128, zlib.crc32(entries))
+
+    return mbr((0xee, 1, n_sectors - 1)) + header(zlib.crc32(header(0))).ljust(SECTOR, b"\0") + entries
+
+
+@pytest.mark.parametrize("table, part, first", [
+    (mbr((0x83, 64, 100), (0x0c, 1000, 100)), 2, 1000), (gpt(2048, (64, 100), (1000, 100)), 2, 1000)], ids=["mbr", "gpt"])
+def test_part_of_a_disk(image, sector, table, part, first):
+    path = image()
+    before = table + path.read_bytes()[len(table):]
+    path.write_bytes(before)
+    lines, _ = sector(f"part {part} crc 0 100 write 99 1 3 crc 100 1", "--disk", path, status=1)
+    assert lines == [f"part {part}: 100 sectors", f"crc 0+100: crc {sum_of(before, first, 100)}", "write 99+1: ok",
+                     f"crc 100+1: error {EINVAL}"]
+    end = (first + 99) * SECTOR
+    assert path.read_bytes() == before[:end] + pattern(99, 1, 3) + before[end + SECTOR:]
+
+
+def test_part_that_is_not_there(image, sector):
+    path = image()
+    path.write_bytes(mbr((0x83, 64, 2000)).ljust(1 << 20, b"\0"))
+    lines, log = sector("part 2 part 1", "--disk", path, status=1)
+    assert lines == [f"part 2: error {ENOENT}", f"part 1: error {EINVAL}"]
+    assert "vda: its partition table makes no sense: a part ends beyond the disk's end" in log
+
+
+def test_overlay_of_an_image_that_cannot_be_written(image, sector):
+    path = image()
+    content = bytearray(path.read_bytes())
+    lines, _ = sector("overlay 1 write 100 64 2 manywrite 2000 48 3 crc 0 2048 many 90 100 write 0 2048 1",
+                      "--disk", f"{path},ro", status=1)
+    assert path.read_bytes() == content
+    for first, n, seed in ((100, 64, 2), (2000, 48, 3)):
+        content[first * SECTOR:(first + n) * SECTOR] = pattern(first, n, seed)
+    assert lines == ["overlay 1: 2048 sectors", "write 100+64: ok", "manywrite 2000+48: ok",
+                     f"crc 0+2048: crc {sum_of(content, 0, 2048)}", f"many 90+100: crc {sum_of(content, 90, 100)}",
+                     f"write 0+2048: error {ENOSPC}"]
+
+
+def test_disk_in_ram(image, sector):
+    lines, _ = sector("ram 16 write 5 20000 1 discard 1000 1000 crc 0 32768", "--disk", image(), "--harts", 2)
+    content = bytearray(16 << 20)
+    content[5 * SECTOR:20005 * SECTOR] = pattern(5, 20000, 1)
+    content[1000 * SECTOR:2000 * SECTOR] = bytes(1000 * SECTOR)
+    assert lines[-1] == f"crc 0+32768: crc {sum_of(content, 0, 32768)}"
 
 
 def test_disk_without_sectors(tmp_path, sector):
