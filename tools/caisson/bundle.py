@@ -102,6 +102,8 @@ def describe_disk(tree: libfdt.FdtSw, disk: vmdisks.VmDisk) -> None:
         tree.property_u64("ram", disk.ram)
     if disk.read_only:
         tree.property("read-only", b"")
+    if disk.overlay:
+        tree.property_u64("overlay", disk.limit())
     if disk.serial is not None:
         tree.property("serial", disk.serial.encode() + b"\0")
 

@@ -159,10 +159,12 @@ def _sum_of_memory(plan: machine.Machine, vms, bundle: int, memory: int) -> str:
     if plan.ram is not None:
         return "--ram"
     parts = " + ".join(show_size(vm.memory) for vm in vms)
+    disks = sum(disk.memory() for vm in vms for disk in vm.disk)
     more = "at least " if any(image.still for vm in vms for key in vmconfig.IMAGES if (image := getattr(vm, key))) else ""
     if 2 * bundle > memory + bundle:
         return f"{more}twice the images' {_about(bundle)} + {show_size(machine.MARGIN)}, rounded up"
-    return f"{parts} for the VMs + {more}{_about(bundle)} of images + {show_size(machine.MARGIN)}, rounded up"
+    for_disks = f" + {show_size(disks)} for their disks in memory" if disks else ""
+    return f"{parts} for the VMs{for_disks} + {more}{_about(bundle)} of images + {show_size(machine.MARGIN)}, rounded up"
 
 
 def _before(vms: list[vmconfig.VmConfig], hypervisor: building.Variant) -> list[str]:

@@ -109,6 +109,7 @@ def plan_ram(machine: Machine, vms, bundle_size: int) -> int:
         # QEMU puts the bundle in the middle of memory (at 512 MiB if that is lower).
         wanted = sum(vm.memory for vm in vms) + bundle_size + MARGIN
         wanted += sum(channel.size for channel in channels.gather(vms))
+        wanted += sum(disk.memory() for vm in vms for disk in vm.disk)
         return round_up(max(wanted, 2 * bundle_size + MARGIN), 16 * MIB)
     return machine.ram
 

@@ -154,8 +154,9 @@ def _add_run_options(parser) -> None:
     vm.add_argument("--dtb", metavar="FILE", help="device tree for the guest instead of the generated one")
     vm.add_argument("--cpus", metavar="N", help="CPUs of the VM, 1 to 8 (default: 1)")
     vm.add_argument("--memory", metavar="SIZE", help="memory of the VM (default: 256M)")
-    vm.add_argument("--disk", metavar="FILE[,ro]", action="append", 
-                    help="a disk with this image (vda, vdb ...); ro: read-only; may be repeated")
+    vm.add_argument("--disk", metavar="FILE[,ro]", action="append",
+                    help="a disk with this image (vda, vdb ...); ro: read-only; may be repeated. Also FILE,overlay: what is\n"
+                         "written is kept in memory; FILE,serial=S (docs/configuration.md)")
     vm.add_argument("--net", action="store_const", const="", help="a virtual network (not there yet)")
     vm.add_argument("--name", metavar="NAME", help="the VM's name (default: guest)")
     vm.add_argument("--entry", metavar="ADDR", help="guest-physical address of the first instruction")

@@ -7,14 +7,15 @@ from typing import Any
 from caisson import disks, images
 from caisson.disks import MAX_DISKS, Disk
 from caisson.errors import Errors
-from caisson.values import TableError, parse_size, show_size, want
+from caisson.values import MIB, TableError, parse_size, show_size, want
 
 # The limits of vmm/include/vmm/config.h.
 MAX_PER_VM = 8
 MAX_PARTS = 128
 MAX_SERIAL = 20
 MAX_RAM = 1 << 40
-KEYS = ("file", "read-only", "serial")
+DEFAULT_OVERLAY = 256 * MIB
+KEYS = ("file", "ram", "read-only", "overlay", "overlay-limit", "serial")
 
 
 @dataclass
@@ -25,6 +26,8 @@ class VmDisk:
     file: str | None = None  # as typed
     ram: int | None = None
     read_only: bool = False
+    overlay: bool = False
+    overlay_limit: int | None = None
     serial: str | None = None
     path: str = ""  # of the file
     still: str = ""  # "to be fetched": it is not there yet (--check)
@@ -32,13 +35,22 @@ class VmDisk:
 
     def writes(self) -> bool:
         """Does the file change?"""
-        return not self.read_only
+        return not (self.read_only or self.overlay)
+
+    def memory(self) -> int:
+        """Bytes of the machine's that it can take."""
+        return (self.ram or 0) + (self.limit() if self.overlay else 0)
+
+    def limit(self) -> int:
+        return self.overlay_limit or DEFAULT_OVERLAY
 
     def __str__(self) -> str:
         """As an inline table of TOML, for `run --check`."""
         parts = [f'file = "{self.file}"'] if self.file is not None else [f'ram = "{show_size(self.ram)}"']
         if self.read_only:
             parts.append("read-only = true")
+        if self.overlay:
+            parts.append(f'overlay = true, overlay-limit = "{show_size(self.limit())}"')
         if self.serial is not None:
             parts.append(f'serial = "{self.serial}"')
         shown = "{ " + ", ".join(parts) + " }"
@@ -56,13 +68,16 @@ def read(value: Any, typed: bool) -> list[VmDisk]:
             for number, one in enumerate(value)]
 
 
+_FLAGS = {"ro": "read-only", "overlay": "overlay"}
+
+
 def _read_text(place: str, text: str) -> VmDisk:
-    """FILE[,ro][,serial=S], options in any order; what is none of these belongs to the file's name."""
+    """FILE[,ro][,overlay][,serial=S], options in any order; what is none of these belongs to the file's name."""
     words, table = text.split(","), {}
     while len(words) > 1:
         key, equals, value = words[-1].partition("=")
-        if words[-1] == "ro":
-            table["read-only"] = True
+        if words[-1] in _FLAGS:
+            table[_FLAGS[words[-1]]] = True
         elif key == "serial" and equals:
             table["serial"] = value
         else:
@@ -92,6 +107,11 @@ def _read_values(place: str, table: dict) -> VmDisk:
         raise TableError(place, 'a disk has either an image (file = "FILE") or memory (ram = "64M")')
     if disk.ram is not None and disk.read_only:
         raise TableError(f"{place}.read-only", "a disk in RAM begins with zeroes: somebody has to write to it")
+    if disk.overlay and (disk.read_only or disk.ram is not None):
+        raise TableError(f"{place}.overlay", "nothing is written to a read-only disk" if disk.read_only else
+                         "a disk in RAM has no image that would have to stay as it is")
+    if disk.overlay_limit is not None and not disk.overlay:
+        raise TableError(f"{place}.overlay-limit", "this disk has no overlay (overlay = true)")
     return disk
 
 
@@ -109,7 +129,18 @@ def _ram(value: Any) -> int:
         want(value, str, 'a size such as "64M"')
         size = parse_size(value)
     if not disks.SECTOR <= size <= MAX_RAM or size % disks.SECTOR:
-        raise ValueError(f"a disk in RAM is a whole number of sectors of {disks.SECTOR} bytes, and less than 1024G")
+        raise ValueError(f"a disk in RAM is a whole number of sectors of {disks.SECTOR} bytes, 1024G at most")
+    return size
+
+
+def _limit(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    else:
+        want(value, str, 'a size such as "256M"')
+        size = parse_size(value)
+    if not MIB <= size <= MAX_RAM:
+        raise ValueError("an overlay has from 1M to 1024G of memory")
     return size
 
 
@@ -125,7 +156,7 @@ def _serial(value: Any) -> str:
     return value
 
 
-_READERS = {"file": _file, "ram": _ram, "read-only": _boolean, "serial": _serial}
+_READERS = {"file": _file, "ram": _ram, "read-only": _boolean, "overlay": _boolean, "overlay-limit": _limit, "serial": _serial}
 
 
 def resolve(vm, folder: str, locate, errors: Errors) -> None:

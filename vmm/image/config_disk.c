@@ -56,6 +56,17 @@ static int read_ram(struct config_reader *r, const struct config_value *v, void 
 	return 0;
 }
 
+static int read_overlay(struct config_reader *r, const struct config_value *v, void *member)
+{
+	uint64_t n;
+	int err = config_number(r, v, 8, &n);
+
+	if (!err && n == 0)
+		return config_refuse(r, v->name, "0 bytes of memory are none");
+	*(uint64_t *)member = n;
+	return err;
+}
+
 static int read_part(struct config_reader *r, const struct config_value *v, void *member)
 {
 	uint64_t n;
@@ -77,8 +88,7 @@ static const struct config_property properties[] = {
 	{ "ram", read_ram, MEMBER(ram), false },
 	{ "part", read_part, MEMBER(part), false },
 	{ "read-only", config_flag, MEMBER(read_only), false },
-	{ "overlay", config_flag, MEMBER(overlay), false },
-	{ "store", read_device, MEMBER(store), false },
+	{ "overlay", read_overlay, MEMBER(overlay), false },
 	{ "serial", read_serial, MEMBER(serial), false },
 };
 
@@ -90,8 +100,6 @@ static int check(struct config_reader *r, const struct vm_disk *d)
 		return config_refuse(r, "ram", "it has no parts, no overlay, and it is written to");
 	if (d->overlay && d->read_only)
 		return config_refuse(r, "overlay", "nothing is written to a read-only disk");
-	if (d->store[0] && !d->overlay)
-		return config_refuse(r, "store", "only an overlay has one");
 	return 0;
 }
 

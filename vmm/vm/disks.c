@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <caisson/block_stack.h>
 #include <caisson/mm.h>
 #include <vmm/vm.h>
 
@@ -33,17 +34,60 @@ static int __printf(3, 4) refuse(const struct request *rq, int error, const char
 	return error;
 }
 
-/* What is behind a disk. */
+/* --- what is behind a disk; struct vm_disk_end has the VM's part of it --- */
+
+static int make_ram(const struct request *rq, const struct vm_disk *c, const char *name, struct vm_disk_end *end)
+{
+	int error = block_ram_create(name, c->ram, &end->made);
+
+	if (error == -ENOMEM)
+		return refuse(rq, error, "the machine has too little memory for it");
+	return error ? refuse(rq, error, "it cannot be made (error %d)", error) : 0;
+}
+
+static int make_overlay(const struct request *rq, const struct vm_disk *c, const char *name, struct block_device *base,
+			struct vm_disk_end *end)
+{
+	int error = block_overlay_create(base, name, c->overlay, &end->made);
+
+	if (error == -EBUSY)
+		return refuse(rq, error, "another VM writes to the machine's %s", c->device);
+	return error ? refuse(rq, error, "no overlay for it can be made (error %d)", error) : 0;
+}
+
+/* The machine's, with nothing between. */
+static int take(const struct request *rq, const struct vm_disk *c, struct block_device *base, struct vm_disk_end *end)
+{
+	int error = block_claim(&end->claim, base, c->read_only ? BLOCK_SHARED : BLOCK_EXCLUSIVE, rq->vm->config->name);
+
+	if (error == -EROFS)
+		return refuse(rq, error, "the machine's %s cannot be written", c->device);
+	if (error)
+		return refuse(rq, error, "another VM %s the machine's %s", c->read_only ? "writes to" : "has", c->device);
+	end->disk.dev = base;
+	return 0;
+}
+
 static int find(const struct request *rq, const struct vm_disk *c, struct vm_disk_end *end)
 {
-	end->disk.dev = block_find(c->device);
-	if (!end->disk.dev)
-		return refuse(rq, -ENODEV, "the machine has no disk %s", c->device);
-	if (end->disk.dev->read_only && !c->read_only)
-		return refuse(rq, -EROFS, "the machine's %s cannot be written", c->device);
+	struct block_device *base = c->ram ? NULL : block_find(c->device);
+	char name[BLOCK_NAME];
+	int error;
+
+	snprintf(name, sizeof(name), "%s.%u", rq->vm->config->name, rq->number);
+	if (c->ram)
+		error = make_ram(rq, c, name, end);
+	else if (!base)
+		error = refuse(rq, -ENODEV, "the machine has no disk %s", c->device);
+	else if (c->overlay)
+		error = make_overlay(rq, c, name, base, end);
+	else
+		error = take(rq, c, base, end);
+	if (end->made)
+		end->disk.dev = end->made;
 	end->disk.read_only = c->read_only;
 	memcpy(end->disk.serial, c->serial, VIO_BLK_SERIAL);
-	return 0;
+	return error;
 }
 
 static int add(const struct request *rq, struct vm_disk_end *end)
@@ -88,6 +132,11 @@ int vm_disks_create(struct vm *vm, char *err, size_t err_size)
 
 void vm_disks_destroy(struct vm *vm)
 {
+	for (unsigned i = 0; vm->disks && i < vm->config->n_disks; i++) {
+		block_release(&vm->disks[i].claim);
+		if (vm->disks[i].made)
+			block_put(vm->disks[i].made);
+	}
 	kfree(vm->disks);
 	vm->disks = NULL;
 }

@@ -12,12 +12,12 @@
 
 #include "vm_commands.h"
 
-#define SET_TEXT 320 /* extensions, channels */
+#define SET_TEXT 320 /* extensions, channels, disks */
 
 /* Members bear the names of the keys in docs/configuration.md. */
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
-		*isa_require, *restart, *channel;
+		*isa_require, *restart, *channel, *disk;
 	uint64_t id, cpus, memory, ram, load, kernel_size, entry;
 	uint64_t initrd_load, initrd_size, dtb_load, dtb_size;
 	uint64_t eager, exclusive, weight, cap, scrollback, log,
@@ -59,13 +59,14 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, stop_timeout, SHELL_NUMBER, "stop-timeout, s", 0),
 	SHELL_FIELD(struct show_row, watchdog, SHELL_NUMBER, "watchdog, s (0: none)", 0),
 	SHELL_FIELD(struct show_row, channel, SHELL_TEXT, "channel", 0),
+	SHELL_FIELD(struct show_row, disk, SHELL_TEXT, "disk", 0),
 	SHELL_FIELD(struct show_row, autostart, SHELL_FLAG, "autostart", 0),
 };
 static const struct shell_layout show_layout = SHELL_LAYOUT(show_fields);
 
 /* Words for the sets of a description. */
 struct set_texts {
-	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT];
+	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT], disks[SET_TEXT];
 	struct isa_text isa;
 };
 
@@ -89,6 +90,21 @@ static const char *channel_names(const struct vm_config *c, char *out)
 	for (unsigned i = 0; i < c->n_channels && n < SET_TEXT; i++)
 		n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s:%s", n ? " " : "", c->channels[i].name,
 				      c->channels[i].write ? "rw" : "ro");
+	return n ? out : NULL;
+}
+
+/* What is behind them: "root.img:rw". */
+static const char *disk_names(const struct vm_config *c, char *out)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < c->n_disks && n < SET_TEXT; i++) {
+		const struct vm_disk *d = &c->disks[i];
+
+		n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s:%s", n ? " " : "", d->ram ? "RAM" : d->label ? d->label :
+				      d->device, d->read_only ? "ro" : d->overlay ? "overlay" : "rw");
+	}
 	return n ? out : NULL;
 }
 
@@ -127,6 +143,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.scrollback = console.size, .log = c->console_log, .stop_timeout = c->stop_timeout,
 		.watchdog = c->watchdog,
 		.channel = channel_names(c, t->channels),
+		.disk = disk_names(c, t->disks),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,
 	};
 }

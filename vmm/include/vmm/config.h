@@ -53,8 +53,7 @@ struct vm_disk {
 	uint64_t ram;          /* bytes, whole sectors */
 	unsigned part;         /* of its partition table, from 1; 0: the whole */
 	bool read_only;
-	bool overlay;          /* what is written goes elsewhere: into RAM or, if there is one, the store */
-	char store[BLOCK_NAME_MAX]; /* a device of the machine */
+	uint64_t overlay;      /* what is written goes into RAM, at most so many bytes; 0: it goes to the device */
 	char serial[VM_DISK_SERIAL_MAX + 1];
 	const char *label;     /* as typed by the user; NULL: it has no file */
 };
