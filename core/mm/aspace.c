@@ -21,7 +21,7 @@ static uint64_t last_of(const struct area *a)
 }
 
 /** Index of the first area that starts above addr. */
-static unsigned upper_bound(const struct aspace *as, uint64_t addr)
+unsigned aspace_upper_bound(const struct aspace *as, uint64_t addr)
 {
 	unsigned lo = 0, hi = as->n_areas;
 
@@ -38,7 +38,7 @@ static unsigned upper_bound(const struct aspace *as, uint64_t addr)
 
 struct area *aspace_area_at(const struct aspace *as, uint64_t addr)
 {
-	unsigned i = upper_bound(as, addr);
+	unsigned i = aspace_upper_bound(as, addr);
 
 	if (i == 0 || addr > last_of(&as->areas[i - 1]))
 		return NULL;
@@ -78,9 +78,9 @@ static int grow(struct aspace *as)
 	return 0;
 }
 
-static int insert(struct aspace *as, const struct area *a)
+int aspace_insert(struct aspace *as, const struct area *a)
 {
-	unsigned i = upper_bound(as, last_of(a));
+	unsigned i = aspace_upper_bound(as, last_of(a));
 
 	if (i > 0 && last_of(&as->areas[i - 1]) >= a->start)
 		return -EEXIST;
@@ -92,9 +92,9 @@ static int insert(struct aspace *as, const struct area *a)
 	return 0;
 }
 
-static void erase(struct aspace *as, uint64_t start)
+void aspace_erase(struct aspace *as, uint64_t start)
 {
-	unsigned i = upper_bound(as, start);
+	unsigned i = aspace_upper_bound(as, start);
 
 	as->n_areas--;
 	memmove(&as->areas[i - 1], &as->areas[i], (as->n_areas - i + 1) * sizeof(as->areas[0]));
@@ -147,11 +147,9 @@ static uint64_t clear_block(struct aspace *as, uint64_t addr, uint64_t left, boo
 	return size;
 }
 
-/** Take a whole area away again, however much of it was mapped. */
-static void remove_area(struct aspace *as, uint64_t start, uint64_t size)
+static void clear_area(struct aspace *as, uint64_t start, uint64_t size)
 {
 	bool any = false;
-	irqflags_t irq;
 
 	for (uint64_t done = 0; done < size;)
 		done += clear_block(as, start + done, size - done, &any);
@@ -160,8 +158,20 @@ static void remove_area(struct aspace *as, uint64_t start, uint64_t size)
 		if (as->flush)
 			as->flush(as, start, size);
 	}
+}
+
+/** Take a whole area away again, however much of it was mapped. */
+static void remove_area(struct aspace *as, uint64_t start, uint64_t size)
+{
+	const struct area *a = aspace_find(as, start);
+	irqflags_t irq;
+
+	if (IS_ENABLED(CONFIG_USER_AREAS) && a->kind == AREA_USER)
+		aspace_user_clear(as, a);
+	else
+		clear_area(as, start, size);
 	irq = spin_lock_irqsave(&as->lock);
-	erase(as, start);
+	aspace_erase(as, start);
 	spin_unlock_irqrestore(&as->lock, irq);
 }
 
@@ -193,16 +203,20 @@ void aspace_destroy(struct aspace *as)
 
 /* --- adding --- */
 
+bool aspace_range_valid(const struct aspace *as, uint64_t start, uint64_t size)
+{
+	return pt_range_valid(as->format, start, size) && start >= as->lo && start + size - 1 <= as->hi;
+}
+
 static int add_area(struct aspace *as, const struct area *a)
 {
 	irqflags_t irq;
 	int err;
 
-	if (!pt_range_valid(as->format, a->start, a->size) || a->start < as->lo ||
-	    last_of(a) > as->hi || !(a->perm & (PERM_R | PERM_W | PERM_X)))
+	if (!aspace_range_valid(as, a->start, a->size) || !(a->perm & (PERM_R | PERM_W | PERM_X)))
 		return -EINVAL;
 	irq = spin_lock_irqsave(&as->lock);
-	err = insert(as, a);
+	err = aspace_insert(as, a);
 	spin_unlock_irqrestore(&as->lock, irq);
 	return err;
 }
@@ -319,7 +333,7 @@ static bool gap_holds(uint64_t at, uint64_t limit, uint64_t size, uint64_t align
 static int find_gap(const struct aspace *as, uint64_t at, uint64_t size, uint64_t align,
 		    uint64_t *out)
 {
-	for (unsigned i = upper_bound(as, at); i <= as->n_areas; i++) {
+	for (unsigned i = aspace_upper_bound(as, at); i <= as->n_areas; i++) {
 		uint64_t limit = i < as->n_areas ? as->areas[i].start - 1 : as->hi;
 
 		if (i > 0 && last_of(&as->areas[i - 1]) == UINT64_MAX)

@@ -106,7 +106,25 @@ enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access
 
 	if (result == FAULT_RESOLVED && a->kind == AREA_ALLOC)
 		return touch(as, a, addr);
+	if (IS_ENABLED(CONFIG_USER_AREAS) && result == FAULT_RESOLVED && a->kind == AREA_USER)
+		return aspace_user_touch(as, a, addr, access);
 	return result;
+}
+
+/** As aspace_resolve for a user area that allows the access. */
+static enum fault_result resolve_user(struct aspace *as, const struct area *a, uint64_t addr, unsigned access,
+				      hpa_t *hpa, uint64_t *len)
+{
+	enum fault_result result = aspace_user_touch(as, a, addr, access);
+	struct pt_leaf leaf;
+
+	if (result != FAULT_RESOLVED)
+		return result;
+	if (pt_walk(as->format, as->root, addr, &leaf))
+		return FAULT_NOMEM; /* not reached: nobody else changes the space */
+	*hpa = leaf.hpa;
+	*len = PAGE_SIZE - (addr & (PAGE_SIZE - 1));
+	return FAULT_RESOLVED;
 }
 
 /** As aspace_resolve for an alloc area that allows the access. */
@@ -139,6 +157,8 @@ enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned acce
 		return result;
 	if (a->kind == AREA_ALLOC)
 		return resolve_alloc(as, a, addr, hpa, len);
+	if (IS_ENABLED(CONFIG_USER_AREAS) && a->kind == AREA_USER)
+		return resolve_user(as, a, addr, access, hpa, len);
 	*hpa = HPA(a->hpa.v + (addr - a->start));
 	*len = a->size - (addr - a->start);
 	return FAULT_RESOLVED;

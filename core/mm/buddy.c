@@ -25,6 +25,15 @@ static struct list free_blocks[ORDERS];
 static uint64_t orders_free; /* bit n: free_blocks[n] is not empty */
 static uint64_t n_free, n_total;
 
+int regions_each(int (*fn)(struct region *r))
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < n_regions && result == 0; i++)
+		result = fn(&regions[i]);
+	return result;
+}
+
 struct region *region_of(uint64_t frame)
 {
 	for (unsigned i = 0; i < n_regions; i++)

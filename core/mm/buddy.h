@@ -21,6 +21,9 @@ struct frame_note; /* frame_debug.h */
 struct region {
 	uint64_t first, end; /* frame numbers of what can be handed out; end is not included */
 	uint8_t *state;      /* one byte per frame from first on */
+#ifdef CONFIG_FRAME_COUNTS
+	uint32_t *owners;    /* of each frame from first on: how many beyond the first one; NULL before frame_counts_start */
+#endif
 #ifdef CONFIG_DEBUG_FRAMES
 	struct frame_note *notes; /* one per frame from first on */
 #endif
@@ -28,6 +31,9 @@ struct region {
 
 /* Guards the lists and n_free. Innermost lock: nothing else is taken under it. */
 extern spinlock_t buddy_lock;
+
+/** Call fn for each region until it returns something else than 0; @return that. */
+int regions_each(int (*fn)(struct region *r));
 
 /** The region of a frame, or NULL. No lock: regions come at boot only. */
 struct region *region_of(uint64_t frame);

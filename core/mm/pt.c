@@ -411,6 +411,20 @@ static int protect_leaf(const struct pt_format *f, hpa_t root, uint64_t addr, ui
 	return 0;
 }
 
+int pt_replace(const struct pt_format *f, hpa_t root, uint64_t addr, hpa_t hpa, unsigned perm)
+{
+	unsigned level;
+	uint64_t *pte;
+
+	if (!pt_range_valid(f, addr, PAGE_SIZE) || !target_valid(hpa, PAGE_SIZE, perm))
+		return -EINVAL;
+	pte = descend(f, root, addr, 0, &level);
+	if (level != 0 || !pte_is_leaf(pte_get(pte)))
+		return -ENOENT;
+	pte_set(pte, pte_make(hpa, leaf_bits(f, perm)));
+	return 0;
+}
+
 int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, unsigned perm)
 {
 	uint64_t bits = leaf_bits(f, perm);

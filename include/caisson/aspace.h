@@ -8,6 +8,8 @@
  *   linear   existing contiguous frames, mapped at once with the largest leaves
  *   alloc    frames of its own, zeroed, on first touch (lazy) or at once (eager)
  *   device   never mapped: an access is handed to its read and write functions
+ *   user     a process's: 4 KiB pages on first touch, zero or from a source (a
+ *            file); shared, or private and copied when one is written
  *
  * Input addresses are plain 64-bit numbers here: kernel virtual in the kernel's
  * space, guest physical in a VM's.
@@ -16,7 +18,8 @@
  * guards the tables and the set of areas. Areas are added and removed only while
  * nobody translates through them (boot; a VM that does not run), so look-up takes
  * no lock. In the kernel's space, which is never looked up by fault, areas may be
- * added at any time. Lock order: aspace.lock, then the heap's, then the frames'.
+ * added at any time. Of a space with user areas everything, look-up and faults included, is serialised
+ * by its owner, with a lock that may sleep. Lock order: aspace.lock, then the heap's, then the frames'.
  */
 #pragma once
 
@@ -34,6 +37,7 @@ enum fault_result {
 	FAULT_PERM,     /* an area, but it does not allow this access */
 	FAULT_DEVICE,   /* a device area: hand the access to area->device */
 	FAULT_NOMEM,    /* a frame or a table was needed and there is none */
+	FAULT_NO_PAGE,  /* the area's source has no such page, or cannot read it (a process gets SIGBUS) */
 };
 
 /**
@@ -50,12 +54,29 @@ struct device_ops {
 	int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
 };
 
-enum area_kind { AREA_LINEAR, AREA_ALLOC, AREA_DEVICE };
+enum area_kind { AREA_LINEAR, AREA_ALLOC, AREA_DEVICE, AREA_USER };
+
+/** Where the pages of a user area come from. Whoever makes one has the first reference. */
+struct page_source {
+	const struct page_source_ops *ops;
+	uint32_t refs;        /* atomic */
+};
+
+struct page_source_ops {
+	/**
+	 * The frame with the page at this offset (of the source; page-aligned): one owner more (frame_get), the caller's.
+	 * Task context, may sleep. @return 0; -ENXIO: beyond its end; -EIO; -ENOMEM
+	 */
+	int (*page)(struct page_source *s, uint64_t offset, hpa_t *out);
+	/** Nobody refers to it any more. Task context. */
+	void (*release)(struct page_source *s);
+};
 
 /** Flags for aspace_map_alloc. */
 enum {
 	ALLOC_EAGER = 1, /* all frames now */
 	ALLOC_LARGE = 2, /* 2 MiB blocks (eager: also 1 GiB) where range and memory allow */
+	USER_SHARED = 4, /* user areas: what is written is seen by all that map the source; else it is copied first */
 };
 
 struct area {
@@ -67,6 +88,8 @@ struct area {
 	uint64_t frames;      /* alloc: frames handed out so far, in 4 KiB units */
 	const struct device_ops *device;
 	void *device_arg;
+	struct page_source *source; /* user: NULL for zeros */
+	uint64_t source_offset;     /* of start, in the source */
 };
 
 struct aspace {
@@ -76,6 +99,7 @@ struct aspace {
 	struct area *areas;   /* sorted by start */
 	unsigned n_areas, cap_areas;
 	uint64_t tables;      /* table frames in use, in 4 KiB units */
+	uint64_t resident;    /* pages of user areas that are mapped */
 	uint64_t flushes;     /* how often the owner's flush was asked for */
 	/**
 	 * Called after valid entries were removed and before their addresses can be used
@@ -113,6 +137,33 @@ int aspace_unmap(struct aspace *as, uint64_t start) __must_check;
 /** Find `size` free bytes, aligned to `align`, from `from` up. @return 0 or -ENOSPC. */
 int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t align,
 		     uint64_t *out) __must_check;
+
+/*
+ * User areas (CONFIG_USER_AREAS; core/mm/aspace_user.c). Task context, serialised by the owner of the space. They alone
+ * can be taken away, split and changed in parts. perm is a mask of PERM_R, PERM_W and PERM_X, or 0: no access.
+ */
+
+/** Make user areas possible. Once. @return 0 or -ENOMEM. */
+int aspace_user_init(void) __must_check;
+/**
+ * Add a user area where nothing is; it becomes one with a neighbour that is alike.
+ * @param flags   USER_SHARED or 0; shared areas have a source
+ * @param source  NULL, or who has the pages; referred to once more
+ * @return 0; -EINVAL, -EEXIST, -ENOMEM as aspace_map_linear
+ */
+int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags,
+		    struct page_source *source, uint64_t offset) __must_check;
+/** Leave nothing of user areas in the range. @return 0; -EINVAL: a bad range, or other areas are in it; -ENOMEM */
+int aspace_unmap_user(struct aspace *as, uint64_t start, uint64_t size) __must_check;
+/** Change what may be done in the range. @return 0; -EINVAL; -ENOENT: not all of it is user areas; -ENOMEM */
+int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm) __must_check;
+/**
+ * Give an empty space the same user areas. Pages are shared; those of private areas until one of the two writes.
+ * @return 0; -ENOMEM: `to` has part of it, and is to be destroyed
+ */
+int aspace_fork(struct aspace *to, struct aspace *from) __must_check;
+void page_source_get(struct page_source *s);
+void page_source_put(struct page_source *s);
 
 /** The area that holds addr, or NULL. */
 const struct area *aspace_find(const struct aspace *as, uint64_t addr);

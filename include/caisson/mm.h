@@ -29,6 +29,18 @@ int frame_alloc(unsigned order, unsigned flags, hpa_t *out) __must_check;
 /** Give back exactly what frame_alloc gave; anything else is our bug and panics. Any context. */
 void frame_free(hpa_t frame, unsigned order);
 
+/**
+ * Single frames with several owners (CONFIG_FRAME_COUNTS): one that frame_alloc(0) gave has one owner. Begin to count:
+ * once, before the others. @return 0 or -ENOMEM.
+ */
+int frame_counts_start(void) __must_check;
+/** One more owner. Any context. */
+void frame_get(hpa_t frame);
+/** One owner less; the last one frees it. Any context. */
+void frame_put(hpa_t frame);
+/** Has it more than one owner? The answer is old when it comes, but who is the only owner stays so. Any context. */
+bool frame_is_shared(hpa_t frame);
+
 /** Number of free 4 KiB frames, and of all that can be handed out. */
 uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);

@@ -82,6 +82,9 @@ int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr,
 int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
 	       unsigned perm) __must_check;
 
+/** Let the 4 KiB leaf at addr show another frame. @return 0; -ENOENT: there is none; -EINVAL. */
+int pt_replace(const struct pt_format *f, hpa_t root, uint64_t addr, hpa_t hpa, unsigned perm) __must_check;
+
 /**
  * Let every root entry of the range have a table of its own that stays, empty or not. What shares these entries
  * (the root tables of processes have copies of the kernel's) then sees whatever is mapped there later.

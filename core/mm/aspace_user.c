@@ -1,0 +1,403 @@
+/*
+ * User areas: pages with several owners, copied on write, from sources.
+ *
+ * A frame belongs to the leaves that show it, and to its source if that keeps it. A private page may be written in
+ * place by its only owner; a leaf of a page that may have others does not allow writing, whatever its area does, and
+ * the fault that follows makes a copy. Frames are given up only when no hart can reach them any more: after the flush.
+ *
+ * Whoever calls has serialised all that is done to the space. as->lock is taken all the same where the tables or the
+ * set change: the monitor looks at them.
+ */
+#include "aspace_internal.h"
+
+#include <caisson/log.h>
+#include <caisson/mm.h>
+
+#include <errno.h>
+#include <string.h>
+
+#define ACCESS (PERM_R | PERM_W | PERM_X)
+#define BATCH 64 /* pages between two flushes */
+
+static hpa_t zero_frame; /* shown wherever nothing was written so far; one owner is here */
+
+int aspace_user_init(void)
+{
+	int error = frame_counts_start();
+
+	return error ? error : frame_alloc(0, FRAME_ZERO, &zero_frame);
+}
+
+void page_source_get(struct page_source *s)
+{
+	if (s)
+		__atomic_fetch_add(&s->refs, 1, __ATOMIC_RELAXED);
+}
+
+void page_source_put(struct page_source *s)
+{
+	if (s && __atomic_fetch_sub(&s->refs, 1, __ATOMIC_ACQ_REL) == 1)
+		s->ops->release(s);
+}
+
+static void flush(struct aspace *as, uint64_t start, uint64_t size)
+{
+	as->flushes++;
+	if (as->flush)
+		as->flush(as, start, size);
+}
+
+/* What a leaf allows: without any access it is the kernel's, because a leaf allows something. */
+static unsigned leaf_perm(const struct area *a, bool may_write)
+{
+	unsigned perm = may_write ? a->perm : a->perm & ~(unsigned)PERM_W;
+
+	return perm & ACCESS ? perm | PERM_U : PERM_R;
+}
+
+/* May the area write to this frame, which it shows, in place? */
+static bool is_writable(const struct area *a, hpa_t frame)
+{
+	return (a->flags & USER_SHARED) || !frame_is_shared(frame);
+}
+
+/* --- faults --- */
+
+static int copy_of(hpa_t frame, hpa_t *out)
+{
+	bool zero = frame.v == zero_frame.v;
+	int error = frame_alloc(0, zero ? FRAME_ZERO : 0, out);
+
+	if (!error && !zero)
+		memcpy(hpa_to_kva(*out), hpa_to_kva(frame), PAGE_SIZE);
+	return error;
+}
+
+/* A frame to show at a page that has none; one owner is the caller. */
+static int find_frame(const struct area *a, uint64_t page, bool write, hpa_t *out)
+{
+	hpa_t source;
+	int error;
+
+	if (!a->source && write)
+		return frame_alloc(0, FRAME_ZERO, out);
+	if (!a->source) {
+		frame_get(zero_frame);
+		*out = zero_frame;
+		return 0;
+	}
+	error = a->source->ops->page(a->source, a->source_offset + (page - a->start), &source);
+	if (error || !write || (a->flags & USER_SHARED)) {
+		*out = source;
+		return error;
+	}
+	error = copy_of(source, out);
+	frame_put(source);
+	return error;
+}
+
+static int show(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	int error = pt_map(as->format, as->root, page, PAGE_SIZE, frame, perm, 0, &as->tables);
+
+	if (error) /* take away the tables that it stopped at */
+		pt_unmap(as->format, as->root, page, PAGE_SIZE, NULL, NULL, &as->tables);
+	else
+		as->resident++;
+	spin_unlock_irqrestore(&as->lock, irq);
+	return error;
+}
+
+static enum fault_result first_touch(struct aspace *as, const struct area *a, uint64_t page, bool write)
+{
+	hpa_t frame;
+	int error = find_frame(a, page, write, &frame);
+
+	if (error)
+		return error == -ENOMEM ? FAULT_NOMEM : FAULT_NO_PAGE;
+	if (show(as, page, frame, leaf_perm(a, is_writable(a, frame))) == 0)
+		return FAULT_RESOLVED;
+	frame_put(frame);
+	return FAULT_NOMEM;
+}
+
+static void replace(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	int error = pt_replace(as->format, as->root, page, frame, perm);
+
+	spin_unlock_irqrestore(&as->lock, irq);
+	ASSERT(error == 0);
+}
+
+/* The leaf allows less than its area. */
+static enum fault_result upgrade(struct aspace *as, const struct area *a, uint64_t page, hpa_t old, bool write)
+{
+	hpa_t copy;
+
+	if (!write || is_writable(a, old)) {
+		replace(as, page, old, leaf_perm(a, is_writable(a, old)));
+		return FAULT_RESOLVED;
+	}
+	if (copy_of(old, &copy))
+		return FAULT_NOMEM;
+	replace(as, page, copy, leaf_perm(a, true));
+	flush(as, page, PAGE_SIZE);
+	frame_put(old);
+	return FAULT_RESOLVED;
+}
+
+enum fault_result aspace_user_touch(struct aspace *as, const struct area *a, uint64_t addr, unsigned access)
+{
+	uint64_t page = ALIGN_DOWN(addr, PAGE_SIZE);
+	struct pt_leaf leaf;
+
+	if (pt_walk(as->format, as->root, page, &leaf))
+		return first_touch(as, a, page, access & PERM_W);
+	if ((leaf.perm & access) == access && (leaf.perm & PERM_U))
+		return FAULT_RESOLVED;
+	return upgrade(as, a, page, leaf.hpa, access & PERM_W);
+}
+
+/* --- walking over what is mapped --- */
+
+/* The first page in [addr, end) that is mapped, or end. */
+static uint64_t next_leaf(struct aspace *as, uint64_t addr, uint64_t end, struct pt_leaf *leaf)
+{
+	while (addr < end && pt_walk(as->format, as->root, addr, leaf))
+		addr = ALIGN_DOWN(addr, BIT(pt_level_shift(leaf->level))) + BIT(pt_level_shift(leaf->level));
+	return MIN(addr, end);
+}
+
+struct batch {
+	hpa_t frames[BATCH];
+	unsigned n;
+};
+
+static void take_leaf(void *arg, uint64_t addr, hpa_t hpa, unsigned order)
+{
+	struct batch *b = arg;
+
+	(void)addr;
+	(void)order;
+	b->frames[b->n++] = hpa;
+}
+
+static void clear_range(struct aspace *as, uint64_t start, uint64_t end)
+{
+	struct pt_leaf leaf;
+
+	while ((start = next_leaf(as, start, end, &leaf)) < end) {
+		uint64_t size = MIN(end - start, BATCH * PAGE_SIZE);
+		struct batch b = { .n = 0 };
+		irqflags_t irq = spin_lock_irqsave(&as->lock);
+
+		pt_unmap(as->format, as->root, start, size, take_leaf, &b, &as->tables);
+		as->resident -= b.n;
+		spin_unlock_irqrestore(&as->lock, irq);
+		flush(as, start, size);
+		while (b.n > 0)
+			frame_put(b.frames[--b.n]);
+		start += size;
+	}
+}
+
+void aspace_user_clear(struct aspace *as, const struct area *a)
+{
+	clear_range(as, a->start, a->start + a->size);
+	page_source_put(a->source);
+}
+
+/* --- the set --- */
+
+static bool continues(const struct area *a, const struct area *b)
+{
+	return a->kind == AREA_USER && b->kind == AREA_USER && a->start + a->size == b->start && a->perm == b->perm &&
+	       a->flags == b->flags && a->source == b->source &&
+	       (!a->source || a->source_offset + a->size == b->source_offset);
+}
+
+/* Areas that meet at addr and are alike become one. */
+static void join(struct aspace *as, uint64_t addr)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	unsigned i = aspace_upper_bound(as, addr);
+	struct page_source *twice = NULL;
+
+	if (i >= 2 && as->areas[i - 1].start == addr && continues(&as->areas[i - 2], &as->areas[i - 1])) {
+		twice = as->areas[i - 1].source;
+		as->areas[i - 2].size += as->areas[i - 1].size;
+		aspace_erase(as, addr);
+	}
+	spin_unlock_irqrestore(&as->lock, irq);
+	page_source_put(twice);
+}
+
+/* Let no area reach across addr. */
+static int split(struct aspace *as, uint64_t addr)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	struct area *a = aspace_area_at(as, addr);
+	struct area rest;
+	int error = 0;
+
+	if (a && a->start < addr) {
+		rest = *a;
+		rest.start = addr;
+		rest.size = a->start + a->size - addr;
+		rest.source_offset += addr - a->start;
+		a->size = addr - a->start;
+		error = aspace_insert(as, &rest);
+		if (error)
+			aspace_area_at(as, addr - 1)->size += rest.size;
+		else
+			page_source_get(rest.source);
+	}
+	spin_unlock_irqrestore(&as->lock, irq);
+	return error;
+}
+
+/* Is there an area of another kind in the range? With `whole`, or a hole. @return 0, -EINVAL, -ENOENT. */
+static int check_range(const struct aspace *as, uint64_t start, uint64_t size, bool whole)
+{
+	uint64_t at = start, end = start + size;
+
+	if (!aspace_range_valid(as, start, size))
+		return -EINVAL;
+	for (unsigned i = 0; i < as->n_areas && at < end; i++) {
+		const struct area *a = &as->areas[i];
+
+		if (a->start + a->size <= at)
+			continue;
+		if (a->start >= end || (whole && a->start > at))
+			break;
+		if (a->kind != AREA_USER)
+			return -EINVAL;
+		at = a->start + a->size;
+	}
+	return whole && at < end ? -ENOENT : 0;
+}
+
+int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags,
+		    struct page_source *source, uint64_t offset)
+{
+	struct area a = {
+		.start = start, .size = size, .perm = (perm & PERM_W ? perm | PERM_R : perm) | PERM_U, .kind = AREA_USER,
+		.flags = flags, .source = source, .source_offset = source ? offset : 0,
+	};
+	irqflags_t irq;
+	int error;
+
+	if (!aspace_range_valid(as, start, size) || ((flags & USER_SHARED) && !source) || !IS_ALIGNED(offset, PAGE_SIZE))
+		return -EINVAL;
+	irq = spin_lock_irqsave(&as->lock);
+	error = aspace_insert(as, &a);
+	spin_unlock_irqrestore(&as->lock, irq);
+	if (error)
+		return error;
+	page_source_get(source);
+	join(as, start + size);
+	join(as, start);
+	return 0;
+}
+
+int aspace_unmap_user(struct aspace *as, uint64_t start, uint64_t size)
+{
+	uint64_t end = start + size;
+	int error = check_range(as, start, size, false);
+
+	if (!error)
+		error = split(as, start);
+	if (!error)
+		error = split(as, end);
+	if (error)
+		return error;
+	for (;;) {
+		unsigned i = aspace_upper_bound(as, end - 1);
+		const struct area *last = i > 0 ? &as->areas[i - 1] : NULL;
+
+		if (!last || last->start < start)
+			return 0;
+		error = aspace_unmap(as, last->start);
+		ASSERT(error == 0);
+	}
+}
+
+static void set_perm(struct aspace *as, struct area *a, unsigned perm)
+{
+	uint64_t end = a->start + a->size;
+	struct pt_leaf leaf;
+
+	a->perm = perm;
+	for (uint64_t at = a->start; (at = next_leaf(as, at, end, &leaf)) < end; at += PAGE_SIZE)
+		replace(as, at, leaf.hpa, leaf_perm(a, is_writable(a, leaf.hpa)));
+}
+
+int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm)
+{
+	uint64_t end = start + size;
+	int error = check_range(as, start, size, true);
+	struct area *a;
+
+	if (!error)
+		error = split(as, start);
+	if (!error)
+		error = split(as, end);
+	if (error)
+		return error;
+	perm = (perm & PERM_W ? perm | PERM_R : perm) | PERM_U;
+	for (uint64_t at = start; at < end; at = a->start + a->size) {
+		a = aspace_area_at(as, at);
+		set_perm(as, a, perm);
+	}
+	flush(as, start, size);
+	join(as, end);
+	for (uint64_t at = end; at > start;) { /* backwards: what was joined is not looked at again */
+		a = aspace_area_at(as, at - 1);
+		at = a->start;
+		join(as, at);
+	}
+	return 0;
+}
+
+/* --- fork --- */
+
+/* Both sides show the page; a private one that could be written cannot be for now. */
+static int share_page(struct aspace *to, struct aspace *from, const struct area *a, uint64_t page,
+		      const struct pt_leaf *leaf)
+{
+	unsigned perm;
+	int error;
+
+	frame_get(leaf->hpa);
+	perm = leaf_perm(a, is_writable(a, leaf->hpa));
+	if (perm != leaf->perm)
+		replace(from, page, leaf->hpa, perm);
+	error = show(to, page, leaf->hpa, perm);
+	if (error)
+		frame_put(leaf->hpa);
+	return error;
+}
+
+static int fork_area(struct aspace *to, struct aspace *from, const struct area *a)
+{
+	uint64_t end = a->start + a->size;
+	struct pt_leaf leaf;
+	int error = aspace_map_user(to, a->start, a->size, a->perm & ACCESS, a->flags, a->source, a->source_offset);
+
+	for (uint64_t at = a->start; !error && (at = next_leaf(from, at, end, &leaf)) < end; at += PAGE_SIZE)
+		error = share_page(to, from, a, at, &leaf);
+	return error;
+}
+
+int aspace_fork(struct aspace *to, struct aspace *from)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < from->n_areas && !error; i++)
+		if (from->areas[i].kind == AREA_USER)
+			error = fork_area(to, from, &from->areas[i]);
+	flush(from, from->lo, ALIGN_DOWN(from->hi - from->lo, PAGE_SIZE) + PAGE_SIZE);
+	return error;
+}
