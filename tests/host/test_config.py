@@ -148,6 +148,7 @@ BAD_TOML = [
     ('kernel = "kernel"\nstop-timeout = "soon"\n', 'vm.toml:2: stop-timeout = "soon"'),
     ('kernel = "kernel"\nwatchdog = 0\n', 'vm.toml:2: watchdog = 0: not a number of seconds from 1 to 3600'),
     ('kernel = "kernel"\nwatchdog = 3601\n', 'vm.toml:2: watchdog = 3601: not a number'),
+    ('kernel = "kernel"\nconsole = "vga"\n', 'vm.toml:2: console = "vga": not a kind of console (uart, virtio)'),
     ('kernel = "kernel"\nrestart = true\n', "vm.toml:2: restart = true: a string is wanted here, not a truth value"),
     ('kernel = "kernel"\nweight = 0\n', "vm.toml:2: weight = 0: a weight is 1 to 10000"),
     ('kernel = "kernel"\nweight = 10001\n', "vm.toml:2: weight = 10001: a weight is 1 to 10000"),
@@ -250,7 +251,7 @@ def test_bundle_says_everything(tool):
     (tool.folder / "sub").mkdir()
     tool.file("sub/a.toml", 'name = "first"\nkernel = "../image.gz"\ninitrd = "../initrd"\ncpus = 3\nmemory = "64M"\n'
               'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\ninitrd-load = 0x81000000\ndtb-load = "0x82000000"\n'
-              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\nstop-timeout = 0\nwatchdog = 9\n')
+              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\nstop-timeout = 0\nwatchdog = 9\nconsole = "virtio"\n')
     tool.file("b.toml", 'kernel = "kernel"\n')
     result = tool.run("run", "--batch", "--harts", "4", "sub/a.toml", "b.toml")
     assert result.returncode == 0, result.stderr
@@ -272,14 +273,14 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "dtb-load").as_uint64() == 0x82000000
     assert tree.getprop(0, "harts").as_uint64() == 0b101
     assert bytes(tree.getprop(0, "eager")) == b""
-    assert text_of(tree, "restart") == "on-crash"
+    assert text_of(tree, "restart") == "on-crash" and text_of(tree, "console") == "virtio"
     assert tree.getprop(0, "weight").as_uint32() == 250 and tree.getprop(0, "cap").as_uint32() == 150
     assert tree.getprop(0, "stop-timeout").as_uint32() == 0 and tree.getprop(0, "watchdog").as_uint32() == 9
     second = libfdt.FdtRo(files["vm/1.dtb"])
     assert text_of(second, "name") == "b"
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
     for absent in ("initrd", "bootargs", "entry", "load", "initrd-load", "dtb-load", "eager", "format", "harts", "dtb",
-                   "restart", "weight", "cap", "stop-timeout", "watchdog"):
+                   "restart", "weight", "cap", "stop-timeout", "watchdog", "console"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 

@@ -194,6 +194,51 @@ static void no_memory_or_no_channel(void **state)
 	assert_int_equal(stats(0).size, RING_ROOM);
 }
 
+/* A virtio console has the input as soon as its driver listens, and keys of the kernel are pressed where somebody does. */
+static void input_goes_to_the_virtio_console(void **state)
+{
+	char err[80] = "";
+	uint64_t lsr;
+
+	(void)state;
+	assert_int_equal(vm_console_create(&m.vm[0], err, sizeof(err)), 0);
+	assert_null(m.vm[0].console);
+	m.config[0].console = VM_CONSOLE_VIRTIO;
+	assert_int_equal(vm_console_create(&m.vm[0], err, sizeof(err)), 0);
+	assert_non_null(m.vm[0].console);
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(vm_sysrq(&m.vm[0], 's'), -ENOTCONN);
+	type("u");
+	virtio.listens = true;
+	type("v");
+	vm_gets(0, "u");
+	assert_int_equal(virtio.got_n, 1);
+	assert_int_equal(vm_sysrq(&m.vm[0], 's'), 0);
+	assert_memory_equal(virtio.got, "v\x0fs", 3);
+	vm_gets(0, "");
+	assert_int_equal(vuart_type.ops.write(m.uart[0].state, 1, 1, 1), 0); /* the UART's driver listens, too */
+	assert_int_equal(vm_sysrq(&m.vm[0], 'u'), 0);
+	assert_memory_equal(virtio.got, "v\x0fs\x0fu", 5);
+	assert_int_equal(vuart_type.ops.read(m.uart[0].state, 5, 1, &lsr), 0);
+	assert_int_equal(lsr & 0x11, 0x11);
+	virtio.room = 6;
+	assert_int_equal(vm_sysrq(&m.vm[0], 'o'), 0); /* at one of them */
+	virtio.listens = false;
+	assert_int_equal(vm_sysrq(&m.vm[0], 'o'), 0);
+	assert_int_equal(virtio.got_n, 6);
+}
+
+static void no_place_for_a_virtio_console(void **state)
+{
+	char err[80] = "";
+
+	(void)state;
+	m.config[0].console = VM_CONSOLE_VIRTIO;
+	m.vm[0].n_vios = GUEST_VIRTIO_PLACES;
+	assert_int_equal(vm_console_create(&m.vm[0], err, sizeof(err)), -ENOSPC);
+	assert_string_equal(err, "console: all 8 places for virtio devices are taken");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -210,6 +255,8 @@ int main(void)
 		T(a_vm_that_goes_is_no_longer_attached),
 		T(a_vm_that_goes_unseen_is_spoken_of),
 		T(no_memory_or_no_channel),
+		T(input_goes_to_the_virtio_console),
+		T(no_place_for_a_virtio_console),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,23 @@ static void restart_policies(void **state)
 	expect_refused("restart: \"often\" is not never, on-crash or always");
 }
 
+static void kinds_of_consoles(void **state)
+{
+	(void)state;
+	expect_accepted();
+	assert_int_equal(cfg.console, VM_CONSOLE_UART);
+	set("console", "virtio", 7);
+	expect_accepted();
+	assert_int_equal(cfg.console, VM_CONSOLE_VIRTIO);
+	set("console", "uart", 5);
+	expect_accepted();
+	assert_int_equal(cfg.console, VM_CONSOLE_UART);
+	set("console", "vga", 4);
+	expect_refused("console: \"vga\" is not uart or virtio");
+	set("console", "virtio", 6);
+	expect_refused("console: is not one string");
+}
+
 static void weight_and_cap(void **state)
 {
 	(void)state;
@@ -536,6 +553,7 @@ int main(void)
 		TEST(numbers_out_of_range_are_refused),
 		TEST(wrong_types_are_refused),
 		TEST(restart_policies),
+		TEST(kinds_of_consoles),
 		TEST(weight_and_cap),
 		TEST(seconds),
 		TEST(channels),

@@ -78,6 +78,8 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
                 tree.property(key, "".join(name + "\0" for name in names).encode())
         if vm.channel:
             tree.property("channels", "".join(f"{c.name}:{c.access}\0" for c in vm.channel).encode())
+        if vm.console != VmConfig.console:
+            tree.property("console", vm.console.encode() + b"\0")
         if vm.scrollback != VmConfig.scrollback:
             tree.property_u32("scrollback", vm.scrollback)
         if vm.log:

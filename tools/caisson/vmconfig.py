@@ -19,6 +19,7 @@ MIN_MEMORY = 2 * MIB
 MIN_SCROLLBACK, MAX_SCROLLBACK = 4 * KIB, MIB
 DEFAULT_MEMORY = 256 * MIB
 FORMATS = ("sv39x4", "sv48x4", "sv57x4")
+CONSOLES = ("uart", "virtio")
 RESTARTS = ("never", "on-crash", "always")
 # What a guest can have (vmm/include/vmm/isa.h), and what none has: V is not switched between guests, H is ours.
 EXTENSIONS = ("i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicsr", "zifencei", "zihintpause", "zihpm",
@@ -63,6 +64,7 @@ class VmConfig:
     watchdog: int | None = None
     autostart: bool = True
     scrollback: int = 16 * KIB
+    console: str = "uart"
     log: str | None = None  # the console's log file
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
@@ -191,6 +193,13 @@ def _restart(value: Any, _typed: bool) -> str:
     return value
 
 
+def _console(value: Any, _typed: bool) -> str:
+    _want(value, str, "a string")
+    if value not in CONSOLES:
+        raise ValueError("not a kind of console (" + ", ".join(CONSOLES) + ")")
+    return value
+
+
 def _seconds(least: int) -> Callable[[Any, bool], int]:
     def check(value: Any, typed: bool) -> int:
         seconds = _integer(value, typed)
@@ -276,6 +285,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "stop-timeout": _seconds(0),
     "watchdog": _seconds(1),
     "autostart": _boolean,
+    "console": _console,
     "scrollback": _scrollback,
     "log": _file_name,
     "isa-hide": _isa_hide,

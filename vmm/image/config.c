@@ -225,22 +225,38 @@ static int read_format(struct config_reader *r, const struct config_value *v, vo
 	return 0;
 }
 
+/* One of n words; its index. */
+static int read_word(struct config_reader *r, const struct config_value *v, const char *const words[], unsigned n, unsigned *out)
+{
+	const char *text = config_string(r, v);
+	char all[64] = "";
+
+	if (!text)
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", words[i]);
+	}
+	return config_refuse(r, v->name, "\"%s\" is not %s", text, all);
+}
+
 static int read_restart(struct config_reader *r, const struct config_value *v, void *member)
 {
 	static const char *const words[] = {
 		[VM_RESTART_NEVER] = "never", [VM_RESTART_ON_CRASH] = "on-crash", [VM_RESTART_ALWAYS] = "always",
 	};
-	const char *text = config_string(r, v);
 
-	if (!text)
-		return -EINVAL;
-	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(text, words[i]) == 0) {
-			*(enum vm_restart *)member = (enum vm_restart)i;
-			return 0;
-		}
-	}
-	return config_refuse(r, v->name, "\"%s\" is not never, on-crash or always", text);
+	return read_word(r, v, words, ARRAY_SIZE(words), member);
+}
+
+static int read_console(struct config_reader *r, const struct config_value *v, void *member)
+{
+	static const char *const words[] = { [VM_CONSOLE_UART] = "uart", [VM_CONSOLE_VIRTIO] = "virtio" };
+
+	return read_word(r, v, words, ARRAY_SIZE(words), member);
 }
 
 /** A list of names, each ended by a zero. */
@@ -372,6 +388,7 @@ static const struct config_property properties[] = {
 	{ "watchdog", read_seconds, MEMBER(watchdog), false },
 	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
 	{ "isa-require", read_isa, MEMBER(isa_require), false },
+	{ "console", read_console, MEMBER(console), false },
 	{ "scrollback", read_scrollback, MEMBER(scrollback), false },
 	{ "console-log", config_flag, MEMBER(console_log), false },
 	{ "no-autostart", config_flag, MEMBER(no_autostart), false },

@@ -85,7 +85,9 @@ static int build(struct vm *vm, char *err, size_t n)
 						    "cannot be created (error %d)", error);
 	if (!error)
 		error = vm_channels_create(vm, err, n);
-	return error ? error : vm_disks_create(vm, err, n);
+	if (!error)
+		error = vm_disks_create(vm, err, n);
+	return error ? error : vm_console_create(vm, err, n);
 }
 
 static void log_isa(const struct vm *vm)

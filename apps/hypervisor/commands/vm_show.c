@@ -17,7 +17,7 @@
 /* Members bear the names of the keys in docs/configuration.md. */
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
-		*isa_require, *restart, *channel, *disk;
+		*isa_require, *restart, *channel, *disk, *console;
 	uint64_t id, cpus, memory, ram, load, kernel_size, entry;
 	uint64_t initrd_load, initrd_size, dtb_load, dtb_size;
 	uint64_t eager, exclusive, weight, cap, scrollback, log,
@@ -53,6 +53,7 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, isa, SHELL_TEXT, "isa", 0),
 	SHELL_FIELD(struct show_row, isa_hide, SHELL_TEXT, "isa-hide", 0),
 	SHELL_FIELD(struct show_row, isa_require, SHELL_TEXT, "isa-require", 0),
+	SHELL_FIELD(struct show_row, console, SHELL_TEXT, "console", 0),
 	SHELL_FIELD(struct show_row, scrollback, SHELL_SIZE, "scrollback", 0),
 	SHELL_FIELD(struct show_row, log, SHELL_FLAG, "log (on the host)", 0),
 	SHELL_FIELD(struct show_row, restart, SHELL_TEXT, "restart", 0),
@@ -140,8 +141,8 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.dtb = label(&c->dtb), .dtb_load = l->dtb_start, .dtb_size = l->dtb_size, .append = c->bootargs,
 		.isa = t->isa.string, .isa_hide = isa_set(c->isa_hide, t->hide),
 		.isa_require = isa_set(c->isa_require, t->require),
-		.scrollback = console.size, .log = c->console_log, .stop_timeout = c->stop_timeout,
-		.watchdog = c->watchdog,
+		.console = vm->console ? "virtio" : "uart", .scrollback = console.size, .log = c->console_log,
+		.stop_timeout = c->stop_timeout, .watchdog = c->watchdog,
 		.channel = channel_names(c, t->channels),
 		.disk = disk_names(c, t->disks),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,

@@ -41,6 +41,9 @@ struct vm_image {
 /** Is a VM started again when it has ended by itself? */
 enum vm_restart { VM_RESTART_NEVER, VM_RESTART_ON_CRASH, VM_RESTART_ALWAYS };
 
+/** What its guest has for a console: the UART, or a virtio console as well. */
+enum vm_console { VM_CONSOLE_UART, VM_CONSOLE_VIRTIO };
+
 /** Access to a channel between VMs, asked for or granted (vmm/channel.h). */
 struct channel_right {
 	char name[VM_NAME_MAX];
@@ -78,6 +81,7 @@ struct vm_config {
 	unsigned watchdog;             /* seconds until its watchdog first bites; 0: it has none */
 	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
 	unsigned number;               /* of the description in the bundle: its console's channel */
+	enum vm_console console;
 	uint32_t scrollback;           /* bytes of console output to keep, a power of two; 0: as many as usual */
 	bool console_log;              /* the host wants all it writes, also while nobody looks */
 	bool no_autostart;             /* created, but started by the monitor only */

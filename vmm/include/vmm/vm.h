@@ -68,6 +68,7 @@ struct vm {
 	struct vm_disk_end *disks;      /* config->n_disks of them (vmm/disks.h); NULL: none */
 	struct vdev_host host;
 	struct vdev *plic, *uart;
+	struct vio *console;            /* its virtio console, or NULL */
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	struct vm_share share;          /* of the harts */
@@ -135,10 +136,15 @@ void vm_unhold(struct vm *vm);
 /** End either. @return 0, or -EBUSY: it is not paused. Any context. */
 int vm_resume(struct vm *vm) __must_check;
 /**
- * Press a SysRq key at the guest's console: a BREAK and the key's letter (Linux: Documentation/admin-guide/sysrq.rst).
+ * Press a SysRq key at the guest's consoles (Linux: Documentation/admin-guide/sysrq.rst): a BREAK and the key's letter at
+ * the UART, Ctrl-O and the letter at a virtio console.
  * Any context. @return 0; -ENOTCONN: the guest does not listen to its console; -EAGAIN: no room for more input
  */
 int vm_sysrq(struct vm *vm, char key) __must_check;
+/** Give it the consoles that its description asks for beside the UART. Task context. @return 0, or negative errno with the reason. */
+int vm_console_create(struct vm *vm, char *err, size_t err_size) __must_check;
+/** Tell its console what size the terminal has; 0: not known. Any context, one caller at a time. */
+void vm_console_resize(struct vm *vm, unsigned columns, unsigned rows);
 /** Offer its console what was typed. Any context. @return how many bytes it took */
 size_t vm_console_input(struct vm *vm, const char *buf, size_t n);
 /** The line takes the VM's output again, after VDEV_SLOW. Any context. */
