@@ -31,8 +31,9 @@ struct config {
 	uint32_t max_discard_sectors, max_discard_seg, discard_sector_alignment;
 	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
 	uint8_t write_zeroes_may_unmap, unused1[3];
-} __packed;
-_Static_assert(sizeof(struct config) == 60 && sizeof(struct config) <= VIO_CONFIG_MAX, "as in 5.2.4");
+};
+#define CONFIG_SIZE 60
+_Static_assert(offsetof(struct config, unused1) + 3 == CONFIG_SIZE && sizeof(struct config) <= VIO_CONFIG_MAX, "as in 5.2.4");
 
 struct header {
 	uint32_t type, reserved;
@@ -404,7 +405,7 @@ static void describe(struct vio *dev, const struct block_device *b)
 		.max_write_zeroes_seg = BLK_RANGES_MAX,
 		.write_zeroes_may_unmap = b->can_write_zeroes && b->can_discard,
 	};
-	dev->config_size = sizeof(struct config);
+	dev->config_size = CONFIG_SIZE;
 	dev->offered = BIT(F_SEG_MAX) | BIT(F_BLK_SIZE) | BIT(F_FLUSH);
 }
 
