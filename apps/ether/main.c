@@ -92,17 +92,14 @@ static int mirror(unsigned n)
 
 	while (whole < n) {
 		struct received *r = receive_wait(time_now() + time_from_us(WAIT_US));
-		struct segment seg;
-		struct net_frame frame;
 		int error;
 
 		if (!r)
 			break;
 		memcpy(r->data, r->data + NET_MAC_SIZE, NET_MAC_SIZE);
 		memcpy(r->data + NET_MAC_SIZE, net->mac, NET_MAC_SIZE);
-		seg = (struct segment){ r->data, r->len };
-		frame = (struct net_frame){ .segs = &seg, .n = 1, .len = r->len };
-		error = send_when_room(&frame, NULL, NULL);
+		error = send_one(r->data, r->len);
+		waitq_wait(&done_queue, all_done, NULL, UINT64_MAX);
 		receive_done(r);
 		if (error)
 			return print("mirror: error %d\n", error), error;

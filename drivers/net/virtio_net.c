@@ -69,6 +69,7 @@ static struct slot *start_again(struct nic *nic)
 	struct slot *lost;
 
 	log_warn("%s: sends nothing: reset", nic->name);
+	nic->looks = 0;
 	if (virtio_reset(nic->vdev))
 		return NULL;
 	nic_reclaim_pages(nic);
