@@ -47,7 +47,6 @@ BAD_OPTIONS = [
     (["--cpu", ""], "--cpu : the value is empty"),
     (["--disk", "x.img"], "--disk x.img: No such file or directory"),
     (["--disk", "x.img,ro"], "--disk x.img,ro: No such file or directory"),
-    (["--net"], "--net: virtual networks are not there yet"),
     (["--initrd", "nope"], "--initrd nope: no such file"),
     (["--dtb", "kernel"], "--dtb kernel: is not a flattened device tree"),
     (["--cpu"], "--cpu: a value is missing"),

@@ -46,9 +46,12 @@ def test_kinds_of_values(tmp_path, key, kind):
 
 @pytest.mark.parametrize("key", vmconfig.KEYS)
 @pytest.mark.parametrize("form", ["{key} = 1\n{key} = 1\n", "[{key}]\n", "[[{key}]]\n", "{key}.sub = 1\n", '"{key}" = {{}}\n'])
-def test_forms_that_no_key_has(tmp_path, key, form):
+def test_forms_that_keys_do_not_have(tmp_path, key, form):
     text = ("" if key == "kernel" else 'kernel = "kernel"\n') + form.format(key=key)
     found = errors_of(tmp_path, text)
+    if (key, form) == ("net", "[[{key}]]\n"):  # a network device with everything as it is by default
+        assert found == []
+        return
     assert found and re.match(r"vm\.toml:[123]: ", found[0]), found
 
 

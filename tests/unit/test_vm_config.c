@@ -1,5 +1,5 @@
 /* VM descriptions: every property of docs/host.md, each refused in every wrong shape. */
-// sources: vmm/image/config.c vmm/image/config_disk.c vmm/image/isa_names.c vmm/image/blob.c vmm/channel/description.c fs/cpio.c
+// sources: vmm/image/config.c vmm/image/config_disk.c vmm/image/isa_names.c vmm/image/blob.c vmm/channel/description.c vmm/net/description.c fs/cpio.c
 #include <test.h>
 
 #include <errno.h>
@@ -369,6 +369,61 @@ static void channels(void **state)
 	expect_refused("channels: there are more than 4");
 }
 
+static void networks(void **state)
+{
+	static const struct { const char *text, *why; } bad[] = {
+		{ "", "\"\" is not the name of a switch" },
+		{ ",mac=02:00:00:00:00:01", "\"\" is not the name of a switch" },
+		{ "a b,mac=02:00:00:00:00:01", "\"a b\" is not the name of a switch" },
+		{ "0123456789abcdef0123456789abcdef,mac=02:00:00:00:00:01", "\"0123456789abcdef0123456789abcdef\" is not the name of a switch" },
+		{ "lan", "it has no mac" },
+		{ "lan,mac=", "mac is not that of one device" },
+		{ "lan,mac=02:00:00:00:00:0", "mac is not that of one device" },
+		{ "lan,mac=02:00:00:00:00:0g", "mac is not that of one device" },
+		{ "lan,mac=02:00:00:00:00:010", "mac is not that of one device" },
+		{ "lan,mac=02-00-00-00-00-01", "mac is not that of one device" },
+		{ "lan,mac=03:00:00:00:00:01", "mac is not that of one device" },
+		{ "lan,mac=02:00:00:00:00:01,mac=02:00:00:00:00:01", "mac is there twice" },
+		{ "lan,mac=02:00:00:00:00:01,", "\"\" is unknown" },
+		{ "lan,mac=02:00:00:00:00:01,mtu=67", "mtu is not 68 to 9000" },
+		{ "lan,mac=02:00:00:00:00:01,mtu=9001", "mtu is not 68 to 9000" },
+		{ "lan,mac=02:00:00:00:00:01,mtu=99999999999999999999", "mtu is not 68 to 9000" },
+		{ "lan,mac=02:00:00:00:00:01,mtu=1500x", "mtu is not 68 to 9000" },
+		{ "lan,mac=02:00:00:00:00:01,mtu", "mtu is not 68 to 9000" },
+		{ "lan,mac=02:00:00:00:00:01,isolated=1", "isolated has a value" },
+		{ "lan,mac=02:00:00:00:00:01,plain=1", "plain has a value" },
+		{ "lan,mac=02:00:00:00:00:01,uplink=", "\"\" is not the name of a device" },
+		{ "lan,mac=02:00:00:00:00:01,uplin=net0", "\"uplin\" is unknown" },
+	};
+	static const char two[] = "lan,mac=02:00:00:ab:00:01\0x.1,mac=02:00:00:00:00:02,mtu=9000,isolated,plain,uplink=net0";
+	static const char five[] = "a,mac=02:00:00:00:00:01\0b,mac=02:00:00:00:00:01\0c,mac=02:00:00:00:00:01\0"
+				   "d,mac=02:00:00:00:00:01\0e,mac=02:00:00:00:00:01";
+	static const uint8_t mac[] = { 2, 0, 0, 0xab, 0, 1 };
+
+	(void)state;
+	set("nets", two, sizeof(two));
+	expect_accepted();
+	assert_int_equal(cfg.n_nets, 2);
+	assert_string_equal(cfg.nets[0].net_switch, "lan");
+	assert_memory_equal(cfg.nets[0].mac, mac, sizeof(mac));
+	assert_int_equal(cfg.nets[0].mtu, 1500);
+	assert_false(cfg.nets[0].isolated || cfg.nets[0].plain || cfg.nets[0].uplink[0]);
+	assert_int_equal(cfg.nets[1].mtu, 9000);
+	assert_true(cfg.nets[1].isolated && cfg.nets[1].plain);
+	assert_string_equal(cfg.nets[1].uplink, "net0");
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		char why[128];
+
+		snprintf(why, sizeof(why), "nets: %s", bad[i].why);
+		set("nets", bad[i].text, (int)strlen(bad[i].text) + 1);
+		expect_refused(why);
+	}
+	set("nets", "lan", 3);
+	expect_refused("nets: is not a list of strings");
+	set("nets", five, sizeof(five));
+	expect_refused("nets: there are more than 4");
+}
+
 static void isa_lists(void **state)
 {
 	(void)state;
@@ -557,6 +612,7 @@ int main(void)
 		TEST(weight_and_cap),
 		TEST(seconds),
 		TEST(channels),
+		TEST(networks),
 		TEST(isa_lists),
 		TEST(bad_strings_are_refused),
 		TEST(repeated_properties_are_refused),

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import libfdt
 
-from caisson import channels, cpio, vmdisks
+from caisson import channels, cpio, networks, vmdisks
 from caisson.script import Script
 from caisson.vmconfig import DEFAULT_STOP_TIMEOUT, IMAGES, VmConfig, attribute
 
@@ -19,9 +19,10 @@ def write(out: BinaryIO, vms: list[VmConfig], script: Script | None = None) -> i
                 files.setdefault(_identity(key, image), (f"file/{len(files)}", image.data))
     archive = cpio.Writer(out)
     archive.directory("vm")
+    uplinked = networks.uplinks(vms)
     for index, vm in enumerate(vms):
         places = {key: files[_identity(key, image)][0] for key in IMAGES if (image := getattr(vm, key))}
-        archive.file(f"vm/{index}.dtb", describe(vm, places))
+        archive.file(f"vm/{index}.dtb", describe(vm, places, uplinked))
     if script:
         archive.file("script", script.text)
         archive.file("script-label", os.fsencode(script.label))
@@ -42,8 +43,8 @@ def _identity(key: str, image) -> tuple[str, bool]:
     return os.path.realpath(image.path), key == "kernel"
 
 
-def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
-    """The VM's description as a flattened device tree. `places`: key -> path in the bundle."""
+def describe(vm: VmConfig, places: dict[str, str], uplinked: list[str] | None = None) -> bytes:
+    """The VM's description as a flattened device tree. `places`: key -> path in the bundle. `uplinked`: networks.uplinks."""
     tree = libfdt.FdtSw()
     tree.finish_reservemap()
     with tree.add_node(""):
@@ -80,6 +81,9 @@ def describe(vm: VmConfig, places: dict[str, str]) -> bytes:
             tree.property("channels", "".join(f"{c.name}:{c.access}\0" for c in vm.channel).encode())
         if vm.console != VmConfig.console:
             tree.property("console", vm.console.encode() + b"\0")
+        if vm.net:
+            words = [networks.describe(vm, number, uplinked or []) for number in range(len(vm.net))]
+            tree.property("nets", "".join(text + "\0" for text in words).encode())
         if vm.scrollback != VmConfig.scrollback:
             tree.property_u32("scrollback", vm.scrollback)
         if vm.log:

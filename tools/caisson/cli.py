@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, jitter, machine,
+from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, jitter, machine, networks,
                      packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
@@ -109,16 +109,12 @@ def _read_run_options(options, errors: Errors | None = None):
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
     partition.check(plan, vms, errors)
-    return plan, output, vms
+    return dataclasses.replace(plan, nets=len(networks.uplinks(vms))), output, vms
 
 
 def _vms_from_options(options, errors: Errors) -> list[vmconfig.VmConfig]:
     given = {key: value for key in VM_OPTIONS if (value := getattr(options, key)) is not None}
     locate = guests.find if options.check else guests.locate
-    for key in [key for key in given if key in tomlfile.NOT_YET]:
-        value = given[key][0] if isinstance(given[key], list) else given[key]
-        errors.add(UsageError(f"--{key} {value}".rstrip() + f": {tomlfile.NOT_YET[key]}"))
-        del given[key]
     if options.kernel is not None:
         if options.files:
             errors.add(UsageError(f"{options.files[0]}: --kernel describes the one VM; give either it or files"))
@@ -171,7 +167,7 @@ def command_app(options) -> int:
     if options.name is None:
         sys.stdout.write(applications.listing())
         return 0
-    plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk), net=options.net)
+    plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk), nets=int(options.net))
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
     words = applications.boot_words(options.arguments)
     variant = _application(options, plan)

@@ -27,7 +27,8 @@ class Machine:
     gdb: int | None = None
     qemu_args: list[str] = field(default_factory=list)
     disks: list[Disk] = field(default_factory=list)
-    net: bool = False  # a network device
+    nets: int = 0  # network devices
+    uplink: str = "user"  # QEMU's -netdev of the first
 
 
 def from_options(options, errors: Errors | None = None) -> Machine:
@@ -53,6 +54,7 @@ def from_options(options, errors: Errors | None = None) -> Machine:
         icount=options.icount,
         gdb=checked("--gdb", options.gdb, _port, None),
         qemu_args=options.qemu_arg,
+        uplink=checked("--uplink", options.uplink, _not_empty, Machine.uplink),
     )
 
 
@@ -168,4 +170,4 @@ def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_arg
         words += ICOUNT
     if machine.gdb is not None:
         words += ["-gdb", f"tcp:127.0.0.1:{machine.gdb}", "-S"]
-    return words + qemu_words(machine.disks) + nets.qemu_words(machine.net) + machine.qemu_args
+    return words + qemu_words(machine.disks) + nets.qemu_words(machine.nets, machine.uplink) + machine.qemu_args

@@ -157,7 +157,7 @@ def _add_run_options(parser) -> None:
     vm.add_argument("--disk", metavar="FILE[,ro]", action="append",
                     help="a disk with this image (vda, vdb ...); ro: read-only; may be repeated. Also FILE,overlay: what is\n"
                          "written is kept in memory; FILE,serial=S (docs/configuration.md)")
-    vm.add_argument("--net", action="store_const", const="", help="a virtual network (not there yet)")
+    vm.add_argument("--net", action="store_const", const="", help="a network device on the switch `lan`, which has the machine's network")
     vm.add_argument("--name", metavar="NAME", help="the VM's name (default: guest)")
     vm.add_argument("--entry", metavar="ADDR", help="guest-physical address of the first instruction")
     vm.add_argument("--load", metavar="ADDR", help="guest-physical address of the image")
@@ -173,6 +173,7 @@ def _add_machine_options(parser) -> None:
     machine.add_argument("--ram", metavar="SIZE", help="its memory (default: what the VMs need and some more)")
     machine.add_argument("--cpu", metavar="STR", help="given to QEMU's -cpu (default: the platform's)")
     machine.add_argument("--machine", metavar="STR", help="given to QEMU's -M virt,STR (or another platform's)")
+    machine.add_argument("--uplink", metavar="STR", help="QEMU's -netdev STR of the machine's network (default: user)")
     machine.add_argument("--icount", action="store_true", help="time follows the instructions executed, so that runs repeat")
     machine.add_argument("--gdb", metavar="PORT", nargs="?", help="wait for gdb on this port (default: 1234)")
     machine.add_argument("--qemu-arg", metavar="ARG", action="append", default=[],

@@ -12,9 +12,6 @@ from caisson.errors import Errors, UsageError
 
 _LARGEST = 1 << 20
 _CANDIDATES = 20  # lines that look as if they set a key
-NOT_YET = {
-    "net": "virtual networks are not there yet",
-}
 
 
 def read(path: str, locate=None, errors: Errors | None = None) -> vmconfig.VmConfig | None:
@@ -27,7 +24,7 @@ def read(path: str, locate=None, errors: Errors | None = None) -> vmconfig.VmCon
         errors.add(error)
         return None
     quotes = {key: _quote(path, text, key) for key in values}
-    for name in ("channel", "disk"):
+    for name in ("channel", "disk", "net"):
         _quote_tables(path, text, name, values.get(name), quotes)
     for key in [key for key in values if key not in vmconfig.KEYS]:
         errors.add(UsageError(f"{quotes[key]}: {_explain_unknown(key)}"))
@@ -125,8 +122,6 @@ def _line_of(lines: list[str], start: int, key: str) -> int | None:
 
 
 def _explain_unknown(key: str) -> str:
-    if key in NOT_YET:
-        return NOT_YET[key]
     near = difflib.get_close_matches(key, vmconfig.KEYS, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else f"; the keys are {', '.join(vmconfig.KEYS)}"
     return f"unknown key {key!r}{hint}"

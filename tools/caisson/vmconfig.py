@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from caisson import channels, images, vmdisks
+from caisson import channels, images, networks, vmdisks
 from caisson.errors import Errors, UsageError
 from caisson.values import KIB, MIB, NAME, parse_integer, parse_size, show_size
 from caisson.values import want as _want
@@ -70,6 +70,7 @@ class VmConfig:
     isa_require: list[str] = field(default_factory=list)
     channel: list[channels.Channel] = field(default_factory=list)
     disk: list[vmdisks.VmDisk] = field(default_factory=list)
+    net: list[networks.Net] = field(default_factory=list)
     quotes: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
@@ -292,6 +293,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "isa-require": _isa_require,
     "channel": channels.read,
     "disk": vmdisks.read,
+    "net": networks.read,
 }
 IMAGES = ("kernel", "initrd", "dtb")
 _READERS = {"kernel": images.read_kernel, "initrd": images.read, "dtb": images.read_device_tree}
@@ -371,3 +373,4 @@ def check_together(vms: list[VmConfig], unattended: bool, errors: Errors) -> Non
         seen[vm.name] = vm
     channels.gather(vms, errors)
     vmdisks.gather(vms, errors)
+    networks.check_together(vms, errors)

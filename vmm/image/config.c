@@ -359,6 +359,24 @@ static int read_channels(struct config_reader *r, const struct config_value *v, 
 	return err;
 }
 
+/** Its network ports, a string for each. */
+static int read_nets(struct config_reader *r, const struct config_value *v, void *member)
+{
+	struct vm_config *c = r->out;
+	char why[80];
+
+	(void)member;
+	if (v->len == 0 || v->data[v->len - 1] != '\0')
+		return config_refuse(r, v->name, "is not a list of strings");
+	for (const char *text = v->data; text < v->data + v->len; text += strlen(text) + 1) {
+		if (c->n_nets == VM_NETS_MAX)
+			return config_refuse(r, v->name, "there are more than %d", VM_NETS_MAX);
+		if (net_config_parse(text, &c->nets[c->n_nets++], why, sizeof(why)))
+			return config_refuse(r, v->name, "%s", why);
+	}
+	return 0;
+}
+
 #define MEMBER(m) offsetof(struct vm_config, m)
 
 static const struct config_property properties[] = {
@@ -393,6 +411,7 @@ static const struct config_property properties[] = {
 	{ "console-log", config_flag, MEMBER(console_log), false },
 	{ "no-autostart", config_flag, MEMBER(no_autostart), false },
 	{ "channels", read_channels, MEMBER(channels), false },
+	{ "nets", read_nets, MEMBER(nets), false },
 };
 
 /* --- the whole ------------------------------------------------------------------- */

@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct elf_header) == 64, "ELF64 header");
 _Static_assert(sizeof(struct elf_segment) == 56, "ELF64 program header");
 
 /** A loadable segment, checked and placed. */
-struct segment {
+struct part {
 	uint64_t start, size;  /* guest-physical, bytes in memory */
 	uint64_t vaddr;
 	const void *data;
@@ -134,7 +134,7 @@ static int refuse_address(const struct placement *p, uint64_t start, uint64_t si
 				size_there(p->end - p->ram).text);
 }
 
-static int read_segment(const struct placement *p, const struct elf_segment *ph, struct segment *s)
+static int read_segment(const struct placement *p, const struct elf_segment *ph, struct part *s)
 {
 	const struct file *f = &p->cfg->kernel.file;
 	uint64_t offset = read_le(ph->offset, 8), paddr = read_le(ph->paddr, 8);
@@ -161,7 +161,7 @@ static int read_segment(const struct placement *p, const struct elf_segment *ph,
  * Read the loadable segments.
  * @return how many, or -EINVAL, -E2BIG with a message
  */
-static int read_segments(const struct placement *p, struct segment s[SEGMENTS_MAX])
+static int read_segments(const struct placement *p, struct part s[SEGMENTS_MAX])
 {
 	const uint8_t *data = p->cfg->kernel.file.data;
 	const struct elf_header *h = (const void *)data;
@@ -181,12 +181,12 @@ static int read_segments(const struct placement *p, struct segment s[SEGMENTS_MA
 	return n ? n : refuse(p, "an ELF with nothing to load");
 }
 
-static bool overlap(const struct segment *a, const struct segment *b)
+static bool overlap(const struct part *a, const struct part *b)
 {
 	return a->start < b->start + b->size && b->start < a->start + a->size;
 }
 
-static int check_overlaps(const struct placement *p, const struct segment *s, int n)
+static int check_overlaps(const struct placement *p, const struct part *s, int n)
 {
 	for (int i = 1; i < n; i++)
 		for (int j = 0; j < i; j++)
@@ -199,7 +199,7 @@ static int check_overlaps(const struct placement *p, const struct segment *s, in
 }
 
 /** e_entry is virtual and moves with the segment that holds it; or it is physical already. */
-static int find_entry(const struct placement *p, const struct segment *s, int n, uint64_t *entry)
+static int find_entry(const struct placement *p, const struct part *s, int n, uint64_t *entry)
 {
 	const struct elf_header *h = p->cfg->kernel.file.data;
 	uint64_t virt = read_le(h->entry, 8);
@@ -222,7 +222,7 @@ static int find_entry(const struct placement *p, const struct segment *s, int n,
 
 static int elf_place(const struct placement *p, struct image_layout *out)
 {
-	struct segment s[SEGMENTS_MAX];
+	struct part s[SEGMENTS_MAX];
 	uint64_t start = UINT64_MAX, end = 0;
 	int n, err;
 
@@ -246,7 +246,7 @@ static int elf_place(const struct placement *p, struct image_layout *out)
 static int elf_load(const struct placement *p, const struct image_layout *layout,
 		    const struct image_sink *sink)
 {
-	struct segment s[SEGMENTS_MAX];
+	struct part s[SEGMENTS_MAX];
 	int n = read_segments(p, s), err = 0;
 
 	(void)layout;

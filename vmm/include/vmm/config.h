@@ -9,6 +9,7 @@
 #include <caisson/fs.h>
 #include <caisson/pt.h>
 #include <caisson/types.h>
+#include <vmm/net.h>
 
 #define VM_NAME_MAX 32
 #define VM_VCPUS_MAX 8
@@ -89,6 +90,8 @@ struct vm_config {
 	struct channel_right channels[VM_CHANNELS_MAX]; /* to attach to */
 	unsigned n_disks;
 	struct vm_disk disks[VM_DISKS_MAX];
+	unsigned n_nets;
+	struct net_config nets[VM_NETS_MAX];
 };
 
 /**

@@ -16,6 +16,7 @@
 #include <vmm/config.h>
 #include <vmm/image.h>
 #include <vmm/isa.h>
+#include <vmm/net.h>
 #include <vmm/memory.h>
 #include <vmm/share.h>
 #include <vmm/vcpu.h>
@@ -70,6 +71,7 @@ struct vm {
 	struct vdev *plic, *uart;
 	struct vio *console;            /* its virtio console, or NULL */
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
+	struct vio_net_backend nets[VM_NETS_MAX]; /* config->n_nets of them */
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	struct vm_share share;          /* of the harts */
 	uint64_t boots;                 /* how often it was started */
