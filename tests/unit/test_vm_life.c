@@ -58,6 +58,7 @@ void console_mux_settle(struct vm *vm) { (void)vm; }
 void vm_share_init(struct vm *vm) { (void)vm; }
 void vm_devices_stop(struct vm *vm) { (void)vm; }
 int vm_devices_create(struct vm *vm) { (void)vm; return 0; }
+int vm_console_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_nets_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_channels_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_disks_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
