@@ -1,8 +1,9 @@
 /*
  * A guest that keeps a journal on a disk, for tests that end its machine at any moment.
  *
- * It looks for what is there, says `found N`, and goes on: one to four records at a time, their sectors in requests
- * that are under way together, then a flush, then `ack N`. What it has acknowledged must be there when it looks again.
+ * It looks for what is there, says `found N.`, and goes on: one to four records at a time, their sectors in requests
+ * that are under way together, then a flush, then `ack N.`, whose end tells it from a line that was cut off. What it
+ * has acknowledged must be there when it looks again.
  *
  *     do=write     until it is ended, or limit=N records are there
  *     do=check     only look
@@ -91,7 +92,7 @@ static uint64_t look(uint32_t *boot)
 		}
 	}
 	*boot = found ? slots[found % n_slots][0].boot : 0;
-	print("found %lu\n", found);
+	print("found %lu.\n", found);
 	return found;
 }
 
@@ -145,7 +146,7 @@ static void keep_writing(void)
 	clear_behind(number - 1);
 	while (number <= limit) {
 		number = write_batch(number, boot + 1);
-		print("ack %lu\n", number - 1);
+		print("ack %lu.\n", number - 1);
 	}
 }
 

@@ -59,6 +59,6 @@ def check(image: bytes, acknowledged: int = 0) -> int:
 
 
 def acknowledged(out: bytes, name: str = "") -> list[int]:
-    """The acknowledgements in a console's output (of the VM of that name), whole lines only. The first is what was found."""
+    """The acknowledgements in a console's output (of the VM of that name). The first is what was found."""
     prefix = re.escape(f"[{name}] ").encode() if name else b""
-    return [int(number) for number in re.findall(rb"^" + prefix + rb"(?:ack|found) (\d+)\r*\n", out, re.MULTILINE)]
+    return [int(number) for number in re.findall(rb"^" + prefix + rb"(?:ack|found) (\d+)\.\r*$", out, re.MULTILINE)]
