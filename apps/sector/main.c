@@ -2,7 +2,7 @@
  * A sector from a virtio disk: reads, writes and flushes sectors, one by one and many at once.
  * Its arguments are commands: `disk NAME`, `crc FIRST N`, `many FIRST N`, `stack FIRST`, `write FIRST N SEED`,
  * `manywrite FIRST N SEED`, `flush`, `discard FIRST N`, `zero FIRST N`; and for a disk made of another, or of memory:
- * `part NUMBER`, `overlay MIB`, `ram MIB`.
+ * `part NUMBER`, `overlay MIB`, `ram MIB`, `store NAME` (an overlay that is kept on that disk).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -183,8 +183,15 @@ static int make_part(unsigned number, struct block_device **out)
 	return error ? error : block_part_create(disk, "part", first, n, out);
 }
 
+static int make_store(const char *name, struct block_device **out)
+{
+	struct block_device *store = block_find(name);
+
+	return store ? block_overlay_open(disk, store, "overlay", out) : -ENOENT;
+}
+
 /* What is made uses the present disk, and is the present one from now on. */
-static int make(const char *what, unsigned long n)
+static int make(const char *what, const char *name, unsigned long n)
 {
 	struct block_device *made;
 	int error;
@@ -193,16 +200,28 @@ static int make(const char *what, unsigned long n)
 		error = make_part((unsigned)n, &made);
 	else if (what[0] == 'o')
 		error = block_overlay_create(disk, "overlay", n * MiB, &made);
+	else if (what[0] == 's')
+		error = make_store(name, &made);
 	else
 		error = block_ram_create("ram", n * MiB, &made);
 	if (error) {
-		print("%s %lu: error %d\n", what, n, error);
+		print("%s %s: error %d\n", what, name, error);
 		return error;
 	}
 	block_put(disk);
 	disk = made;
-	print("%s %lu: %lu sectors\n", what, n, (unsigned long)disk->n_sectors);
+	print("%s %s: %lu sectors\n", what, name, (unsigned long)disk->n_sectors);
 	return 0;
+}
+
+static bool is_made(const char *word)
+{
+	static const char *const words[] = { "part", "overlay", "ram", "store" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
 }
 
 static int choose(const char *name)
@@ -239,8 +258,8 @@ static unsigned command(unsigned n, int *error)
 		return *error = write_pattern(word, first, count, seed, word[0] == 'm'), 4;
 	if (strcmp(word, "discard") == 0 || strcmp(word, "zero") == 0)
 		return *error = clear(word, first, count), 3;
-	if (strcmp(word, "part") == 0 || strcmp(word, "overlay") == 0 || strcmp(word, "ram") == 0)
-		return *error = make(word, first), 2;
+	if (is_made(word))
+		return *error = make(word, name, first), 2;
 	print("%s: no such command\n", word);
 	return *error = -EINVAL, 1;
 }

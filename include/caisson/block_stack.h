@@ -46,3 +46,18 @@ int block_ram_create(const char *name, uint64_t bytes, struct block_device **out
  */
 int block_overlay_create(struct block_device *base, const char *name, uint64_t limit,
 			 struct block_device **out) __must_check;
+
+/**
+ * The same with a memory: what is written is kept on another device, the store, and is there again when an overlay of
+ * the same base is made on it. An empty store (zeroes) is prepared; any other that does not belong to this base is
+ * refused. After a flush what was written before is on the store; what was not flushed is there or is not, sector by
+ * sector, whenever the machine stops. The base is claimed for reading, the store for writing.
+ * Needs a bit of RAM for each 256 bytes of the base. The store's size: block_overlay_store_sectors().
+ * @return 0; -EBUSY; -EROFS the store cannot be written; -ENOSPC it is too small; -EINVAL it holds something else, or
+ * belongs to another base, with a message; what block_read and block_write return, -ENOMEM among it
+ */
+int block_overlay_open(struct block_device *base, struct block_device *store, const char *name,
+		       struct block_device **out) __must_check;
+
+/** Sectors that a store needs for a base of n sectors. */
+uint64_t block_overlay_store_sectors(uint64_t n);

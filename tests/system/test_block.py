@@ -1,4 +1,5 @@
 """Disks: what apps/sector reads is what is in the image, what it writes is there afterwards, and bad disks do no harm."""
+import os
 import random
 import re
 import struct
@@ -165,6 +166,27 @@ def test_overlay_of_an_image_that_cannot_be_written(image, sector):
     assert lines == ["overlay 1: 2048 sectors", "write 100+64: ok", "manywrite 2000+48: ok",
                      f"crc 0+2048: crc {sum_of(content, 0, 2048)}", f"many 90+100: crc {sum_of(content, 90, 100)}",
                      f"write 0+2048: error {ENOSPC}"]
+
+
+def test_overlay_on_a_store_is_there_again(image, sector, tmp_path):
+    base, store = image(), tmp_path / "store.img"
+    store.write_bytes(b"")
+    os.truncate(store, 4 << 20)
+    content = bytearray(base.read_bytes())
+    disks = ("--disk", f"{base},ro", "--disk", store)
+    lines, log = sector("store vdb write 100 64 2 manywrite 1500 500 3 flush write 0 1 1 crc 1 2047", *disks)
+    for first, n, seed in ((100, 64, 2), (1500, 500, 3), (0, 1, 1)):
+        content[first * SECTOR:(first + n) * SECTOR] = pattern(first, n, seed)
+    assert lines[0] == "store vdb: 2048 sectors"
+    assert lines[-1] == f"crc 1+2047: crc {sum_of(content, 1, 2047)}"
+    assert "overlay: vdb was empty: prepared for changes to vda" in log
+    lines, log = sector("store vdb crc 0 2048 write 3 1 1", *disks)
+    assert lines[1] == f"crc 0+2048: crc {sum_of(content, 0, 2048)}"
+    assert "was empty" not in log
+    lines, log = sector("store vda", "--disk", image(1 << 21, "other.img"), "--disk", store, status=1)
+    assert lines == [f"store vda: error {ENOSPC}"]
+    lines, log = sector("store vdb", "--disk", image(1 << 19, "another.img"), "--disk", store, status=1)
+    assert "overlay: vdb belongs to another base, or the base was changed" in log
 
 
 def test_disk_in_ram(image, sector):
