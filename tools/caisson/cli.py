@@ -68,6 +68,7 @@ def command_run(options) -> int:
     if options.check:
         return _check_run(options)
     plan, output, vms = _read_run_options(options)
+    vmdisks.lock(vms, plan.disks, Errors())
     packages.ensure("run")
     image = runner.image_to_run(_hypervisor(options, plan))
     _announce_gdb(plan, image)
@@ -78,6 +79,7 @@ def _check_run(options) -> int:
     errors = Errors(keep=True)
     plan, _, vms = _read_run_options(options, errors)
     check.look_into(vms, options, errors)
+    vmdisks.lock(vms, plan.disks, errors)
     for error in errors.kept:
         _complain(str(error))
     if errors.kept:
@@ -105,7 +107,7 @@ def _read_run_options(options, errors: Errors | None = None):
     vms = _vms_from_options(options, errors)
     vmconfig.check_together(vms, options.batch and not options.script, errors)
     consolelog.plan(vms, options.console_log, errors)
-    plan = dataclasses.replace(plan, disks=vmdisks.gather(vms, Errors(keep=True)))
+    plan = dataclasses.replace(plan, disks=vmdisks.gather(vms, errors))
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
     partition.check(plan, vms, errors)

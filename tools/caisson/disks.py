@@ -1,4 +1,5 @@
 """Disk images of the machine: checked, and QEMU's words for them. `./caisson app --disk` names them by FILE[,ro]."""
+import fcntl
 import os
 import stat
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ def parse_all(texts: list[str]) -> list[Disk]:
         for other in disks[:number]:
             if os.path.samefile(disk.path, other.path) and not (disk.read_only and other.read_only):
                 raise UsageError(f"--disk {texts[number]}: two disks have this image, and not both are read-only")
+    for text, disk in zip(texts, disks):
+        try:
+            lock(disk.path, not disk.read_only)
+        except ValueError as error:
+            raise UsageError(f"--disk {text}: {error}") from None
     return disks
 
 
@@ -80,6 +86,23 @@ def _check_file(path: str, writes: bool) -> None:
         raise ValueError(f"a {_FORMATS[start]} image; a disk is the plain bytes (qemu-img convert -O raw)")
     if size % SECTOR:
         raise ValueError(f"its {size} bytes are no whole number of sectors of {SECTOR} (truncate -s %{SECTOR} adds zeroes)")
+
+
+_locks: list[int] = []  # as long as this process lives
+
+
+def lock(path: str, writes: bool) -> None:
+    """Keep others of us from writing an image that we use, or from using one that we write. Raises ValueError."""
+    image = os.open(path, os.O_RDWR if writes else os.O_RDONLY)
+    try:
+        fcntl.flock(image, (fcntl.LOCK_EX if writes else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(image)
+        raise ValueError("another ./caisson has this image open" if writes else
+                         "another ./caisson writes to this image") from None
+    except OSError:  # not every file system has locks; QEMU tries in its own way
+        pass
+    _locks.append(image)
 
 
 def qemu_words(disks: list[Disk]) -> list[str]:

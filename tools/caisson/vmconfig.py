@@ -372,5 +372,4 @@ def check_together(vms: list[VmConfig], unattended: bool, errors: Errors) -> Non
             errors.add(vm.fail("name", f"the name {vm.name!r} is taken by another VM ({first})"))
         seen[vm.name] = vm
     channels.gather(vms, errors)
-    vmdisks.gather(vms, errors)
     networks.check_together(vms, errors)

@@ -189,20 +189,22 @@ class _Use:
     path: str
     users: list  # of (VM, disk)
 
+    def is_written(self) -> bool:
+        return any(disk.writes() for _, disk in self.users)
+
 
 def _same(a: str, b: str) -> bool:
-    return a == b or os.path.samefile(a, b)
+    return a == b or os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)
 
 
-def gather(vms: list, errors: Errors | None = None) -> list[Disk]:
+def gather(vms: list, errors: Errors) -> list[Disk]:
     """The machine's disks, one for each image, and which of them each VM's is. `errors` gets what is wrong between VMs."""
-    errors = errors or Errors()
     uses: list[_Use] = []
     for vm in vms:
         for disk in vm.disk:
             if disk.path:
                 _add(uses, vm, disk, errors)
-    return [Disk(use.path, not any(disk.writes() for _, disk in use.users)) for use in uses]
+    return [Disk(use.path, not use.is_written()) for use in uses]
 
 
 def _add(uses: list[_Use], vm, disk: VmDisk, errors: Errors) -> None:
@@ -215,15 +217,26 @@ def _add(uses: list[_Use], vm, disk: VmDisk, errors: Errors) -> None:
         uses.append(use)
     for other_vm, other in use.users:
         if disk.writes() or other.writes():
-            errors.add(vm.fail(_key(vm, disk, "file"), _why_not(disk, other, _quote(other_vm, other))))
+            errors.add(vm.fail(_key(vm, disk, "file"), f"{_conflict(disk, other)} ({_quote(other_vm, other)})"))
             break
     use.users.append((vm, disk))
     disk.device = "vd" + "abcdefgh"[uses.index(use)]
 
 
-def _why_not(disk: VmDisk, other: VmDisk, quote: str) -> str:
+def _conflict(disk: VmDisk, other: VmDisk) -> str:
     if disk.writes() and other.writes():
-        return f"another disk writes to the same image ({quote})"
-    if other.writes():
-        return f"another disk writes to this image while it is read ({quote})"
-    return f"another disk reads this image while it is written ({quote})"
+        return "another disk writes to the same image"
+    return "another disk writes to this image, and this one reads it" if other.writes() else \
+        "this disk writes to its image, and another one reads that"
+
+
+def lock(vms: list, machines: list[Disk], errors: Errors) -> None:
+    """Lock the images of the machine's disks as long as this process lives."""
+    for number, image in enumerate(machines):
+        users = [(vm, disk) for vm in vms for disk in vm.disk if disk.device == "vd" + "abcdefgh"[number]]
+        vm, disk = users[0]
+        try:
+            if not disk.still:
+                disks.lock(image.path, not image.read_only)
+        except ValueError as error:
+            errors.add(vm.fail(_key(vm, disk, "file"), str(error)))
