@@ -266,7 +266,7 @@ static int64_t put_piece(struct net *s, struct vio_queue *q, struct cursor *c, u
 		return vio_runs(s->dev) ? -EAGAIN : -ENOTCONN;
 	n = MIN(left, q->chain.write_len);
 	s->filled[s->n_filled++] = (struct filled){ q->chain.head, n };
-	if (n < sizeof(struct header) && n < left)
+	if (n == 0)
 		return -EMSGSIZE;
 	error = fill(q, 0, n, c);
 	return error ? error : (int64_t)n;
@@ -281,8 +281,10 @@ static int put_rest(struct net *s, struct vio_queue *q, struct cursor *c, uint32
 
 	if (!vio_has(s->dev, F_MRG_RXBUF))
 		return -EMSGSIZE;
-	if (vio_segments(q, VIO_WRITES, offsetof(struct header, buffers), 2, place, 2, &covered) < 0 || covered < 2)
+	if (vio_segments(q, VIO_WRITES, offsetof(struct header, buffers), 2, place, 2, &covered) < 0)
 		return -ENOMEM;
+	if (covered < 2) /* the header alone does not fit */
+		return -EMSGSIZE;
 	while (left) {
 		int64_t n = s->n_filled < ARRAY_SIZE(s->filled) ? put_piece(s, q, c, left) : -EMSGSIZE;
 
