@@ -25,7 +25,7 @@ def test_a_comma_belongs_to_the_name_unless_ro_follows(tmp_path):
     path.write_bytes(bytes(512))
     assert disks.parse(str(path)) == Disk(str(path))
     words = disks.qemu_words([disks.parse(f"{path},ro")])
-    assert any(f"file.filename={str(path).replace(',', ',,')},read-only=on" in word for word in words)
+    assert any(f"file.filename={str(path).replace(',', ',,')},werror=report,rerror=report,read-only=on" in word for word in words)
 
 
 @pytest.mark.parametrize("text, reason", [
@@ -71,7 +71,7 @@ def test_words(image):
     assert disks.qemu_words([]) == []
     words = disks.qemu_words([Disk("/a"), Disk("/b", True)])
     assert words[:2] == ["-global", "virtio-mmio.force-legacy=false"]
-    assert words[3] == "if=none,id=disk0,format=raw,file.driver=file,file.filename=/a"
+    assert words[3] == "if=none,id=disk0,format=raw,file.driver=file,file.filename=/a,werror=report,rerror=report"
     assert words[5] == "virtio-blk-device,drive=disk0"
     assert words[9] == "virtio-blk-device,drive=disk1"
 

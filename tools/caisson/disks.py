@@ -106,11 +106,14 @@ def lock(path: str, writes: bool) -> None:
 
 
 def qemu_words(disks: list[Disk]) -> list[str]:
-    """A modern virtio device for each disk, in this order. In QEMU's options a comma in a name is doubled."""
+    """A modern virtio device for each disk, in this order. In QEMU's options a comma in a name is doubled.
+
+    An error is reported, always: by itself QEMU stops the whole machine when the host's disk is full.
+    """
     words = ["-global", "virtio-mmio.force-legacy=false"] if disks else []
     for number, disk in enumerate(disks):
         path = disk.path.replace(",", ",,")
         words += ["-drive", f"if=none,id=disk{number},format=raw,file.driver=file,file.filename={path}"
-                            f"{',read-only=on' if disk.read_only else ''}",
+                            f",werror=report,rerror=report{',read-only=on' if disk.read_only else ''}",
                   "-device", f"virtio-blk-device,drive=disk{number}"]
     return words
