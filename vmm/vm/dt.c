@@ -1,8 +1,12 @@
 /* What the guest's device tree takes from this machine. */
 #include <caisson/dt.h>
+#include <caisson/log.h>
+#include <caisson/random.h>
 #include <caisson/time.h>
 #include <vmm/guest_dt.h>
 #include <vmm/vm.h>
+
+#define LOG_NAME "vm"
 
 static void first_mmu_type(uint64_t hwid, int node, void *arg)
 {
@@ -39,18 +43,16 @@ static uint32_t block_size(const char *name, bool wanted)
 	return want.value;
 }
 
-/* The seeds only need to differ: a mixing generator over time and the machine's own seed. */
-static void fill_seed(uint8_t *seed, size_t n)
+/* A guest takes its seed for good, so somebody should know when it is not. */
+static void make_seeds(struct guest_dt_machine *m)
 {
-	static uint64_t state;
-	int len = 0, chosen = dt_path("/chosen");
-	const uint8_t *host = chosen < 0 ? NULL : dt_prop(dt_blob(), chosen, "rng-seed", &len);
+	static bool told;
 
-	for (size_t i = 0; i < n; i++) {
-		state = (state ^ time_now() ^ (host && len > 0 ? host[i % (size_t)len] : 0)) *
-			UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		seed[i] = (uint8_t)(state >> 56);
-	}
+	random_bytes(m->rng_seed, sizeof(m->rng_seed));
+	random_bytes(m->kaslr_seed, sizeof(m->kaslr_seed));
+	if (!random_is_seeded() && !told)
+		log_warn("this machine has no seed and no entropy device: guests' seeds can be guessed");
+	told = true;
 }
 
 int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_size)
@@ -69,7 +71,6 @@ int vm_build_dt(struct vm *vm, void *buf, size_t size, char *err, size_t err_siz
 	};
 
 	isa_describe(vm->isa, &isa);
-	fill_seed(m.rng_seed, sizeof(m.rng_seed));
-	fill_seed(m.kaslr_seed, sizeof(m.kaslr_seed));
+	make_seeds(&m);
 	return guest_dt_build(vm->config, vm->ram_start, &vm->layout, &m, buf, size, err, err_size);
 }

@@ -1,0 +1,1 @@
+obj-$(CONFIG_DRIVER_VIRTIO_RNG) += drivers/rng/virtio_rng.o
