@@ -3,7 +3,7 @@ import re
 
 import journal
 import pytest
-from machines import batch
+from machines import CAISSON, batch, kill_all, run, start
 
 from caisson.machine import qemu_program
 
@@ -23,13 +23,15 @@ def disks(tmp_path):
 @pytest.fixture
 def two(toml, disks):
     """The TOML files of a VM that tries the first disk, and of one that keeps a journal on the second."""
-    def write(trial: str = f"do=try sectors={TRY_SECTORS}") -> list[str]:
-        files = []
-        for name, image, append in zip(("failing", "neighbour"), disks, (trial, f"limit={LIMIT}")):
-            files.append(toml(name, kernel="guest:journal", memory="16M", append=append))
-            with open(files[-1], "a") as file:
-                file.write(f'[[disk]]\nfile = "{image}"\n')
-        return files
+    def write_one(name: str, image, append: str, more: str = "") -> str:
+        path = toml(name, kernel="guest:journal", memory="16M", append=append)
+        with open(path, "a") as file:
+            file.write(f'[[disk]]\nfile = "{image}"\n{more}\n')
+        return path
+
+    def write(sectors: int = TRY_SECTORS, image=disks[0], more: str = "") -> list[str]:
+        return [write_one("failing", image, f"do=try sectors={sectors}", more),
+                write_one("neighbour", disks[1], f"limit={LIMIT}")]
 
     return write
 
@@ -81,3 +83,85 @@ def test_an_error_of_the_host_is_one_guests_alone(tmp_path, two, disks, kind):
                                            for number in range(TRY_SECTORS)], result.err
     assert_neighbour_was_not_disturbed(result, disks[1])
     assert result.status == 0, result.err
+
+
+def test_an_error_under_an_overlay_is_one_guests_alone(tmp_path, two, disks):
+    """What was written is read from the overlay, where nothing fails. The guest reads behind itself."""
+    rule = {"event": "read_aio", "iotype": "read", "errno": 5, "sector": 3}
+    result = batch(*two(more="overlay = true"), environment=failing(tmp_path, rule))
+    assert lines_of(result, "failing") == [f"sector {number} write 0 flush 0 read 0 same" for number in range(TRY_SECTORS)]
+    assert disks[0].read_bytes() == bytes(journal.SIZE)
+    assert_neighbour_was_not_disturbed(result, disks[1])
+
+
+def in_small_file_system(folder, size: str, command: list) -> list:
+    """Words that run a command where `folder` is a file system of that size, with a larger image without data in it."""
+    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+            f'mount -t tmpfs -o size={size} tmpfs "$0" && truncate -s {journal.SIZE} "$0/failing.img" && exec "$@"',
+            folder, *command]
+
+
+def test_full_file_system_of_the_host_is_one_guests_alone(tmp_path, two, disks):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if run(in_small_file_system(folder, "64k", ["true"])).status:
+        pytest.skip("this user cannot mount a file system of its own")
+    (folder / "failing.img").write_bytes(bytes(512))  # hidden by the other: the TOML file is checked there
+    files = two(journal.SIZE // 512, folder / "failing.img")
+    result = run(in_small_file_system(folder, "64k", [CAISSON, "run", "--batch", *files]))
+    lines = lines_of(result, "failing")
+    errors = [number for number, line in enumerate(lines) if "write 1" in line]
+    assert len(lines) == journal.SIZE // 512 and errors == list(range(errors[0], len(lines))), result.text + result.err
+    assert 64 <= errors[0] <= 128
+    assert all(line == f"sector {number} write 0 flush 0 read 0 same" for number, line in enumerate(lines[:errors[0]]))
+    assert_neighbour_was_not_disturbed(result, disks[1])
+    assert result.status == 0
+
+
+def test_disk_that_never_answers_holds_nobody_else_up(two, disks):
+    """A read hangs. It ends as an error when its time is up; the neighbour has long been done."""
+    result = batch(*two(1), "--qemu-arg=-set", "--qemu-arg=drive.disk0.throttling.bps-read=1")
+    said = result.text.splitlines()
+    late = [number for number, line in enumerate(said) if line.startswith("[failing] sector 0 write 0 flush 0 read 1 ")]
+    assert len(late) == 1 and len(lines_of(result, "failing")) == 1, result.text + result.err
+    assert late[0] > max(number for number, line in enumerate(said) if line.startswith("[neighbour] ack"))
+    assert_neighbour_was_not_disturbed(result, disks[1])
+    assert result.status == 0, result.err
+
+
+@pytest.fixture
+def other_machine(disks):
+    """Another ./caisson, whose guest goes on writing to the second image."""
+    child = start([CAISSON, "run", "--batch", "--kernel", "guest:journal", "--memory", "16M", "--disk", disks[1]])
+    yield child
+    kill_all(child)
+
+
+def read_acks(child, n: int) -> None:
+    for _ in range(n):
+        while b"ack " not in child.stdout.readline():
+            assert child.poll() is None
+
+
+@pytest.mark.parametrize("flags", ["", ",ro", ",overlay"])
+def test_image_that_another_machine_writes_is_refused(other_machine, disks, flags):
+    read_acks(other_machine, 3)
+    option = f"{disks[1]}{flags}"
+    result = batch("--kernel", "guest:journal", "--disk", option)
+    assert result.status == 2 and f"--disk {option}: " in result.err and result.out == b"", result.err
+    read_acks(other_machine, 100)
+
+
+def test_image_that_another_machine_reads(disks):
+    """Overlays of one image in two machines at once, which nobody may write."""
+    first = start([CAISSON, "run", "--batch", "--kernel", "guest:journal", "--disk", f"{disks[1]},overlay"])
+    try:
+        read_acks(first, 3)
+        result = batch("--kernel", "guest:journal", "--append", "limit=20", "--disk", f"{disks[1]},overlay")
+        assert result.status == 0 and "found 0." in result.text
+        result = batch("--kernel", "guest:journal", "--disk", disks[1])
+        assert result.status == 2 and f"--disk {disks[1]}: " in result.err
+        read_acks(first, 100)
+    finally:
+        kill_all(first)
+    assert disks[1].read_bytes() == bytes(journal.SIZE)
