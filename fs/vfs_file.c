@@ -58,6 +58,18 @@ static int64_t write_locked(struct vfs_file *f, const void *data, size_t n)
 	return done;
 }
 
+int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos)
+{
+	int64_t done;
+
+	if (!(f->flags & VFS_READ) || !f->ops->read)
+		return f->flags & VFS_DIRECTORY ? -EISDIR : -EBADF;
+	mutex_lock(&f->mount->lock);
+	done = f->ops->read(f, data, n, pos);
+	mutex_unlock(&f->mount->lock);
+	return done;
+}
+
 int64_t vfs_write(struct vfs_file *f, const void *data, size_t n)
 {
 	int64_t done;

@@ -1,97 +1,37 @@
-/* System calls: Linux's numbers and results for riscv64, as far as a flat program needs them. */
+/* The table of system calls: Linux's numbers for riscv64. */
 #include <errno.h>
 
-#include <caisson/console.h>
+#include "syscalls.h"
 
-#include "private.h"
+typedef int64_t (*syscall_t)(struct thread *t, const uint64_t *arg);
 
-#define PIECE 256 /* bytes copied at a time */
-
-enum { REG_A0 = 10, REG_A7 = 17 };
-
-/** @return the result, or negative errno. */
-typedef int64_t (*syscall_t)(struct process *p, const uint64_t *arg);
-
-static int64_t sys_exit(struct process *p, const uint64_t *arg)
+/* What a C library asks for and can do without. */
+static int64_t sys_nothing(struct thread *t, const uint64_t *arg)
 {
-	process_end(p, (int)(arg[0] & 0xff));
+	(void)t;
+	(void)arg;
 	return 0;
 }
 
-static unsigned channel_of(uint64_t fd)
-{
-	return fd == 2 ? CONSOLE_ERROR : CONSOLE_MONITOR;
-}
-
-/* As write(2): what was written before the bad address counts. */
-static int64_t sys_write(struct process *p, const uint64_t *arg)
-{
-	uint64_t from = arg[1], n = MIN(arg[2], (uint64_t)INT32_MAX), done = 0;
-	char piece[PIECE];
-
-	if (arg[0] != 1 && arg[0] != 2)
-		return -EBADF;
-	while (done < n && !__atomic_load_n(&p->signal, __ATOMIC_RELAXED)) {
-		size_t len = MIN(n - done, sizeof(piece) - (from + done) % sizeof(piece));
-
-		if (copy_from_user(p, piece, from + done, len))
-			return done ? (int64_t)done : -EFAULT;
-		console_write(channel_of(arg[0]), piece, len);
-		done += len;
-	}
-	return (int64_t)done;
-}
-
-static int64_t sys_getpid(struct process *p, const uint64_t *arg)
-{
-	(void)arg;
-	return p->pid;
-}
-
-static int64_t sys_sched_yield(struct process *p, const uint64_t *arg)
-{
-	(void)p;
-	(void)arg;
-	task_yield();
-	return 0;
-}
-
-static const struct {
-	unsigned number;
-	syscall_t call;
-} calls[] = {
-	{ 64, sys_write },
-	{ 93, sys_exit },
-	{ 94, sys_exit }, /* exit_group: there is one thread */
-	{ 124, sys_sched_yield },
-	{ 172, sys_getpid },
+static const syscall_t calls[] = {
+	[17] = sys_getcwd, [23] = sys_dup, [24] = sys_dup3, [25] = sys_fcntl, [29] = sys_ioctl, [34] = sys_mkdirat,
+	[35] = sys_unlinkat, [48] = sys_faccessat, [49] = sys_chdir, [56] = sys_openat, [57] = sys_close,
+	[61] = sys_getdents64, [62] = sys_lseek, [63] = sys_read, [64] = sys_write, [65] = sys_readv, [66] = sys_writev,
+	[78] = sys_readlinkat, [79] = sys_newfstatat, [80] = sys_fstat, [93] = sys_exit, [94] = sys_exit,
+	[96] = sys_set_tid_address, [99] = sys_set_robust_list, [101] = sys_nanosleep, [113] = sys_clock_gettime,
+	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [134] = sys_nothing /* rt_sigaction */,
+	[135] = sys_nothing /* rt_sigprocmask */, [160] = sys_uname, [166] = sys_umask, [169] = sys_gettimeofday,
+	[172] = sys_getpid, [173] = sys_nothing /* getppid: nobody */, [174] = sys_getid, [175] = sys_getid,
+	[176] = sys_getid, [177] = sys_getid, [178] = sys_gettid, [214] = sys_brk, [215] = sys_munmap, [222] = sys_mmap,
+	[226] = sys_mprotect, [233] = sys_madvise, [261] = sys_prlimit64, [276] = sys_renameat2, [278] = sys_getrandom,
+	[439] = sys_faccessat,
 };
 
-static syscall_t find(uint64_t number)
+void syscall_handle(struct thread *t)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++)
-		if (calls[i].number == number)
-			return calls[i].call;
-	return NULL;
-}
+	uint64_t number = t->ctx.x[REG_A7];
+	syscall_t call = number < ARRAY_SIZE(calls) ? calls[number] : NULL;
+	int64_t result = call ? call(t, &t->ctx.x[REG_A0]) : -ENOSYS;
 
-/* Beyond the oldest 34, Linux's error numbers are not those of our C library. */
-static int64_t linux_result(int64_t result)
-{
-	static const struct { int ours, linux_number; } numbers[] = {
-		{ ENOSYS, 38 },
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (result == -numbers[i].ours)
-			return -numbers[i].linux_number;
-	return result;
-}
-
-void syscall_handle(struct process *p)
-{
-	syscall_t call = find(p->ctx.x[REG_A7]);
-	int64_t result = call ? call(p, &p->ctx.x[REG_A0]) : -ENOSYS;
-
-	p->ctx.x[REG_A0] = (uint64_t)linux_result(result);
+	t->ctx.x[REG_A0] = (uint64_t)linux_result(result);
 }

@@ -1,5 +1,6 @@
 /* Offsets and sizes for assembly, computed by the compiler: the build turns @OFFSET lines into asm_offsets.h. */
 #include <arch/context.h>
+#include <arch/fp.h>
 #include <arch/trap.h>
 #include <caisson/hart.h>
 #ifdef CONFIG_PROCESS
@@ -25,10 +26,12 @@ void asm_offsets(void)
 	DEFINE(CONTEXT_S, offsetof(struct context, s));
 	DEFINE(HART_SIZE, sizeof(struct hart));
 	DEFINE(HART_BOOT_STACK_TOP, offsetof(struct hart, boot_stack_top));
+	DEFINE(FP_FCSR, offsetof(struct fp_state, fcsr));
 #ifdef CONFIG_PROCESS
 	DEFINE(UCTX_X, offsetof(struct user_ctx, x));
 	DEFINE(UCTX_PC, offsetof(struct user_ctx, pc));
 	DEFINE(UCTX_CAUSE, offsetof(struct user_ctx, cause));
+	DEFINE(UCTX_FS, offsetof(struct user_ctx, fs));
 	DEFINE(UCTX_TVAL, offsetof(struct user_ctx, tval));
 	DEFINE(UCTX_HOST_SP, offsetof(struct user_ctx, host_sp));
 	DEFINE(UCTX_HOST_TP, offsetof(struct user_ctx, host_tp));
@@ -40,6 +43,5 @@ void asm_offsets(void)
 	DEFINE(VCTX_HSTATUS, offsetof(struct vcpu_ctx, hstatus));
 	DEFINE(VCTX_HOST_SP, offsetof(struct vcpu_ctx, host_sp));
 	DEFINE(VCTX_HOST_TP, offsetof(struct vcpu_ctx, host_tp));
-	DEFINE(VFP_FCSR, offsetof(struct vcpu_fp, fcsr));
 #endif
 }

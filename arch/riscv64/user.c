@@ -36,3 +36,8 @@ void user_space_fence(uint64_t addr)
 {
 	__asm__ volatile("sfence.vma %0" ::"r"(addr) : "memory");
 }
+
+void user_space_fence_all(void)
+{
+	__asm__ volatile("sfence.vma" ::: "memory");
+}

@@ -32,7 +32,8 @@ user_run:
 #endif
 	li t0, SSTATUS_SPP | SSTATUS_FS
 	csrc sstatus, t0
-	li t0, SSTATUS_SPIE
+	ld t0, UCTX_FS(a0)
+	ori t0, t0, SSTATUS_SPIE
 	csrs sstatus, t0
 	.irp n, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	ld x\n, (UCTX_X + 8 * \n)(a0)
@@ -56,6 +57,11 @@ user_trap:
 	sd t0, UCTX_CAUSE(a0)
 	csrr t0, stval
 	sd t0, UCTX_TVAL(a0)
+	li t1, SSTATUS_FS
+	csrr t0, sstatus
+	and t0, t0, t1
+	sd t0, UCTX_FS(a0)
+	csrc sstatus, t1
 	li t0, SSTATUS_FS_INITIAL           /* as arch_hart_init left it */
 	csrs sstatus, t0
 

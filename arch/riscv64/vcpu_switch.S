@@ -14,7 +14,6 @@
 #define X(n) (VCTX_X + 8 * (n))
 #define CAUSE_ECALL_VS 10
 #define HSTATUS_SPV 0x80
-#define SSTATUS_FS_INITIAL (1 << 13)
 #define VCPU_SAVED 2 /* enum vcpu_next */
 
 	.section .text.vcpu_switch, "ax"
@@ -112,27 +111,3 @@ leave:
 	.endr
 	addi sp, sp, FRAME
 	ret
-
-	.option push
-	.option arch, +f, +d
-	.globl vcpu_fp_save
-vcpu_fp_save:
-	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-	fsd f\n, (8 * \n)(a0)
-	.endr
-	frcsr t0
-	sd t0, VFP_FCSR(a0)
-	ret
-
-	.globl vcpu_fp_load
-vcpu_fp_load:
-	/* The guest that was left last may have had it off. */
-	li t0, SSTATUS_FS_INITIAL
-	csrs sstatus, t0
-	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-	fld f\n, (8 * \n)(a0)
-	.endr
-	ld t0, VFP_FCSR(a0)
-	fscsr t0
-	ret
-	.option pop

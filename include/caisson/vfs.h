@@ -140,6 +140,8 @@ int vfs_close(struct vfs_file *f);
 
 /** Read at the file's position and move it. @return bytes, 0 at the end; -EBADF not open for reading; -EISDIR. */
 int64_t vfs_read(struct vfs_file *f, void *data, size_t n) __must_check;
+/** Read at `pos`, whatever the file's position. */
+int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos) __must_check;
 /**
  * Write likewise. A gap before the position reads as zeros.
  * @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF.

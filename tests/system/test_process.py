@@ -49,7 +49,7 @@ def test_P1_a_program_runs_and_its_parent_gets_its_status(monolith):
     ("data-run", 11, "instruction page fault at 40000000"),
     ("illegal", 4, "illegal instruction"),
     ("null", 11, "instruction page fault at 0,"),
-    ("overflow", 11, "store page fault at 3ffffe"),
+    ("overflow", 11, "store page fault at 3fff7f"),
 ])
 def test_P2_a_program_that_faults_harms_only_itself(monolith, program, signal, words):
     result = monolith("private", program, "private", harts=2)

@@ -50,8 +50,8 @@ void vcpu_steal_publish(struct vcpu *v) { (void)v; }
 void vcpu_steal_begin(struct vcpu *v) { (void)v; }
 void vcpu_csrs_load(const struct vcpu_csrs *c) { (void)c; }
 void vcpu_csrs_save(struct vcpu_csrs *c) { (void)c; }
-void vcpu_fp_load(const struct vcpu_fp *fp) { (void)fp; }
-void vcpu_fp_save(struct vcpu_fp *fp) { (void)fp; }
+void fp_state_load(const struct fp_state *fp) { (void)fp; }
+void fp_state_save(struct fp_state *fp) { (void)fp; }
 void hext_flush_all(void) { }
 
 void timer_set_guest_deadline(uint64_t deadline)

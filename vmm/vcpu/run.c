@@ -62,7 +62,7 @@ static void begin_at_start(struct vcpu *v)
 	__atomic_and_fetch(&v->requests, ~(uint64_t)VCPU_REQ_START, __ATOMIC_SEQ_CST);
 	vcpu_power_on(v);
 	vcpu_csrs_load(&v->csrs);
-	vcpu_fp_load(&v->fp);
+	fp_state_load(&v->fp);
 	/* What it executes may have been written elsewhere: by us, or by other vCPUs. */
 	cpu_fence_i();
 	v->ctx.sepc = pc;

@@ -146,7 +146,7 @@ static void fp_save(struct vcpu *v)
 {
 	if ((v->ctx.sstatus & SSTATUS_FS) != SSTATUS_FS_DIRTY)
 		return;
-	vcpu_fp_save(&v->fp);
+	fp_state_save(&v->fp);
 	v->ctx.sstatus = (v->ctx.sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;
 	this_hart()->fp_owner = v;
 }
@@ -157,7 +157,7 @@ static void fp_load(struct vcpu *v, bool came_from_elsewhere)
 
 	if (h->fp_owner == v && !came_from_elsewhere)
 		return;
-	vcpu_fp_load(&v->fp);
+	fp_state_load(&v->fp);
 	h->fp_owner = v;
 }
 

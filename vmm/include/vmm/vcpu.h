@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <arch/fp.h>
 #include <arch/vcpu.h>
 #include <caisson/task.h>
 #include <caisson/types.h>
@@ -82,7 +83,7 @@ struct vcpu {
 	bool suspended_nonretentive;     /* HSM suspend: restart at start_pc when woken */
 
 	struct vcpu_csrs csrs;
-	struct vcpu_fp fp;
+	struct fp_state fp;
 	struct task_ext ext;
 	struct task *task;         /* NULL before its first start */
 	uint64_t past_run_time;    /* ticks on a hart of its tasks that have ended */

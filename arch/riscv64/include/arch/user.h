@@ -5,7 +5,7 @@
  * A program runs as a vCPU does: user_run() enters it and returns at the next trap,
  * with everything the trap said in the record; the caller looks at it and goes on.
  * While a program runs, stvec points at an entry of its own, so that neither the
- * kernel's traps nor a guest's exits know of it. The FP unit is off in U-mode.
+ * kernel's traps nor a guest's exits know of it.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 struct user_ctx {
 	uint64_t x[32];       /* the program's registers; x[0] unused */
 	uint64_t pc;
+	uint64_t fs;          /* of sstatus, the two bits as they stand there: may it use FP, and has it? */
 	uint64_t cause, tval; /* of the trap that ended the last run (scause, stval) */
 	uint64_t host_sp, host_tp;
 };
@@ -35,3 +36,5 @@ void user_space_load(hpa_t root);
 void user_space_unload(void);
 /** A user entry became valid that this hart may remember as invalid. */
 void user_space_fence(uint64_t addr);
+/** User entries became invalid, or allow less: forget all of them on this hart. */
+void user_space_fence_all(void);

@@ -31,12 +31,6 @@ struct vcpu_csrs {
 	uint64_t henvcfg, hcounteren, hstateen0; /* what this guest may use */
 };
 
-/** FP state. */
-struct vcpu_fp {
-	uint64_t f[32];
-	uint64_t fcsr;
-};
-
 enum vcpu_next { VCPU_RESUME = 0, VCPU_LEAVE = 1, VCPU_SAVED = 2 };
 
 /** Registers that are in ctx in every handler: those that C functions may change, and sp and tp. */
@@ -54,9 +48,6 @@ enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx);
 
 void vcpu_csrs_load(const struct vcpu_csrs *c);
 void vcpu_csrs_save(struct vcpu_csrs *c);
-/** FP registers. To load turns sstatus.FS on, to store needs it on. (vcpu_switch.S) */
-void vcpu_fp_load(const struct vcpu_fp *fp);
-void vcpu_fp_save(struct vcpu_fp *fp);
 
 /**
  * Give the guest an exception as hardware would (Privileged Architecture, "Traps"): the VS trap CSRs take the

@@ -1,0 +1,96 @@
+/*
+ * What programs have open: numbers (descriptors) that stand for open files, which may have several.
+ *
+ * An open file has functions by its kind: a file or directory of the VFS, the console, a pipe. What a kind leaves NULL it
+ * cannot do. All functions: task context; negative errno on failure.
+ */
+#pragma once
+
+#include <caisson/mutex.h>
+#include <caisson/types.h>
+#include <caisson/vfs.h>
+
+#define FDS_MAX 1024
+
+struct open_file;
+struct thread;
+struct linux_stat;
+struct page_source;
+
+struct open_file_ops {
+	/** @return bytes; 0 at the end; -EINTR: a signal came before any. `data` is the kernel's. */
+	int64_t (*read)(struct open_file *f, void *data, size_t n);
+	int64_t (*write)(struct open_file *f, const void *data, size_t n);
+	int64_t (*seek)(struct open_file *f, int64_t offset, enum vfs_whence whence);
+	int (*stat)(struct open_file *f, struct linux_stat *st);
+	/** @return 1 and *d, or 0: there are no more. */
+	int (*readdir)(struct open_file *f, struct vfs_dirent *d);
+	/** -ENOTTY: not for this kind. arg is the program's; t is the one that asks. */
+	int64_t (*ioctl)(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg);
+	/** Where mmap gets its pages: one reference more. NULL in *out: zeros. */
+	int (*source)(struct open_file *f, struct page_source **out);
+	/** The last reference has gone; f is freed afterwards. */
+	void (*release)(struct open_file *f);
+};
+
+struct open_file {
+	const struct open_file_ops *ops;
+	uint32_t refs;           /* atomic */
+	unsigned flags;          /* O_* as Linux has them, of open and fcntl */
+	void *data;              /* the kind's */
+	char path[];             /* by which it was opened, "" for none */
+};
+
+/** Linux's flags, those that mean something here. */
+enum {
+	O_ACCMODE = 3, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_NOCTTY = 0400, O_TRUNC = 01000,
+	O_APPEND = 02000, O_NONBLOCK = 04000, O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000, O_CLOEXEC = 02000000,
+};
+
+/** One of a kind, with one reference. @return NULL: out of memory (data is then still the caller's) */
+struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags, void *data, const char *path) __must_check;
+void open_file_get(struct open_file *f);
+void open_file_put(struct open_file *f);
+
+struct fd {
+	struct open_file *file;  /* NULL: free */
+	bool close_on_exec;
+};
+
+/** The descriptors of a process. */
+struct fd_table {
+	struct mutex lock;
+	uint32_t refs;           /* atomic: processes */
+	unsigned n;              /* entries there are */
+	struct fd *fds;
+};
+
+struct fd_table *fd_table_new(void) __must_check;
+/** A copy, for fork. */
+struct fd_table *fd_table_copy(struct fd_table *from) __must_check;
+void fd_table_put(struct fd_table *t);
+void fd_table_close_on_exec(struct fd_table *t);
+/**
+ * Give a file the lowest free descriptor from `from` on. The table takes the reference.
+ * @return the descriptor; -EMFILE, -ENOMEM: the reference is still the caller's
+ */
+int fd_add(struct fd_table *t, struct open_file *f, unsigned from, bool close_on_exec) __must_check;
+/** Put a file at this very descriptor, in place of what is there. @return 0; -EBADF: too high; -ENOMEM */
+int fd_set(struct fd_table *t, unsigned fd, struct open_file *f, bool close_on_exec) __must_check;
+/** @return the file with one reference more, or NULL: there is none. */
+struct open_file *fd_get(struct fd_table *t, uint64_t fd) __must_check;
+/** Flags of a descriptor. @return 0 or -EBADF */
+int fd_close_on_exec(struct fd_table *t, uint64_t fd, bool *out) __must_check;
+int fd_set_close_on_exec(struct fd_table *t, uint64_t fd, bool on) __must_check;
+int fd_close(struct fd_table *t, uint64_t fd) __must_check;
+
+/* Kinds. */
+
+/** The console, as its reader and writer (process/file_console.c). @return NULL: out of memory */
+struct open_file *console_open(unsigned flags) __must_check;
+/** A file or directory of the VFS (process/file_vfs.c). path is absolute. */
+int vfs_open_file(const char *path, unsigned flags, struct open_file **out) __must_check;
+/** What Linux's stat says of a file of the VFS. */
+void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_stat *out);
+/** Pages of a VFS file that stays open as long as they are asked for. @return 0, -ENOMEM and what vfs_open returns */
+int vfs_source_open(const char *path, struct page_source **out) __must_check;

@@ -1,0 +1,164 @@
+/* Open files and directories of the VFS, and their pages for mmap and exec. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/aspace.h>
+#include <caisson/mm.h>
+
+#include "file.h"
+#include "linux_abi.h"
+
+static int64_t vfs_file_read(struct open_file *f, void *data, size_t n)
+{
+	return vfs_read(f->data, data, n);
+}
+
+static int64_t vfs_file_write(struct open_file *f, const void *data, size_t n)
+{
+	return vfs_write(f->data, data, n);
+}
+
+static int64_t vfs_file_seek(struct open_file *f, int64_t offset, enum vfs_whence whence)
+{
+	return vfs_seek(f->data, offset, whence);
+}
+
+static int vfs_file_stat(struct open_file *f, struct linux_stat *out)
+{
+	struct vfs_stat st;
+	int error = vfs_fstat(f->data, &st);
+
+	if (!error)
+		stat_from_vfs(&st, f->path, out);
+	return error;
+}
+
+static int vfs_file_readdir(struct open_file *f, struct vfs_dirent *d)
+{
+	return vfs_readdir(f->data, d);
+}
+
+static int vfs_file_source(struct open_file *f, struct page_source **out)
+{
+	return vfs_source_open(f->path, out);
+}
+
+static void vfs_file_release(struct open_file *f)
+{
+	(void)!vfs_close(f->data);
+}
+
+static const struct open_file_ops ops = {
+	.read = vfs_file_read,
+	.write = vfs_file_write,
+	.seek = vfs_file_seek,
+	.stat = vfs_file_stat,
+	.readdir = vfs_file_readdir,
+	.source = vfs_file_source,
+	.release = vfs_file_release,
+};
+
+static unsigned vfs_flags(unsigned flags)
+{
+	static const struct { unsigned linux_flag, ours; } table[] = {
+		{ O_CREAT, VFS_CREATE }, { O_EXCL, VFS_EXCLUSIVE }, { O_TRUNC, VFS_TRUNCATE }, { O_APPEND, VFS_APPEND },
+		{ O_DIRECTORY, VFS_DIRECTORY },
+	};
+	unsigned access = flags & O_ACCMODE;
+	unsigned result = (access != O_WRONLY ? VFS_READ : 0u) | (access != O_RDONLY ? VFS_WRITE : 0u);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
+		if (flags & table[i].linux_flag)
+			result |= table[i].ours;
+	return result;
+}
+
+int vfs_open_file(const char *path, unsigned flags, struct open_file **out)
+{
+	struct vfs_file *file;
+	int error = vfs_open(path, vfs_flags(flags), &file);
+
+	if (error == -EISDIR && (flags & O_ACCMODE) == O_RDONLY)
+		error = vfs_open(path, VFS_READ | VFS_DIRECTORY, &file);
+	if (error)
+		return error;
+	*out = open_file_new(&ops, flags & ~(unsigned)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), file, path);
+	if (*out)
+		return 0;
+	(void)!vfs_close(file);
+	return -ENOMEM;
+}
+
+void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_stat *out)
+{
+	static const uint32_t kinds[] = { [VFS_FILE] = LINUX_S_IFREG, [VFS_DIR] = LINUX_S_IFDIR, [VFS_OTHER] = LINUX_S_IFCHR };
+	uint64_t ino = 14695981039346656037u;
+
+	while (*path)
+		ino = (ino ^ (unsigned char)*path++) * 1099511628211u;
+	*out = (struct linux_stat){
+		.dev = 1, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = 1, .size = (int64_t)st->size,
+		.blksize = PAGE_SIZE, .blocks = (int64_t)(st->size + 511) / 512,
+		.atime = (int64_t)st->mtime, .mtime = (int64_t)st->mtime, .ctime = (int64_t)st->mtime,
+	};
+}
+
+/* --- pages --- */
+
+struct file_source {
+	struct page_source source;
+	struct vfs_file *file;
+	uint64_t size;
+};
+
+static int source_page(struct page_source *s, uint64_t offset, hpa_t *out)
+{
+	struct file_source *fs = container_of(s, struct file_source, source);
+	int64_t n;
+	int error;
+
+	if (offset >= fs->size)
+		return -ENXIO;
+	error = frame_alloc(0, FRAME_ZERO, out);
+	if (error)
+		return error;
+	n = vfs_read_at(fs->file, hpa_to_kva(*out), PAGE_SIZE, offset);
+	if (n >= 0)
+		return 0;
+	frame_free(*out, 0);
+	return (int)n;
+}
+
+static void source_release(struct page_source *s)
+{
+	struct file_source *fs = container_of(s, struct file_source, source);
+
+	(void)!vfs_close(fs->file);
+	kfree(fs);
+}
+
+static const struct page_source_ops source_ops = { .page = source_page, .release = source_release };
+
+int vfs_source_open(const char *path, struct page_source **out)
+{
+	struct file_source *fs = kzalloc(sizeof(*fs));
+	struct vfs_stat st;
+	int error;
+
+	if (!fs)
+		return -ENOMEM;
+	error = vfs_open(path, VFS_READ, &fs->file);
+	if (!error) {
+		error = vfs_fstat(fs->file, &st);
+		if (error)
+			(void)!vfs_close(fs->file);
+	}
+	if (error) {
+		kfree(fs);
+		return error;
+	}
+	fs->size = st.size;
+	fs->source = (struct page_source){ &source_ops, 1 };
+	*out = &fs->source;
+	return 0;
+}

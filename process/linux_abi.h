@@ -1,0 +1,36 @@
+/* Linux's structures and numbers for riscv64 that programs and system calls exchange. */
+#pragma once
+
+#include <caisson/types.h>
+
+struct linux_stat {
+	uint64_t dev, ino;
+	uint32_t mode, nlink, uid, gid;
+	uint64_t rdev, pad1;
+	int64_t size;
+	int32_t blksize, pad2;
+	int64_t blocks;
+	int64_t atime, atime_ns, mtime, mtime_ns, ctime, ctime_ns;
+	uint32_t unused[2];
+};
+
+struct linux_timespec { int64_t s, ns; };
+struct linux_timeval { int64_t s, us; };
+struct linux_iovec { uint64_t base, len; };
+struct linux_winsize { uint16_t rows, columns, x, y; };
+struct linux_rlimit { uint64_t now, most; };
+
+/** Of struct dirent64 what comes before the name. */
+struct linux_dirent { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; } __attribute__((packed));
+
+struct linux_utsname { char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65]; };
+
+enum { LINUX_S_IFREG = 0100000, LINUX_S_IFDIR = 040000, LINUX_S_IFCHR = 020000, LINUX_S_IFLNK = 0120000,
+       LINUX_S_IFIFO = 010000 };
+enum { LINUX_AT_FDCWD = -100, LINUX_AT_SYMLINK_NOFOLLOW = 0x100, LINUX_AT_REMOVEDIR = 0x200, LINUX_AT_EMPTY_PATH = 0x1000 };
+enum { LINUX_PROT_READ = 1, LINUX_PROT_WRITE = 2, LINUX_PROT_EXEC = 4 };
+enum { LINUX_MAP_SHARED = 1, LINUX_MAP_PRIVATE = 2, LINUX_MAP_FIXED = 0x10, LINUX_MAP_ANONYMOUS = 0x20,
+       LINUX_MAP_FIXED_NOREPLACE = 0x100000 };
+
+/** Our C library's errno as Linux's: they differ beyond 34. @return what a system call returns for `result` */
+int64_t linux_result(int64_t result);

@@ -1,0 +1,70 @@
+/*
+ * A process's memory: its address space, what programs do with it, and copies across its border.
+ *
+ *     0x10000            flat programs and fixed executables (at the addresses that they name)
+ *     USER_PIE           static-pie executables; the heap (brk) follows the executable
+ *     USER_MAPS          mmap without an address, upwards
+ *     below USER_TOP     the stack: USER_STACK_SIZE, lazily, and nothing right below it
+ *
+ * One lock serialises everything; it may sleep, since a page may have to come from a disk. All functions: task context.
+ */
+#pragma once
+
+#include <caisson/aspace.h>
+#include <caisson/mutex.h>
+#include <caisson/types.h>
+
+#define USER_LOWEST UINT64_C(0x10000)      /* null pointers, with small offsets, point at nothing */
+#define USER_PIE UINT64_C(0x1000000000)
+#define USER_MAPS UINT64_C(0x2000000000)
+#define USER_TOP UINT64_C(0x4000000000)    /* one past the highest user address (Sv39) */
+#define USER_STACK_SIZE (8 * MiB)
+
+struct user_mm {
+	struct mutex lock;       /* of the space and the rest; then: the file system's */
+	uint32_t refs;           /* atomic: processes */
+	struct aspace space;
+	uint64_t harts;          /* atomic: those that translate through it */
+	uint64_t brk_start, brk; /* the heap, as the program sees it: bytes */
+};
+
+/** An empty one, with the kernel's half. @return NULL: out of memory */
+struct user_mm *mm_new(void) __must_check;
+/** One more that is alike, its pages shared until one of the two writes. @return NULL: out of memory */
+struct user_mm *mm_fork(struct user_mm *from) __must_check;
+void mm_get(struct user_mm *mm);
+/** Give it up; the last one gives back all its memory. No thread of the caller's runs in it. */
+void mm_put(struct user_mm *mm);
+
+/** This hart begins, ends to translate through it. Interrupts off. */
+void mm_load(struct user_mm *mm);
+void mm_unload(struct user_mm *mm);
+
+/** Flags of mm_map. */
+enum { MM_FIXED = 1 /* at this address; what was there goes */, MM_NO_REPLACE = 2 /* with MM_FIXED: -EEXIST instead */,
+       MM_SHARED = 4 };
+
+/**
+ * Map pages.
+ * @param[in,out] at  where; without MM_FIXED a wish, and 0 none
+ * @param size        bytes, rounded up to pages
+ * @param perm        PERM_R, PERM_W, PERM_X
+ * @param source      NULL: zeros
+ * @return 0; -EINVAL, -EEXIST, -ENOMEM (no room among the addresses, either)
+ */
+int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsigned flags, struct page_source *source,
+	   uint64_t offset) __must_check;
+/** As munmap(2) and mprotect(2). @return 0, -EINVAL, -ENOMEM */
+int mm_unmap(struct user_mm *mm, uint64_t at, uint64_t size) __must_check;
+int mm_protect(struct user_mm *mm, uint64_t at, uint64_t size, unsigned perm) __must_check;
+/** Move the heap's end. @return where it is now: as before if that cannot be */
+uint64_t mm_brk(struct user_mm *mm, uint64_t to);
+
+/** A program's access has faulted. access: PERM_*. */
+enum fault_result mm_fault(struct user_mm *mm, uint64_t addr, unsigned access);
+
+/** Copy across the border: what the program may not read (or write) itself is not copied. @return 0, -EFAULT (some may be copied) */
+int copy_from_user(struct user_mm *mm, void *to, uint64_t from, size_t n) __must_check;
+int copy_to_user(struct user_mm *mm, uint64_t to, const void *from, size_t n) __must_check;
+/** A string with its NUL. @return its length; -EFAULT; -ENAMETOOLONG: it does not end within max bytes */
+int64_t copy_string_from_user(struct user_mm *mm, char *to, uint64_t from, size_t max) __must_check;

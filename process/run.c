@@ -1,0 +1,161 @@
+/*
+ * Running programs. A thread's task goes round: enter U-mode, look at what stopped the program, go on. So there is no
+ * frame of the program's on the kernel stack, and whatever ends it ends a plain loop.
+ */
+#include "run.h"
+
+#include <errno.h>
+
+#include <arch/cpu.h>
+#include <arch/csr.h>
+#include <arch/trap.h>
+#include <caisson/hart.h>
+#include <caisson/log.h>
+
+#define LOG_NAME "process"
+#define ECALL_SIZE 4
+
+struct thread *thread_current(void)
+{
+	return container_of(task_current()->ext, struct thread, ext);
+}
+
+/* --- the task extension --- */
+
+static void switch_in(struct task_ext *ext)
+{
+	struct thread *t = container_of(ext, struct thread, ext);
+
+	fp_state_load(&t->fp);
+	this_hart()->fp_owner = t;
+	mm_load(t->process->mm);
+}
+
+static void switch_out(struct task_ext *ext)
+{
+	struct thread *t = container_of(ext, struct thread, ext);
+
+	mm_unload(t->process->mm);
+	if (t->ctx.fs != SSTATUS_FS_DIRTY)
+		return;
+	fp_state_save(&t->fp);
+	t->ctx.fs = SSTATUS_FS_CLEAN;
+}
+
+static const struct task_ext_ops ext_ops = {
+	.name = "process",
+	.switch_in = switch_in,
+	.switch_out = switch_out,
+};
+
+/* --- what stops a program --- */
+
+void process_end(struct process *p, int status)
+{
+	p->status = status;
+	p->ended = true;
+}
+
+bool thread_interrupted(const struct thread *t)
+{
+	return __atomic_load_n(&t->process->signal, __ATOMIC_ACQUIRE) != 0;
+}
+
+static unsigned access_of(uint64_t cause)
+{
+	switch (cause) {
+	case CAUSE_FETCH_PAGE:
+		return PERM_X | PERM_U;
+	case CAUSE_LOAD_PAGE:
+		return PERM_R | PERM_U;
+	default:
+		return PERM_W | PERM_U;
+	}
+}
+
+static bool is_page_fault(uint64_t cause)
+{
+	return cause == CAUSE_FETCH_PAGE || cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE;
+}
+
+static unsigned signal_of(uint64_t cause, enum fault_result result)
+{
+	switch (cause) {
+	case CAUSE_ILLEGAL:
+		return SIGILL;
+	case CAUSE_BREAKPOINT:
+		return SIGTRAP;
+	case CAUSE_FETCH_MISALIGNED:
+	case CAUSE_LOAD_MISALIGNED:
+	case CAUSE_STORE_MISALIGNED:
+		return SIGBUS;
+	default:
+		return result == FAULT_NO_PAGE ? SIGBUS : SIGSEGV;
+	}
+}
+
+static void fault(struct thread *t)
+{
+	const struct user_ctx *ctx = &t->ctx;
+	enum fault_result result = FAULT_NO_AREA;
+	struct process *p = t->process;
+
+	if (is_page_fault(ctx->cause))
+		result = mm_fault(p->mm, ctx->tval, access_of(ctx->cause));
+	if (result == FAULT_RESOLVED)
+		return;
+	log_warn("process %u (%s): %s%s at %lx, pc %lx: killed", p->pid, p->name, trap_cause_name((unsigned)ctx->cause),
+		 result == FAULT_NOMEM ? ", out of memory," : "", (unsigned long)ctx->tval, (unsigned long)ctx->pc);
+	process_end(p, 128 + (int)signal_of(ctx->cause, result));
+}
+
+/* Interrupts off; on for what may take long. */
+static void after_trap(struct thread *t)
+{
+	if (t->ctx.cause & CAUSE_INTERRUPT) {
+		trap_interrupt((unsigned)t->ctx.cause);
+		return;
+	}
+	irq_enable();
+	if (t->ctx.cause == CAUSE_ECALL_U) {
+		t->ctx.pc += ECALL_SIZE;
+		syscall_handle(t);
+	} else {
+		fault(t);
+	}
+	irq_disable();
+}
+
+static void obey_signal(struct process *p)
+{
+	unsigned signal = __atomic_load_n(&p->signal, __ATOMIC_ACQUIRE);
+
+	if (signal && !p->ended)
+		process_end(p, 128 + (int)signal);
+}
+
+static void run(void *arg)
+{
+	struct thread *t = arg;
+	struct process *p = t->process;
+
+	irq_disable();
+	for (;;) {
+		obey_signal(p);
+		if (p->ended)
+			break;
+		user_run(&t->ctx);
+		after_trap(t);
+	}
+	irq_enable();
+	log_debug("process %u (%s): ended with status %d", p->pid, p->name, p->status);
+	task_exit(p->status);
+}
+
+int thread_create_task(struct thread *t, const char *name)
+{
+	t->ext.ops = &ext_ops;
+	t->ctx.fs = SSTATUS_FS_CLEAN;
+	t->task = task_create(name, run, t, &(struct task_attr){ .ext = &t->ext, .suspended = true });
+	return t->task ? 0 : -ENOMEM;
+}

@@ -1,0 +1,309 @@
+/* System calls on descriptors. Data goes through a frame of the kernel's, page by page. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/mm.h>
+
+#include "syscalls.h"
+
+#define IOV_MAX 1024
+#define COUNT_MAX 0x7ffff000u /* what Linux moves at most in one call */
+
+enum { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1 };
+#define SETTABLE (O_APPEND | O_NONBLOCK)
+
+typedef int64_t (*transfer_t)(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page);
+
+/* A page or less each way. @return bytes or negative errno */
+static int64_t read_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page)
+{
+	int64_t done = f->ops->read(f, page, n);
+
+	if (done > 0 && copy_to_user(mm, user, page, (size_t)done))
+		return -EFAULT;
+	return done;
+}
+
+static int64_t write_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page)
+{
+	if (copy_from_user(mm, page, user, n))
+		return -EFAULT;
+	return f->ops->write(f, page, n);
+}
+
+/* What was moved before something went wrong counts. */
+static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, char *page)
+{
+	int64_t done = 0;
+
+	while (n > 0 && !t->process->signal) {
+		size_t want = MIN(n, PAGE_SIZE - (user & (PAGE_SIZE - 1)));
+		int64_t moved = piece(t->process->mm, f, user, want, page);
+
+		if (moved <= 0)
+			return done ? done : moved;
+		done += moved;
+		user += (uint64_t)moved;
+		n -= (uint64_t)moved;
+		if ((size_t)moved < want)
+			break;
+	}
+	return done;
+}
+
+/* All of a vector; `f` is open for it. */
+static int64_t transfer_vector(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n,
+			       transfer_t piece)
+{
+	int64_t done = 0;
+	hpa_t page;
+
+	if (frame_alloc(0, 0, &page))
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		int64_t moved = transfer(t, f, iov[i].base, MIN(iov[i].len, COUNT_MAX - (uint64_t)done), piece, hpa_to_kva(page));
+
+		if (moved < 0 && done == 0)
+			done = moved;
+		if (moved < 0)
+			break;
+		done += moved;
+		if ((uint64_t)moved < iov[i].len)
+			break;
+	}
+	frame_free(page, 0);
+	return done;
+}
+
+static int64_t move(struct thread *t, uint64_t fd, const struct linux_iovec *iov, unsigned n, bool write)
+{
+	struct open_file *f = fd_get(t->process->files, fd);
+	unsigned access = f ? f->flags & O_ACCMODE : 0;
+	int64_t result;
+
+	if (!f)
+		return -EBADF;
+	if (access == (write ? O_RDONLY : O_WRONLY))
+		result = -EBADF;
+	else if (write ? !f->ops->write : !f->ops->read)
+		result = -EINVAL;
+	else
+		result = transfer_vector(t, f, iov, n, write ? write_piece : read_piece);
+	open_file_put(f);
+	return result;
+}
+
+int64_t sys_read(struct thread *t, const uint64_t *arg)
+{
+	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, false);
+}
+
+int64_t sys_write(struct thread *t, const uint64_t *arg)
+{
+	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, true);
+}
+
+static int64_t move_vector(struct thread *t, const uint64_t *arg, bool write)
+{
+	uint64_t n = arg[2];
+	struct linux_iovec *iov;
+	int64_t result = -EFAULT;
+
+	if (n == 0 || n > IOV_MAX)
+		return n ? -EINVAL : 0;
+	iov = kalloc(n * sizeof(*iov));
+	if (!iov)
+		return -ENOMEM;
+	if (copy_from_user(t->process->mm, iov, arg[1], n * sizeof(*iov)) == 0)
+		result = move(t, arg[0], iov, (unsigned)n, write);
+	kfree(iov);
+	return result;
+}
+
+int64_t sys_readv(struct thread *t, const uint64_t *arg)
+{
+	return move_vector(t, arg, false);
+}
+
+int64_t sys_writev(struct thread *t, const uint64_t *arg)
+{
+	return move_vector(t, arg, true);
+}
+
+int64_t sys_lseek(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	int64_t result = -ESPIPE;
+
+	if (!f)
+		return -EBADF;
+	if (arg[2] > 2)
+		result = -EINVAL;
+	else if (f->ops->seek)
+		result = f->ops->seek(f, (int64_t)arg[1], (enum vfs_whence)arg[2]);
+	open_file_put(f);
+	return result;
+}
+
+int64_t sys_close(struct thread *t, const uint64_t *arg)
+{
+	return fd_close(t->process->files, arg[0]);
+}
+
+/* --- more names for an open file --- */
+
+static int64_t duplicate(struct thread *t, uint64_t fd, uint64_t from, bool close_on_exec)
+{
+	struct open_file *f = fd_get(t->process->files, fd);
+	int64_t result;
+
+	if (!f)
+		return -EBADF;
+	result = from < FDS_MAX ? fd_add(t->process->files, f, (unsigned)from, close_on_exec) : -EINVAL;
+	if (result < 0)
+		open_file_put(f);
+	return result;
+}
+
+int64_t sys_dup(struct thread *t, const uint64_t *arg)
+{
+	return duplicate(t, arg[0], 0, false);
+}
+
+int64_t sys_dup3(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f;
+	int error;
+
+	if (arg[0] == arg[1] || (arg[2] & ~(uint64_t)O_CLOEXEC))
+		return -EINVAL;
+	f = fd_get(t->process->files, arg[0]);
+	if (!f || arg[1] >= FDS_MAX) {
+		open_file_put(f);
+		return -EBADF;
+	}
+	error = fd_set(t->process->files, (unsigned)arg[1], f, arg[2] & O_CLOEXEC);
+	if (error)
+		open_file_put(f);
+	return error ? error : (int64_t)arg[1];
+}
+
+static int64_t flags_of(struct thread *t, uint64_t fd, bool set, uint64_t flags)
+{
+	struct open_file *f = fd_get(t->process->files, fd);
+	int64_t result = 0;
+
+	if (!f)
+		return -EBADF;
+	if (set)
+		f->flags = (f->flags & ~(unsigned)SETTABLE) | (flags & SETTABLE);
+	else
+		result = f->flags;
+	open_file_put(f);
+	return result;
+}
+
+int64_t sys_fcntl(struct thread *t, const uint64_t *arg)
+{
+	bool close_on_exec;
+	int error;
+
+	switch (arg[1]) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return duplicate(t, arg[0], arg[2], arg[1] == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		error = fd_close_on_exec(t->process->files, arg[0], &close_on_exec);
+		return error ? error : close_on_exec ? FD_CLOEXEC : 0;
+	case F_SETFD:
+		return fd_set_close_on_exec(t->process->files, arg[0], arg[2] & FD_CLOEXEC);
+	case F_GETFL:
+	case F_SETFL:
+		return flags_of(t, arg[0], arg[1] == F_SETFL, arg[2]);
+	default:
+		return -EINVAL;
+	}
+}
+
+int64_t sys_ioctl(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	int64_t result = -ENOTTY;
+
+	if (!f)
+		return -EBADF;
+	if (f->ops->ioctl)
+		result = f->ops->ioctl(f, t, arg[1], arg[2]);
+	open_file_put(f);
+	return result;
+}
+
+int64_t sys_fstat(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	struct linux_stat st;
+	int error;
+
+	if (!f)
+		return -EBADF;
+	error = f->ops->stat ? f->ops->stat(f, &st) : -EINVAL;
+	open_file_put(f);
+	return error ? error : copy_to_user(t->process->mm, arg[1], &st, sizeof(st));
+}
+
+/* --- directories --- */
+
+struct listing {
+	struct thread *t;
+	uint64_t to, room;
+	int64_t done;
+};
+
+static int put_entry(struct listing *l, const struct vfs_dirent *d)
+{
+	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_OTHER] = 2 };
+	size_t name = strlen(d->name) + 1, size = ALIGN_UP(sizeof(struct linux_dirent) + name, 8);
+	struct linux_dirent entry = { .ino = 1, .off = l->done + 1, .reclen = (uint16_t)size, .type = kinds[d->kind] };
+	struct user_mm *mm = l->t->process->mm;
+
+	if (size > l->room)
+		return -EINVAL;
+	if (copy_to_user(mm, l->to, &entry, sizeof(entry)) || copy_to_user(mm, l->to + sizeof(entry), d->name, name))
+		return -EFAULT;
+	l->to += size;
+	l->room -= size;
+	l->done += (int64_t)size;
+	return 0;
+}
+
+/* The VFS cannot step back: an entry is asked for only if any name has room. */
+static int64_t list(struct listing *l, struct open_file *f)
+{
+	struct vfs_dirent *d = kalloc(sizeof(*d));
+	int error = d ? 0 : -ENOMEM;
+
+	while (!error && l->room >= sizeof(struct linux_dirent) + VFS_NAME_MAX + 8) {
+		error = f->ops->readdir(f, d);
+		if (error <= 0)
+			break;
+		error = put_entry(l, d);
+	}
+	kfree(d);
+	return error < 0 && l->done == 0 ? error : l->done;
+}
+
+int64_t sys_getdents64(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	struct listing l = { .t = t, .to = arg[1], .room = arg[2] };
+	int64_t result = -ENOTDIR;
+
+	if (!f)
+		return -EBADF;
+	if (l.room < sizeof(struct linux_dirent) + VFS_NAME_MAX + 8)
+		result = -EINVAL;
+	else if (f->ops->readdir)
+		result = list(&l, f);
+	open_file_put(f);
+	return result;
+}

@@ -1,0 +1,212 @@
+/* System calls that name files. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <caisson/mm.h>
+
+#include "syscalls.h"
+
+/* Where a relative path begins. */
+static int base_of(struct thread *t, int64_t dirfd, char *out)
+{
+	struct open_file *f;
+
+	if ((int32_t)dirfd == LINUX_AT_FDCWD) {
+		strcpy(out, t->process->cwd);
+		return 0;
+	}
+	f = fd_get(t->process->files, (uint64_t)dirfd);
+	if (!f)
+		return -EBADF;
+	strcpy(out, f->path);
+	open_file_put(f);
+	return 0;
+}
+
+int path_from_user(struct thread *t, int64_t dirfd, uint64_t path, char *out)
+{
+	char *typed = kalloc(VFS_PATH_MAX);
+	size_t base = 0;
+	int64_t n = typed ? copy_string_from_user(t->process->mm, typed, path, VFS_PATH_MAX) : -ENOMEM;
+	int error = n < 0 ? (int)n : n == 0 ? -ENOENT : 0;
+
+	if (!error && typed[0] != '/') {
+		error = base_of(t, dirfd, out);
+		base = error ? 0 : strlen(out);
+		if (!error)
+			out[base++] = '/';
+	}
+	if (!error && base + (size_t)n + 1 > VFS_PATH_MAX)
+		error = -ENAMETOOLONG;
+	if (!error)
+		memcpy(out + base, typed, (size_t)n + 1);
+	kfree(typed);
+	return error;
+}
+
+/* Do something with a path of the program's. */
+static int64_t with_path(struct thread *t, uint64_t dirfd, uint64_t path, int64_t (*fn)(struct thread *, const char *, const uint64_t *),
+			 const uint64_t *arg)
+{
+	char *name = kalloc(VFS_PATH_MAX);
+	int64_t result = name ? path_from_user(t, (int64_t)dirfd, path, name) : -ENOMEM;
+
+	if (result == 0)
+		result = fn(t, name, arg);
+	kfree(name);
+	return result;
+}
+
+static int64_t do_open(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct open_file *f;
+	int64_t result = vfs_open_file(path, (unsigned)arg[2], &f);
+
+	if (result)
+		return result;
+	result = fd_add(t->process->files, f, 0, arg[2] & O_CLOEXEC);
+	if (result < 0)
+		open_file_put(f);
+	return result;
+}
+
+int64_t sys_openat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_open, arg);
+}
+
+static int64_t do_stat(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct linux_stat out;
+	struct vfs_stat st;
+	int error = vfs_stat(path, &st);
+
+	if (error)
+		return error;
+	stat_from_vfs(&st, path, &out);
+	return copy_to_user(t->process->mm, arg[2], &out, sizeof(out));
+}
+
+int64_t sys_newfstatat(struct thread *t, const uint64_t *arg)
+{
+	char first;
+
+	if ((arg[3] & LINUX_AT_EMPTY_PATH) && copy_from_user(t->process->mm, &first, arg[1], 1) == 0 && !first)
+		return sys_fstat(t, (uint64_t[]){ arg[0], arg[2] });
+	return with_path(t, arg[0], arg[1], do_stat, arg);
+}
+
+/* Everybody is root: what exists may be used. */
+static int64_t do_access(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct vfs_stat st;
+	int error = vfs_stat(path, &st);
+
+	(void)t;
+	if (!error && (arg[2] & 1) && st.kind == VFS_FILE && !(st.mode & 0111))
+		return -EACCES;
+	return error;
+}
+
+int64_t sys_faccessat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_access, arg);
+}
+
+static int64_t do_readlink(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct vfs_stat st;
+	int error;
+
+	if (strcmp(path, "/proc/self/exe") == 0) {
+		size_t n = MIN(strlen(t->process->exe), arg[3]);
+
+		return copy_to_user(t->process->mm, arg[2], t->process->exe, n) ? -EFAULT : (int64_t)n;
+	}
+	error = vfs_stat(path, &st);
+	return error ? error : -EINVAL;
+}
+
+int64_t sys_readlinkat(struct thread *t, const uint64_t *arg)
+{
+	if ((int64_t)arg[3] <= 0)
+		return -EINVAL;
+	return with_path(t, arg[0], arg[1], do_readlink, arg);
+}
+
+static int64_t do_mkdir(struct thread *t, const char *path, const uint64_t *arg)
+{
+	(void)t;
+	(void)arg;
+	return vfs_mkdir(path);
+}
+
+int64_t sys_mkdirat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_mkdir, arg);
+}
+
+static int64_t do_unlink(struct thread *t, const char *path, const uint64_t *arg)
+{
+	(void)t;
+	return arg[2] & LINUX_AT_REMOVEDIR ? vfs_rmdir(path) : vfs_unlink(path);
+}
+
+int64_t sys_unlinkat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_unlink, arg);
+}
+
+static int64_t do_rename(struct thread *t, const char *from, const uint64_t *arg)
+{
+	char *to = kalloc(VFS_PATH_MAX);
+	int64_t result = to ? path_from_user(t, (int64_t)arg[2], arg[3], to) : -ENOMEM;
+
+	if (result == 0)
+		result = vfs_rename(from, to);
+	kfree(to);
+	return result;
+}
+
+int64_t sys_renameat2(struct thread *t, const uint64_t *arg)
+{
+	return arg[4] ? -EINVAL : with_path(t, arg[0], arg[1], do_rename, arg);
+}
+
+/* --- the current directory --- */
+
+static int64_t do_chdir(struct thread *t, const char *path, const uint64_t *arg)
+{
+	char *resolved = kalloc(VFS_PATH_MAX);
+	struct vfs_stat st;
+	int error = resolved ? vfs_resolve(path, resolved) : -ENOMEM;
+
+	(void)arg;
+	if (!error)
+		error = vfs_stat(path, &st);
+	if (!error && st.kind != VFS_DIR)
+		error = -ENOTDIR;
+	if (error) {
+		kfree(resolved);
+		return error;
+	}
+	kfree(t->process->cwd);
+	t->process->cwd = resolved;
+	return 0;
+}
+
+int64_t sys_chdir(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, (uint64_t)LINUX_AT_FDCWD, arg[0], do_chdir, arg);
+}
+
+int64_t sys_getcwd(struct thread *t, const uint64_t *arg)
+{
+	const char *cwd = *t->process->cwd ? t->process->cwd : "/";
+	size_t n = strlen(cwd) + 1;
+
+	if (n > arg[1])
+		return -ERANGE;
+	return copy_to_user(t->process->mm, arg[0], cwd, n) ? -EFAULT : (int64_t)n;
+}

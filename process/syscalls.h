@@ -1,0 +1,58 @@
+/* System calls, by the file that has them. Each gets its thread and its six arguments, returns a result or negative errno. */
+#pragma once
+
+#include "linux_abi.h"
+#include "thread.h"
+
+#define SYSCALL(name) int64_t name(struct thread *t, const uint64_t *arg)
+
+/* sys_file.c: descriptors, reading and writing */
+SYSCALL(sys_read);
+SYSCALL(sys_write);
+SYSCALL(sys_readv);
+SYSCALL(sys_writev);
+SYSCALL(sys_lseek);
+SYSCALL(sys_close);
+SYSCALL(sys_dup);
+SYSCALL(sys_dup3);
+SYSCALL(sys_fcntl);
+SYSCALL(sys_ioctl);
+SYSCALL(sys_fstat);
+SYSCALL(sys_getdents64);
+/* sys_path.c: by name */
+SYSCALL(sys_openat);
+SYSCALL(sys_newfstatat);
+SYSCALL(sys_faccessat);
+SYSCALL(sys_readlinkat);
+SYSCALL(sys_mkdirat);
+SYSCALL(sys_unlinkat);
+SYSCALL(sys_renameat2);
+SYSCALL(sys_chdir);
+SYSCALL(sys_getcwd);
+/* sys_memory.c */
+SYSCALL(sys_brk);
+SYSCALL(sys_mmap);
+SYSCALL(sys_munmap);
+SYSCALL(sys_mprotect);
+SYSCALL(sys_madvise);
+/* sys_process.c: who and what it is, its end */
+SYSCALL(sys_exit);
+SYSCALL(sys_getpid);
+SYSCALL(sys_gettid);
+SYSCALL(sys_getid);
+SYSCALL(sys_sched_yield);
+SYSCALL(sys_set_tid_address);
+SYSCALL(sys_set_robust_list);
+SYSCALL(sys_prlimit64);
+SYSCALL(sys_umask);
+/* sys_time.c */
+SYSCALL(sys_clock_gettime);
+SYSCALL(sys_clock_nanosleep);
+SYSCALL(sys_nanosleep);
+SYSCALL(sys_gettimeofday);
+/* sys_system.c: the machine */
+SYSCALL(sys_uname);
+SYSCALL(sys_getrandom);
+
+/** A path of the program's as an absolute one: relative to dirfd, which may be LINUX_AT_FDCWD. out has VFS_PATH_MAX bytes. */
+int path_from_user(struct thread *t, int64_t dirfd, uint64_t path, char *out) __must_check;
