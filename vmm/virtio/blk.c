@@ -46,11 +46,15 @@ static void complain(struct blk *blk, struct vio_queue *q, const struct block_re
 {
 	static const char *const names[] = { "reading", "writing", "flushing", "discarding", "zeroing" };
 	unsigned nth = __atomic_add_fetch(&blk->complaints, 1, __ATOMIC_RELAXED);
+	const char *last = nth == COMPLAINTS_MAX ? " (that is the last that is said of it)" : "";
 
-	if (nth <= COMPLAINTS_MAX)
+	if (nth > COMPLAINTS_MAX)
+		return;
+	if (rq->op == BLOCK_FLUSH)
+		log_warn("%s: flushing: error %d of %s%s", q->dev->label, error, blk->dev->name, last);
+	else
 		log_warn("%s: %s at sector %lu: error %d of %s%s", q->dev->label, names[rq->op],
-			 (unsigned long)rq->sector, error, blk->dev->name,
-			 nth == COMPLAINTS_MAX ? " (that is the last that is said of it)" : "");
+			 (unsigned long)rq->sector, error, blk->dev->name, last);
 }
 
 static void count_error(struct blk *blk)
