@@ -1,5 +1,4 @@
 """Fetching the sources of libraries, and Debian's riscv64 kernel and busybox, signatures checked by apt."""
-import fcntl
 import hashlib
 import json
 import os
@@ -7,16 +6,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import apt, initramfs, packages, paths
+from caisson import apt, initramfs, modules, packages, paths, process, store
 from caisson.errors import CannotStart
 
 _KERNEL, _BUSYBOX = "linux-image-riscv64", "busybox-static"
-_RECORD = "versions.json"
+_RECORD, _MODULES = "versions.json", "modules"
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def libraries() -> None:
     """Make sure that the libraries' sources are there."""
     if all(library.is_there() for library in LIBRARIES):
         return
-    with _lock():
+    with store.lock("fetch"):
         missing = [library for library in LIBRARIES if not library.is_there()]
         if not missing:
             return
@@ -64,13 +61,13 @@ def libraries() -> None:
 def _fetch_library(area: apt.Area, library: Library) -> None:
     what = f"{library.name}'s sources"
     _say(f"fetching {what}")
-    with _workplace() as work:
+    with store.workplace("fetch") as work:
         area.get(["source", "--download-only", "--tar-only", library.package], f"{what} could not be fetched", cwd=work)
         tarball = _only(work.glob(f"{library.package}_*.orig.tar.*"), what)
         if hashlib.sha256(tarball.read_bytes()).hexdigest() != library.sha256:
             raise CannotStart(f"{tarball.name} is not the version of {library.name} that Caisson was tested with")
         _unpack(tarball, library.folder, work / library.name)
-        _move(work / library.name, library.target)
+        store.move(work / library.name, library.target)
 
 
 def _unpack(tarball: Path, folder: str, target: Path) -> None:
@@ -88,20 +85,24 @@ def debian_folder() -> Path:
 
 
 def debian(update: bool = False) -> Path:
-    """The folder with Debian's kernel (vmlinux), busybox and initramfs; fetched if it is not there."""
+    """The folder with Debian's kernel (vmlinux) and its modules, busybox and initramfs; fetched if it is not there."""
     folder = debian_folder()
     if update or not _complete(folder):
-        with _lock():
+        with store.lock("fetch"):
             if update or not _complete(folder):
                 packages.ensure("fetch")
                 _fetch_debian(folder)
     if not initramfs.is_newer_than_tool(folder / "initramfs"):
-        initramfs.make(folder / "initramfs", folder / "busybox")
+        _make_initramfs(folder)
     return folder
 
 
 def _complete(folder: Path) -> bool:
-    return (folder / _RECORD).exists()
+    return (folder / _RECORD).exists() and (folder / _MODULES / modules.ORDER).exists()
+
+
+def _make_initramfs(folder: Path) -> None:
+    initramfs.make(folder / "initramfs", folder / "busybox", files=modules.read(folder / _MODULES))
 
 
 def _fetch_debian(folder: Path) -> None:
@@ -110,20 +111,20 @@ def _fetch_debian(folder: Path) -> None:
     area.update()
     kernel = _kernel_package(area)
     versions = {name: area.show(name)["Version"] for name in (kernel, _BUSYBOX)}
-    if _read_record(folder) == versions:
+    if _complete(folder) and _read_record(folder) == versions:
         _say("the cached guests are the newest: " + _describe(versions))
         return
     _say("fetching " + _describe(versions) + " (about 110 MB)")
-    with _workplace() as work:
+    with store.workplace("fetch") as work:
         area.get(["download", kernel, _BUSYBOX], "Debian's kernel and busybox could not be fetched", cwd=work)
         ready = work / "debian"
         ready.mkdir()
         _say("unpacking")
-        _extract(_only(work.glob(f"{kernel}_*.deb"), kernel), "./boot/vmlinux-", ready / "vmlinux")
+        _unpack_kernel(_only(work.glob(f"{kernel}_*.deb"), kernel), work / "kernel", ready)
         _extract(_only(work.glob(f"{_BUSYBOX}_*.deb"), _BUSYBOX), "./usr/bin/busybox", ready / "busybox")
-        initramfs.make(ready / "initramfs", ready / "busybox")
+        _make_initramfs(ready)
         (ready / _RECORD).write_text(json.dumps(versions, indent=1) + "\n")
-        _move(ready, folder)
+        store.move(ready, folder)
 
 
 def _kernel_package(area: apt.Area) -> str:
@@ -134,6 +135,15 @@ def _kernel_package(area: apt.Area) -> str:
         if name.startswith("linux-image-"):
             return name
     raise CannotStart(f"{_KERNEL} names no kernel package")
+
+
+def _unpack_kernel(deb: Path, whole: Path, target: Path) -> None:
+    """The kernel and those of its modules that an initramfs needs."""
+    if process.run(["dpkg-deb", "--extract", str(deb), str(whole)]).returncode:
+        raise CannotStart(f"{deb.name} could not be unpacked")
+    shutil.copyfile(_only(whole.glob("boot/vmlinux-*"), "the kernel"), target / "vmlinux")
+    modules.gather(whole, target / _MODULES)
+    shutil.rmtree(whole)
 
 
 def _extract(deb: Path, prefix: str, target: Path) -> None:
@@ -170,38 +180,6 @@ def _only(found, what: str) -> Path:
     if len(files) != 1:
         raise CannotStart(f"{what} could not be fetched")
     return files[0]
-
-
-def _move(ready: Path, target: Path) -> None:
-    """Put a finished folder in its place, so that nobody ever sees half of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        target.rename(ready.with_name("old"))
-    ready.rename(target)
-
-
-@contextmanager
-def _workplace():
-    """A folder beside the final places, so that moving is a rename."""
-    with tempfile.TemporaryDirectory(prefix="fetch-", dir=paths.cache()) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _lock():
-    """One fetch at a time."""
-    try:
-        paths.cache().mkdir(parents=True, exist_ok=True)
-        fd = os.open(paths.cache(), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise CannotStart(f"{paths.cache()}: {error.strerror} (fetched files go there)") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        for left_over in paths.cache().glob("fetch-*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _say(message: str) -> None:

@@ -1,12 +1,19 @@
 """Root file systems for Linux guests, made of busybox. No root rights and no cpio program needed."""
 import os
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from caisson import cpio
 
 _FOLDERS = ("bin", "dev", "etc", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin",
             "usr/share", "var")
 
+# Drivers for a machine that has virtio devices: loading them costs time that others need not spend.
+_MODULES = """\
+if [ -e /lib/modules/order ] && ls -d /sys/bus/platform/devices/*virtio_mmio >/dev/null 2>&1; then
+	while read -r module; do insmod /lib/modules/$module.ko; done </lib/modules/order
+fi
+"""
 _INITTAB = """\
 ::sysinit:/etc/rc
 ::respawn:/etc/console
@@ -23,7 +30,7 @@ mkdir -p /dev/pts && mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /run
 hostname debian
 ip link set lo up
-"""
+""" + _MODULES
 # init made this process a session leader: opening the terminal makes it the
 # controlling one, which is what gives the shell job control and Ctrl-C.
 _CONSOLE = """\
@@ -53,6 +60,40 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
+""" + _MODULES
+# The root is on a disk: what boot arguments say of it counts, as with anybody's initramfs.
+DISK_INIT = """\
+#!/bin/busybox sh
+/bin/busybox --install -s
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+fail() {
+	echo "initramfs: $*; the disks are: $(ls /sys/block | tr '\\n' ' ')" >/dev/console
+	sync
+	poweroff -f
+}
+""" + _MODULES + """\
+root=/dev/vda mode=ro init=/sbin/init
+for word in $(cat /proc/cmdline); do
+	case $word in
+	root=*) root=${word#root=} ;;
+	init=*) init=${word#init=} ;;
+	ro|rw) mode=$word ;;
+	esac
+done
+tries=0
+while ! { disk=$(findfs "$root" 2>/dev/null) || disk=$root; [ -b "$disk" ]; }; do
+	tries=$((tries + 1))
+	[ $tries -le 100 ] || fail "no root $root after 10 s"
+	sleep 0.1
+done
+mount -t ext4 -o $mode "$disk" /mnt || fail "$disk cannot be mounted"
+[ -x "/mnt/$init" ] || [ -L "/mnt/$init" ] || fail "$disk has no $init"
+mount --move /dev /mnt/dev
+umount /proc /sys
+exec switch_root -c /dev/console /mnt $init
 """
 
 
@@ -67,7 +108,7 @@ def make(path: Path, busybox: Path, commands: list[str] | None = None,
     scratch = path.with_name(f"{path.name}.{os.getpid()}")
     with open(scratch, "wb") as out:
         archive = cpio.Writer(out)
-        for folder in _FOLDERS:
+        for folder in sorted({*_FOLDERS, *_parents(files or {})}):
             archive.directory(folder, 0o1777 if folder == "tmp" else 0o755)
         archive.character_device("dev/console", 5, 1)
         archive.character_device("dev/null", 1, 3, 0o666)
@@ -80,6 +121,11 @@ def make(path: Path, busybox: Path, commands: list[str] | None = None,
             archive.file(name, data, 0o755)
         archive.finish()
     os.replace(scratch, path)
+
+
+def _parents(names: Iterable[str]) -> set[str]:
+    """The folders that these files are in."""
+    return {str(folder) for name in names for folder in PurePosixPath(name).parents if folder.name}
 
 
 def _add_init(archive: cpio.Writer, commands: list[str] | None, init: bytes | None) -> None:

@@ -25,6 +25,12 @@ BUILD = {
 BUNDLE = {"python3-libfdt": f"{_PYTHON}/libfdt.py"}
 QEMU = {"qemu-system-riscv": "/usr/bin/qemu-system-riscv64",
         "opensbi": "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"}
+IMAGE = {
+    "debian-archive-keyring": apt.KEYRING,
+    "e2fsprogs": "/sbin/mke2fs",
+    "fakeroot": "/usr/bin/fakeroot",
+    "kmod": "/sbin/depmod",
+}
 U_BOOT = {"u-boot-qemu": "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"}
 TEST = {
     "gcc": "/usr/bin/gcc",
@@ -36,6 +42,7 @@ TEST = {
     "dosfstools": "/usr/sbin/mkfs.fat",
     "mtools": "/usr/bin/mcopy",
     **U_BOOT,
+    **IMAGE,
     "python3-pytest": f"{_PYTHON}/pytest/__init__.py",
     "python3-pexpect": f"{_PYTHON}/pexpect/__init__.py",
     "python3-pytest-xdist": f"{_PYTHON}/xdist/__init__.py",
@@ -51,6 +58,7 @@ NEEDS = {
     "debug": {**_RUN, **GDB},
     "test": {**_RUN, **TEST, **GDB},
     "u-boot": U_BOOT,
+    "image": {**_RUN, **IMAGE},
     "fetch": {"debian-archive-keyring": apt.KEYRING},
 }
 

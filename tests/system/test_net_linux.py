@@ -1,0 +1,63 @@
+"""Issue 5's quick form: ping and wget between two of Debian's Linux, with the offloads that their driver takes."""
+import hashlib
+import random
+import re
+
+import pytest
+
+from machines import batch
+
+SIZE = 4 << 20
+# Bits of the virtio network device's features: checksums and TCP segmentation both ways, mergeable buffers.
+CSUM, GUEST_CSUM, GUEST_TSO4, HOST_TSO4, MRG_RXBUF = 0, 1, 7, 11, 15
+SERVER = [
+    "ip link set eth0 up && ip addr add 10.1.0.1/24 dev eth0",
+    "httpd -h /www",
+    "echo features $(cat /sys/class/net/eth0/device/features)",
+    "nc -l -p 99",        # the client's last word
+    "echo bye",
+]
+CLIENT = [
+    "ip link set eth0 up && ip addr add 10.1.0.2/24 dev eth0",
+    "tries=0; until ping -c 1 -W 1 10.1.0.1 >/dev/null; do tries=$((tries+1)); [ $tries -lt 60 ] || poweroff -f; done",
+    "ping -c 5 -i 0.2 -s 1400 10.1.0.1 | grep loss",
+    "until wget -q -O /tmp/got http://10.1.0.1/file; do sleep 0.2; done",
+    "sha256sum /tmp/got",
+    "echo packets $(cat /sys/class/net/eth0/statistics/rx_packets)",
+    "echo errors $(cat /sys/class/net/eth0/statistics/*_errors | sort -u)",
+    "until echo end | nc 10.1.0.1 99; do sleep 0.2; done",
+]
+
+
+@pytest.fixture
+def initrd(debian, tmp_path):
+    from caisson import initramfs, modules
+
+    def make(name: str, lines: list[str], files: dict[str, bytes] | None = None):
+        initramfs.make(tmp_path / name, debian / "busybox", lines, {**modules.read(debian / "modules"), **(files or {})})
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize("offload", [True, False], ids=["offloads", "plain"])
+def test_two_linux_guests_on_a_switch(debian, initrd, tmp_path, offload):
+    content = random.Random(5).randbytes(SIZE)
+    common = f'kernel = "{debian}/vmlinux"\nappend = "console=ttyS0 quiet panic=-1"\nmemory = "128M"\n'
+    net = f"[[net]]\noffload = {str(offload).lower()}\n"
+    for name, lines, files in (("server", SERVER, {"www/file": content}), ("client", CLIENT, {})):
+        (tmp_path / f"{name}.toml").write_text(f'{common}initrd = "{initrd(f"{name}.cpio", lines, files)}"\n{net}')
+    result = batch(tmp_path / "server.toml", tmp_path / "client.toml", "--harts", "2", timeout=150)
+    text = result.text.replace("\r\n", "\n")
+    assert result.status == 0, text + result.err
+    assert "[client] 5 packets transmitted, 5 packets received, 0% packet loss" in text, text
+    assert f"[client] {hashlib.sha256(content).hexdigest()}  /tmp/got" in text, text
+    assert "[client] errors 0\n" in text and "[server] bye" in text, text
+    bits = re.search(r"\[server\] features ([01]+)", text)[1]
+    taken = [bits[bit] == "1" for bit in (CSUM, GUEST_CSUM, GUEST_TSO4, HOST_TSO4)]
+    assert taken == [offload] * 4 and bits[MRG_RXBUF] == "1"
+    packets = int(re.search(r"\[client\] packets (\d+)", text)[1])
+    if offload:
+        assert packets < SIZE // 1460 // 2, "large packets were cut on the way"
+    else:
+        assert packets > SIZE // 1460
