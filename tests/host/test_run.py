@@ -266,7 +266,7 @@ def test_terminal_is_restored_after(tool, end):
 
 
 @pytest.mark.parametrize("words", [[], ["run"], ["test"], ["bench"], ["debug"], ["build"], ["clean"], ["app"],
-                                   ["exec"], ["fetch"], ["setup"]])
+                                   ["exec"], ["fetch"], ["image"], ["setup"]])
 def test_help_everywhere(tool, words):
     result = tool.run(*words, "--help")
     assert result.returncode == 0

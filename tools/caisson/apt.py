@@ -1,5 +1,6 @@
 """apt with configurations of our own: other suites and architectures, without touching the system's."""
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -63,6 +64,20 @@ class Area:
     def install(self, words: list[str], as_root: list[str]) -> bool:
         """Install packages on this computer with this configuration."""
         return install([*self._options(), *words], as_root)
+
+    def download(self, names: list[str], failure: str) -> list[Path]:
+        """Fetch packages with all that they need, none being installed. Returns the files, which stay until forget()."""
+        words = ["install", "-y", "--no-install-recommends", *names]
+        self.get([*words, "--download-only"], failure)
+        said = process.run([*apt_get(), *self._options(), *words, "--simulate"], stdout=-1, env=environment()).stdout.decode()
+        found = re.findall(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", said, re.MULTILINE)
+        return [self._folder / "cache/archives" / f"{name}_{version.replace(':', '%3a')}_{architecture}.deb"
+                for name, version, architecture in found]
+
+    def forget(self) -> None:
+        """Remove the packages that were fetched."""
+        for deb in (self._folder / "cache/archives").glob("*.deb"):
+            deb.unlink()
 
     def show(self, package: str) -> dict[str, str]:
         """The newest version's record: field -> value. Continuation lines are dropped."""

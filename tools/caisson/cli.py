@@ -6,8 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, jitter, machine, networks,
-                     packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig, vmdisks)
+from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, installed, jitter, machine,
+                     networks, packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -217,6 +217,15 @@ def command_fetch(options) -> int:
     return 0
 
 
+def command_image(options) -> int:
+    target = Path(options.file)
+    chosen = installed.recipe(options.packages)
+    installed.copy(chosen, target, options.size, options.update)
+    print(f"caisson: {target} is an installed Debian; its kernel and initramfs are in {chosen.folder} "
+          "(docs/installed.md)", file=sys.stderr)
+    return 0
+
+
 def command_setup(options) -> int:
     if options.action not in packages.NEEDS:
         raise UsageError(f"{options.action}: not a command that needs packages ({', '.join(packages.NEEDS)})")
@@ -235,5 +244,6 @@ COMMANDS = {
     "build": command_build,
     "clean": command_clean,
     "fetch": command_fetch,
+    "image": command_image,
     "setup": command_setup,
 }

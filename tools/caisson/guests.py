@@ -2,17 +2,19 @@
 
     guest:debian/vmlinux     Debian's riscv64 kernel, fetched
     guest:debian/initramfs   a root file system of busybox for it
+    guest:installed/NAME     an installed Debian's vmlinux, initramfs and disk.img, made on first use (installed.py)
     guest:u-boot             U-Boot's S-mode image, from Debian's package u-boot-qemu
     guest:app/NAME           our application apps/NAME as a unikernel, built
     guest:NAME               our own program guests/NAME, built
 """
 from pathlib import Path
 
-from caisson import applications, building, fetch, images, packages, paths
+from caisson import applications, building, fetch, images, installed, packages, paths
 
 PREFIX = "guest:"
 _APP = "app/"
 _DEBIAN = {"debian/vmlinux": "vmlinux", "debian/initramfs": "initramfs"}
+_INSTALLED = {f"installed/{file}": file for file in (installed.KERNEL, installed.INITRAMFS, installed.DISK)}
 _U_BOOT = "u-boot"
 
 
@@ -23,6 +25,8 @@ def locate(label: str) -> str:
         return label
     if name in _DEBIAN:
         fetch.debian()
+    elif name in _INSTALLED:
+        installed.folder()
     elif name == _U_BOOT:
         packages.ensure("u-boot")
     elif name.startswith(_APP):
@@ -47,7 +51,7 @@ def find(label: str) -> str:
 def built_in(label: str) -> str | None:
     """The folder where the name's image is built, where it is one of ours."""
     name = label.removeprefix(PREFIX)
-    if name == label or name in _DEBIAN or name == _U_BOOT:
+    if name == label or name in (*_DEBIAN, *_INSTALLED, _U_BOOT):
         return None
     return f"build/{'apps/' + name.removeprefix(_APP) if name.startswith(_APP) else 'guests'}"
 
@@ -57,7 +61,7 @@ def _name(label: str) -> str | None:
     if not label.startswith(PREFIX):
         return None
     name = label.removeprefix(PREFIX)
-    there = [*_DEBIAN, _U_BOOT, *own()]
+    there = [*_DEBIAN, *_INSTALLED, _U_BOOT, *own()]
     apps = [_APP + app for app in applications.names()]
     if name not in there and name not in apps:
         shown = apps if name.startswith(_APP) else [*there, _APP + "NAME"]
@@ -69,6 +73,8 @@ def _path(name: str) -> Path:
     """Where the guest's image is, once it is there."""
     if name in _DEBIAN:
         return fetch.debian_folder() / _DEBIAN[name]
+    if name in _INSTALLED:
+        return installed.Recipe().folder / _INSTALLED[name]
     if name == _U_BOOT:
         return Path(packages.U_BOOT["u-boot-qemu"])
     return _application(name).image if name.startswith(_APP) else paths.guest_binary(name)

@@ -231,6 +231,15 @@ def _add_maintenance(commands) -> None:
     fetch = _command(commands, "fetch", "fetch the guests that the demonstration uses",
                      "Fetch Debian's riscv64 kernel and busybox into the cache, signatures checked.")
     fetch.add_argument("--update", action="store_true", help="look for newer versions than the cached ones")
+    image = _command(commands, "image", "make a disk image with an installed system",
+                     "Write FILE, a disk image with Debian 13 installed on it, for a VM's --disk (docs/installed.md). The\n"
+                     "first time, packages are fetched, their signatures checked, and configured in a VM, which takes some\n"
+                     "minutes; later images are copies of what is then in the cache. Log in as root, password: caisson.")
+    image.add_argument("system", choices=["debian"], help="what is installed: debian")
+    image.add_argument("file", metavar="FILE", help="the image to write; it must not exist yet")
+    image.add_argument("--size", metavar="SIZE", help="size of the disk (default: 2G, which is the least)")
+    image.add_argument("--packages", metavar="A,B", help="more packages of Debian's, with what they need")
+    image.add_argument("--update", action="store_true", help="make it anew, of the newest packages")
     setup = _command(commands, "setup", "install the packages that a command needs",
                      "Install with apt what a command needs. Every command does this for itself where it may;\n"
                      "`sudo ./caisson setup` does it where it may not.")

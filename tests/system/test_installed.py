@@ -1,0 +1,177 @@
+"""Issue 5's standing proof: an installed Debian is at home in VMs. It is made on first use (docs/installed.md)."""
+import re
+import shutil
+import socket
+import subprocess
+
+import pexpect
+import pytest
+
+import linux_disks
+from prompt import Monitor, to_monitor
+
+pytestmark = pytest.mark.long
+
+BOOT = 600       # seconds that a boot may take on a computer that has much else to do; alone it takes a minute
+WORK = 600
+READY = "READY> "
+FAILED = "0 loaded units listed"
+FIO = ("fio --name=proof --filename=/root/proof --size=32M --bs=4k --rw=randwrite --ioengine=libaio --iodepth=16 "
+       "--direct=1 --verify=crc32c --fallocate=none --output=/dev/null")
+ARCHIVE = ("deb.debian.org", 80)
+
+
+@pytest.fixture(scope="session")
+def installed():
+    from caisson import installed
+    from caisson.errors import CannotStart
+
+    try:
+        return installed.folder()
+    except CannotStart as error:
+        pytest.skip(f"there is no installed Debian: {error}")
+
+
+@pytest.fixture
+def disk(installed, tmp_path):
+    """A disk of the test's own."""
+    return shutil.copyfile(installed / "disk.img", tmp_path / "disk.img")
+
+
+class Guest:
+    """A person at the console of an installed Debian."""
+
+    def __init__(self, child):
+        self.child = child
+
+    def log_in(self, name: str = "debian") -> None:
+        self.child.expect_exact(f"{name} login: ", timeout=BOOT)
+        self.child.send("root\r")
+        self.child.expect_exact("Password: ", timeout=60)
+        self.child.send("caisson\r")
+        self.child.expect_exact(f"root@{name}:~# ", timeout=120)
+        self.child.send("bind 'set enable-bracketed-paste off'; stty -echo; PS1='REA''DY> '\r")
+        self.child.expect_exact(READY, timeout=60)
+
+    def __call__(self, line: str, timeout: float = 60) -> str:
+        """Run a line; what it prints. It must end with status 0."""
+        self.child.send(f"{line}; echo status $?\r")
+        self.child.expect(r"status (\d+)\r+\n", timeout=timeout)
+        said, status = self.child.before, self.child.match[1]
+        self.child.expect_exact(READY, timeout=60)
+        assert status == "0", f"{line}: status {status}\n{said}"
+        return said.replace("\r", "")
+
+    def power_off(self) -> None:
+        self.child.send("poweroff\r")
+
+
+@pytest.fixture
+def start(installed, spawn):
+    def run(*words):
+        return spawn("run", "--quiet", "--harts", "2", *words, timeout=BOOT, encoding="utf-8", codec_errors="replace")
+
+    return run
+
+
+@pytest.fixture
+def one(installed, start, disk):
+    """One VM with a disk of its own."""
+    return Guest(start("--kernel", installed / "vmlinux", "--initrd", installed / "initramfs", "--cpus", "2",
+                       "--memory", "512M", "--append", "console=ttyS0 root=/dev/vda", "--disk", disk))
+
+
+def end_of_run(child) -> int:
+    child.expect(pexpect.EOF, timeout=WORK)
+    child.close(force=False)
+    return child.exitstatus
+
+
+def test_installed_debian_works_survives_a_reset_and_shuts_down(one, disk):
+    """Login, fio with verification, a reset in the middle of writing, what was verified is there, a clean end."""
+    one.log_in()
+    assert FAILED in one("systemctl --failed --no-pager")
+    assert one("findmnt -n -o SOURCE,FSTYPE /").split() == ["/dev/vda", "ext4"]
+    assert "riscv64" in one("uname -m") and one("systemctl is-active ssh systemd-networkd").split() == ["active"] * 2
+    one(FIO, timeout=WORK)
+    one("sync")
+    one("(while true; do cp /root/proof /root/churn; rm /root/churn; done) >/dev/null 2>&1 & sleep 2")
+    monitor = Monitor(one.child)
+    monitor("vm reset guest")
+    to_guest(one.child, "guest")
+    one.log_in()
+    assert FAILED in one("systemctl --failed --no-pager")
+    one("dmesg | grep -q 'vda.*recovery complete'")
+    one(f"{FIO} --verify_only", timeout=WORK)
+    one("rm -f /root/churn /root/proof")
+    one.power_off()
+    assert end_of_run(one.child) == 0
+    linux_disks.assert_clean(disk)
+
+
+def to_guest(child, name: str) -> None:
+    """From the monitor to a VM's console."""
+    child.send(f"vm console {name}\r")
+    child.expect_exact(f"[console of {name}; Ctrl-] comes back")
+
+
+class Room:
+    """Two guests at one terminal."""
+
+    def __init__(self, child):
+        self.child, self._guest = child, Guest(child)
+
+    def at(self, name: str) -> Guest:
+        to_monitor(self.child)
+        to_guest(self.child, name)
+        return self._guest
+
+
+@pytest.fixture
+def room(installed, start, tmp_path):
+    """Two VMs on a switch that has an uplink, each with an overlay over the same image."""
+    for name, uplink in (("left", "true"), ("right", "false")):
+        (tmp_path / f"{name}.toml").write_text(
+            f'cpus = 1\nmemory = "384M"\nkernel = "{installed}/vmlinux"\ninitrd = "{installed}/initramfs"\n'
+            f'append = "console=ttyS0 root=/dev/vda systemd.hostname={name}"\n'
+            f'[[disk]]\nfile = "{installed}/disk.img"\noverlay = true\n[[net]]\nuplink = {uplink}\n')
+    return Room(start(tmp_path / "left.toml", tmp_path / "right.toml"))
+
+
+def archive_answers() -> bool:
+    try:
+        socket.create_connection(ARCHIVE, timeout=5).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_installed_debians_meet_on_the_network(room):
+    """ssh and iperf3 between two, apt through the uplink."""
+    left = room.at("left")
+    left.log_in("left")
+    key = re.search(r"ssh-ed25519 \S+", left("ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; cat .ssh/id_ed25519.pub"))[0]
+    right = room.at("right")
+    right.log_in("right")
+    right(f"mkdir -p -m 700 .ssh; echo {key} > .ssh/authorized_keys")
+    right("until ip -4 -o addr show scope global | grep inet; do sleep 1; done", timeout=120)
+    address = re.search(r"inet (10\.0\.2\.\d+)", right("ip -4 -o addr show scope global"))[1]
+    right("iperf3 -s -D")
+    left = room.at("left")
+    left("\r")
+    left("until ip -4 -o addr show scope global | grep inet; do sleep 1; done", timeout=120)
+    assert f"inet {address}/" not in left("ip -4 -o addr show scope global"), "both have the same address"
+    assert "0% packet loss" in left(f"ping -c 3 {address}")
+    assert left(f"ssh -o StrictHostKeyChecking=no {address} hostname 2>/dev/null", timeout=120).strip() == "right"
+    assert "receiver" in left(f"iperf3 -c {address} -t 5", timeout=120)
+    assert "receiver" in left(f"iperf3 -c {address} -t 3 -R", timeout=120)
+    if archive_answers():
+        one_suite = "sed -i 's/^Suites: trixie .*/Suites: trixie/; /^Suites: trixie-security/,$d' /etc/apt/sources.list.d/debian.sources"
+        left(one_suite)
+        left("apt-get update --error-on=any", timeout=WORK)
+        assert "Candidate: " in left("apt-cache policy busybox-static")
+    left.power_off()
+    left.child.expect_exact("ended", timeout=WORK)
+    right = room.at("right")
+    right.power_off()
+    assert end_of_run(right.child) == 0
