@@ -3,9 +3,11 @@ import hashlib
 import random
 import re
 
+import pexpect
 import pytest
 
-from machines import batch
+from machines import ROOT, batch
+from prompt import to_monitor
 
 SIZE = 4 << 20
 # Bits of the virtio network device's features: checksums and TCP segmentation both ways, mergeable buffers.
@@ -61,3 +63,29 @@ def test_two_linux_guests_on_a_switch(debian, initrd, tmp_path, offload):
         assert packets < SIZE // 1460 // 2, "large packets were cut on the way"
     else:
         assert packets > SIZE // 1460
+
+
+def test_demonstration_gets_addresses_from_the_machines_network(debian, spawn):
+    """configs/demos/network: DHCP through the uplink, a ping between the two, a disk in RAM."""
+    child = spawn("run", "--quiet", "--harts", "2", *sorted((ROOT / "configs/demos/network").glob("*.toml")), timeout=120,
+                  encoding="utf-8", codec_errors="replace")
+    addresses = []
+    for name in ("debian-1", "debian-2"):
+        if addresses:
+            to_monitor(child)
+            child.send(f"vm console {name}\r")
+            child.expect_exact(f"[console of {name};")
+            child.send("\r")
+        child.expect_exact("root@debian:~# ")
+        child.send("until ip -4 -o addr show eth0 | grep -o '10[.]0[.]2[.][0-9]*/'; do sleep 1; done\r")
+        child.expect(r"\n(10\.0\.2\.\d+)/")
+        addresses.append(child.match[1])
+    child.send(f"ping -c 3 {addresses[0]}\r")
+    child.expect_exact("3 packets received")
+    child.send("grep vda /proc/partitions\r")
+    child.expect(r"\n +\d+ +\d+ +65536 vda")
+    to_monitor(child)
+    child.send("poweroff\r")
+    child.expect(pexpect.EOF)
+    child.close(force=False)
+    assert len(set(addresses)) == 2 and child.exitstatus == 0

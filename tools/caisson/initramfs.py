@@ -30,7 +30,23 @@ mkdir -p /dev/pts && mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /run
 hostname debian
 ip link set lo up
-""" + _MODULES
+""" + _MODULES + """\
+if [ -e /sys/class/net/eth0 ]; then
+	ip link set eth0 up
+	udhcpc -i eth0 -S -A 5 >/dev/null 2>&1 &
+fi
+"""
+# What udhcpc calls when it has an address, by the name that it looks for.
+_DHCP = """\
+#!/bin/sh
+case $1 in
+deconfig) ip -4 addr flush dev $interface ;;
+bound|renew)
+	ip addr replace $ip/$mask dev $interface
+	[ -z "$router" ] || ip route replace default via ${router%% *}
+	for server in $dns; do echo "nameserver $server"; done >/etc/resolv.conf ;;
+esac
+"""
 # init made this process a session leader: opening the terminal makes it the
 # controlling one, which is what gives the shell job control and Ctrl-C.
 _CONSOLE = """\
@@ -141,6 +157,8 @@ def _add_init(archive: cpio.Writer, commands: list[str] | None, init: bytes | No
         archive.file("etc/rc", _RC.encode(), 0o755)
         archive.file("etc/console", _CONSOLE.encode(), 0o755)
         archive.file("etc/profile", _PROFILE.encode())
+        archive.directory("etc/udhcpc")
+        archive.file("etc/udhcpc/default.script", _DHCP.encode(), 0o755)
 
 
 def is_newer_than_tool(path: Path) -> bool:
