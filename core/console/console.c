@@ -14,7 +14,9 @@
 #include <caisson/spinlock.h>
 #include <string.h>
 
-#define DLE 0x10
+#include "unframe.h"
+
+#define DLE CONSOLE_DLE
 #define CHANNEL_BASE 0x40
 #define NO_CHANNEL (CONSOLE_MAX + 1)
 #define RING_SIZE 16384u /* a power of two: the indices run freely */
@@ -377,7 +379,7 @@ size_t console_receive(const char *buf, size_t n)
 		size_t (*input)(const char *, size_t) = __atomic_load_n(&con.input, __ATOMIC_ACQUIRE);
 
 		if (input)
-			taken += input(buf + taken, n - taken);
+			taken += con.framed ? console_unframe(buf + taken, n - taken, input) : input(buf + taken, n - taken);
 		if (taken < n && rx_hold_unless_resumed(resumes))
 			break;
 	}

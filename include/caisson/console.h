@@ -12,7 +12,12 @@
  * Whatever comes before the first frame was printed by the firmware.
  *
  * Input. Received bytes are handed, in interrupt context, to the one input
- * handler (the monitor's console multiplexer in the hypervisor).
+ * handler (the monitor's console multiplexer in the hypervisor). On a framed line
+ * the other side can put something of its own between them:
+ *
+ *     DLE DLE                               one data byte 0x10
+ *     DLE 'S' COLUMNS 'x' ROWS '\n'         the terminal has this size (decimal)
+ *     DLE, any other byte                   nothing, and not data
  *
  * A driver registers a struct console_driver; before that, output goes through
  * the firmware's debug console. Output is buffered (ring) and drained by the
@@ -86,6 +91,15 @@ void console_tx_ready(void);
 /** Set the consumer of received bytes; it returns how many it takes. It is called in interrupt context.
  *  Until there is one, input is held back. */
 void console_set_input(size_t (*handler)(const char *buf, size_t n));
+/** The terminal that shows the console; 0: not known. */
+struct console_size {
+	uint16_t columns, rows;
+};
+
+struct console_size console_size(void);
+/** What to call, in interrupt context and with no lock held, when it has another size. */
+void console_set_resized(void (*resized)(void));
+
 /** The consumer has room again: the driver may deliver what it held back. Any context, but not from
  *  inside the consumer. Call it after making the room. */
 void console_rx_resume(void);

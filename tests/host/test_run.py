@@ -1,9 +1,11 @@
 """What ./caisson run does around QEMU: its command, the channels, statuses, signals and input."""
+import fcntl
 import os
 import pty
 import re
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -169,9 +171,9 @@ frame(0, b'starting\n')
 import select
 early = bool(select.select([0], [], [], 0.5)[0])
 frame(1, b'')
-data = read(6)
+data = read(8)
 frame(8, b'early ' + str(early).encode() + b' got ' + data); end(0)"""
-    assert tool.run(*RUN, script=script, data=b"abc\n\x03\xff").stdout == b"early False got abc\n\x03\xff"
+    assert tool.run(*RUN, script=script, data=b"abc\n\x03\xff\x10").stdout == b"early False got abc\n\x03\xff\x10\x10"
 
 
 def test_end_of_input_is_not_an_event(tool):
@@ -225,12 +227,17 @@ def test_reader_that_goes_away(tool):
 
 def test_terminal_is_raw_and_restored(tool):
     """Keys arrive one by one, Ctrl-C included; afterwards the terminal is as it was."""
-    import termios
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
-    script = r"frame(1, b'ready'); data = read(3); frame(8, repr(data).encode()); end(0)"
+    termios.tcsetwinsize(master, (25, 80))
+    script = r"""
+frame(1, b'ready')
+assert read(8) == b'\x10S80x25\n'
+data = read(3)
+frame(8, repr(data).encode())
+end(0)"""
     with tool.start("run", "--kernel", "kernel", script=script, stdin=slave, stdout=slave, start_new_session=True,
-                    preexec_fn=lambda: __import__("fcntl").ioctl(0, termios.TIOCSCTTY, 0)) as child:
+                    preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as child:
         seen = b""
         while b"ready" not in seen:
             seen += os.read(master, 100)
@@ -244,14 +251,38 @@ def test_terminal_is_raw_and_restored(tool):
     os.close(slave)
 
 
+def test_terminal_size_is_told(tool):
+    """At the start, as soon as the machine takes input, and when it changes; whoever has the input."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(master, (25, 80))
+    script = r"""
+time.sleep(0.2)
+frame(1, b'ready')
+first = read(8)
+frame(8, repr(first).encode())
+frame(8, repr(read(9)).encode())
+end(0)"""
+    with tool.start(*RUN, script=script, stdin=subprocess.DEVNULL, stdout=slave, start_new_session=True,
+                    preexec_fn=lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0)) as child:
+        seen = b""
+        while b"80x25\\n'" not in seen:
+            seen += os.read(master, 100)
+        termios.tcsetwinsize(master, (43, 132))  # which sends SIGWINCH
+        while b"132x43\\n'" not in seen:
+            seen += os.read(master, 100)
+        assert child.wait(timeout=60) == 0
+    assert rb"\x10S80x25\n" in seen and rb"\x10S132x43\n" in seen
+    os.close(master)
+    os.close(slave)
+
+
 @pytest.mark.parametrize("end", ["SIGTERM", "escape"])
 def test_terminal_is_restored_after(tool, end):
-    import termios
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
     with tool.start("run", "--kernel", "kernel", script="frame(1, b'ready'); time.sleep(60)", stdin=slave,
                     stdout=slave, start_new_session=True,
-                    preexec_fn=lambda: __import__("fcntl").ioctl(0, termios.TIOCSCTTY, 0)) as child:
+                    preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as child:
         seen = b""
         while b"ready" not in seen:
             seen += os.read(master, 100)

@@ -1,5 +1,5 @@
 /* Console: channels, framing, the ring and held-back input, on a line that takes as many bytes as a test allows. */
-// sources: core/console/console.c
+// sources: core/console/console.c core/console/unframe.c
 #include <test.h>
 
 #include <arch/cpu.h>

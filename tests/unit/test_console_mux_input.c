@@ -239,6 +239,31 @@ static void no_place_for_a_virtio_console(void **state)
 	assert_string_equal(err, "console: all 8 places for virtio devices are taken");
 }
 
+/* The VM that is shown is told the terminal's size, when it changes and when the VM comes to be shown. */
+static void size_of_the_terminal(void **state)
+{
+	char err[80];
+
+	(void)state;
+	m.config[0].console = VM_CONSOLE_VIRTIO;
+	assert_int_equal(vm_console_create(&m.vm[0], err, sizeof(err)), 0);
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(virtio.columns, 0);
+	m.size = (struct console_size){ 80, 25 };
+	m.resized();
+	assert_int_equal(virtio.columns, 80);
+	assert_int_equal(virtio.rows, 25);
+	console_mux_attach(&m.vm[1]);
+	m.size = (struct console_size){ 132, 43 };
+	m.resized();
+	assert_int_equal(virtio.columns, 80);
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(virtio.columns, 132);
+	assert_int_equal(virtio.rows, 43);
+	console_mux_attach(NULL);
+	m.resized();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -256,6 +281,7 @@ int main(void)
 		T(a_vm_that_goes_unseen_is_spoken_of),
 		T(no_memory_or_no_channel),
 		T(input_goes_to_the_virtio_console),
+		T(size_of_the_terminal),
 		T(no_place_for_a_virtio_console),
 	};
 

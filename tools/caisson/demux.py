@@ -1,9 +1,19 @@
-"""Undoing the framing of the machine's one serial line (include/caisson/console.h)."""
+"""The framing of the machine's one serial line (include/caisson/console.h): undone for output, done for input."""
 from typing import Callable
 
 LOG, MONITOR, ERROR, END, VM, HIDDEN = 0, 1, 2, 3, 8, 72
 _DLE = 0x10
 _FIRST, _LAST = 0x40, 0xBF
+
+
+def typed(data: bytes) -> bytes:
+    """Input bytes as the machine wants them."""
+    return data.replace(b"\x10", b"\x10\x10")
+
+
+def terminal_size(columns: int, rows: int) -> bytes:
+    """What tells the machine how large the terminal is."""
+    return b"\x10S%dx%d\n" % (columns, rows)
 
 
 class Demultiplexer:

@@ -8,8 +8,9 @@ import stat
 import time
 from typing import Callable
 
-from caisson import process
+from caisson import demux, process
 from caisson.errors import CannotStart
+from caisson.terminal import SizeWatch
 
 _CHUNK = 1 << 16
 _PIPE_BUF = 4096  # a pipe or terminal that polls as writable takes this much without blocking
@@ -64,6 +65,7 @@ class Relay:
         self._warnings = warnings
         self._open = {child.stdout.fileno(): self._from_machine, child.stderr.fileno(): self._from_qemu}
         self._input_fd: int | None = None
+        self._size_watch: SizeWatch | None = None
         self._to_machine = b""
         self._first_frame = 0.0
         self._kill_at: float | None = None
@@ -77,6 +79,10 @@ class Relay:
     def take_input_from(self, fd: int) -> None:
         """Forward what can be read there. Its end is not an event."""
         self._input_fd = fd
+
+    def take_size_from(self, watch: SizeWatch) -> None:
+        """Tell the machine the terminal's size, now and whenever it changes."""
+        self._size_watch = watch
 
     def end(self) -> None:
         """Have QEMU end; what its pipes still hold is relayed. What it says about the signal is nobody's business."""
@@ -130,10 +136,13 @@ class Relay:
             return None
         if self._to_machine:
             watch(self._child.stdin.fileno(), select.POLLOUT, self._pass_on)
-        elif self._input_fd is not None:
+        elif self._input_fd is not None or self._size_watch is not None:
             if not self._input_may_flow():
                 return 100
-            watch(self._input_fd, select.POLLIN, self._read_input)
+            if self._size_watch is not None:  # first, so that no key that was typed later is there earlier
+                watch(self._size_watch.fileno(), select.POLLIN, self._read_size)
+            if self._input_fd is not None:
+                watch(self._input_fd, select.POLLIN, self._read_input)
         return None
 
     def _machine_open(self) -> bool:
@@ -174,10 +183,13 @@ class Relay:
         except OSError:  # closed, or a terminal that went away
             data = b""
         if data:
-            self._to_machine = data
+            self._to_machine += demux.typed(data)
             self.on_input(data)
         else:
             self._input_fd = None
+
+    def _read_size(self) -> None:
+        self._to_machine += demux.terminal_size(*self._size_watch.size())
 
     def _pass_on(self) -> None:
         try:
@@ -186,7 +198,7 @@ class Relay:
         except BlockingIOError:
             pass
         except BrokenPipeError:  # the machine is ending
-            self._to_machine, self._input_fd = b"", None
+            self._to_machine, self._input_fd, self._size_watch = b"", None, None
 
     def _flush(self, sink: Sink) -> None:
         if not sink.pending:

@@ -6,6 +6,7 @@ import shlex
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -16,7 +17,7 @@ from caisson.options import LOG_LEVELS
 from caisson.relay import OutputClosed, Relay, Sink
 from caisson.screen import Screen
 from caisson.script import Script
-from caisson.terminal import RawTerminal, is_foreground_terminal
+from caisson.terminal import RawTerminal, SizeWatch, is_foreground_terminal, terminal_shown_to
 from caisson.values import MIB
 
 _APP_RAM = 128 * MIB
@@ -123,6 +124,18 @@ class Session:
         return self._status(child, relay)
 
     def _relay(self, relay: Relay, child) -> None:
+        terminal = terminal_shown_to()
+        with SizeWatch(terminal) if terminal is not None else nullcontext() as watch:
+            if watch:
+                relay.take_size_from(watch)
+            self._relay_input(relay, child)
+        for prefixer in self._prefixers.values():
+            prefixer.finish()
+        self._screen.finish()
+        relay.run()  # what the prefixers still had
+        child.wait()
+
+    def _relay_input(self, relay: Relay, child) -> None:
         ours = is_foreground_terminal(0)
         if ours or not os.isatty(0):  # in the background, reading from a terminal would stop us
             relay.take_input_from(0)
@@ -132,11 +145,6 @@ class Session:
                 relay.run()
         else:
             relay.run()
-        for prefixer in self._prefixers.values():
-            prefixer.finish()
-        self._screen.finish()
-        relay.run()  # what the prefixers still had
-        child.wait()
 
     def _deliver(self, channel: int, data: bytes) -> None:
         if channel == demux.LOG:

@@ -145,7 +145,25 @@ int console_mux_getc(uint64_t deadline)
 	return c;
 }
 
+/* The terminal shows the attached VM; the others are told when they are attached. Lock held. */
+void console_mux_tell_size(struct vm *vm)
+{
+	struct console_size size = console_size();
+
+	vm_console_resize(vm, size.columns, size.rows);
+}
+
+static void on_resize(void)
+{
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+
+	if (mux.attached)
+		console_mux_tell_size(mux.attached);
+	spin_unlock_irqrestore(&mux.lock, flags);
+}
+
 void console_mux_input_init(void)
 {
+	console_set_resized(on_resize);
 	console_set_input(on_input);
 }

@@ -279,6 +279,8 @@ static void switch_to(struct vm *vm)
 	struct vm *before = mux.attached;
 
 	mux.left = false;
+	if (vm)
+		console_mux_tell_size(vm);
 	if (mux.batch || vm == before) {
 		mux.attached = vm;
 		return;

@@ -22,3 +22,4 @@ struct console_mux {
 extern struct console_mux mux;
 
 void console_mux_input_init(void);
+void console_mux_tell_size(struct vm *vm);

@@ -34,7 +34,8 @@ static struct {
 	bool room_wanted;
 	unsigned sleeps;
 	size_t (*input)(const char *buf, size_t n);
-	void (*room)(void);
+	void (*room)(void), (*resized)(void);
+	struct console_size size;
 	unsigned resumes, wakes, marks;
 } m;
 
@@ -118,6 +119,16 @@ void console_mark(unsigned channel)
 void console_set_input(size_t (*handler)(const char *buf, size_t n))
 {
 	m.input = handler;
+}
+
+void console_set_resized(void (*resized)(void))
+{
+	m.resized = resized;
+}
+
+struct console_size console_size(void)
+{
+	return m.size;
 }
 
 void console_rx_resume(void)
