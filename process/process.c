@@ -1,6 +1,5 @@
 /* Processes: making, starting, ending. */
 #include <errno.h>
-#include <string.h>
 
 #include <arch/layout.h>
 #include <caisson/kspace.h>
@@ -13,8 +12,6 @@
 
 #define LOG_NAME "process"
 
-static unsigned last_pid; /* atomic */
-
 int process_init(void)
 {
 	uint64_t *tables = &kernel_space.tables;
@@ -22,36 +19,12 @@ int process_init(void)
 
 	if (!error)
 		error = pt_keep_tables(kernel_space.format, kernel_space.root, IO_BASE, IO_SIZE, tables);
-	return error ? error : aspace_user_init();
+	if (!error)
+		error = aspace_user_init();
+	return error ? error : process_start_reaper();
 }
 
 /* --- making --- */
-
-static const char *last_component(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static char *copy_string(const char *s)
-{
-	size_t n = strlen(s) + 1;
-	char *copy = kalloc(n);
-
-	return copy ? memcpy(copy, s, n) : NULL;
-}
-
-static void destroy(struct process *p)
-{
-	if (p->mm)
-		mm_put(p->mm);
-	if (p->files)
-		fd_table_put(p->files);
-	kfree(p->exe);
-	kfree(p->cwd);
-	kfree(p);
-}
 
 static int open_console(struct fd_table *files)
 {
@@ -70,46 +43,33 @@ static int open_console(struct fd_table *files)
 /* A process with nothing to run. */
 static struct process *new_process(const char *path)
 {
-	struct process *p = kzalloc(sizeof(*p));
+	struct process *p = process_new(path);
 
 	if (!p)
 		return NULL;
-	strncpy(p->name, last_component(path), sizeof(p->name) - 1);
-	p->umask = 022;
-	p->exe = copy_string(path);
-	p->cwd = copy_string("");
 	p->files = fd_table_new();
-	if (p->exe && p->cwd && p->files && open_console(p->files) == 0)
+	if (p->files && open_console(p->files) == 0)
 		return p;
-	destroy(p);
+	process_free(p);
 	return NULL;
 }
 
-static int add_task(struct process *p, const struct program *program)
+static int finish(struct process *p, const struct program *program, struct process **out)
 {
 	struct thread *t = &p->thread;
 	int error;
 
 	p->mm = program->mm;
-	t->process = p;
 	t->ctx.pc = program->entry;
 	t->ctx.x[REG_SP] = program->sp;
 	error = thread_create_task(t, p->name);
-	if (error)
+	if (error) {
+		process_free(p);
 		return error;
-	p->pid = t->tid = __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
+	}
+	process_enter(p, NULL);
+	*out = p;
 	return 0;
-}
-
-static int finish(struct process *p, const struct program *program, struct process **out)
-{
-	int error = add_task(p, program);
-
-	if (error)
-		destroy(p);
-	else
-		*out = p;
-	return error;
 }
 
 static int collect(struct exec_args *args, const char *const *strings, unsigned *n)
@@ -140,7 +100,7 @@ int process_create(const char *path, const char *const *argv, const char *const 
 	if (!error)
 		return finish(p, &program, out);
 	if (p)
-		destroy(p);
+		process_free(p);
 	return error;
 }
 
@@ -153,7 +113,7 @@ int process_create_flat(const char *name, const void *image, size_t size, struct
 	if (!error)
 		return finish(p, &program, out);
 	if (p)
-		destroy(p);
+		process_free(p);
 	return error;
 }
 
@@ -162,14 +122,6 @@ int process_create_flat(const char *name, const void *image, size_t size, struct
 void process_start(struct process *p)
 {
 	task_wake(p->thread.task);
-}
-
-int process_join(struct process *p)
-{
-	int status = task_join(p->thread.task);
-
-	destroy(p);
-	return status;
 }
 
 void process_kill(struct process *p, unsigned signal)

@@ -28,14 +28,16 @@ static void switch_in(struct task_ext *ext)
 
 	fp_state_load(&t->fp);
 	this_hart()->fp_owner = t;
-	mm_load(t->process->mm);
+	if (t->process->mm)
+		mm_load(t->process->mm);
 }
 
 static void switch_out(struct task_ext *ext)
 {
 	struct thread *t = container_of(ext, struct thread, ext);
 
-	mm_unload(t->process->mm);
+	if (t->process->mm)
+		mm_unload(t->process->mm);
 	if (t->ctx.fs != SSTATUS_FS_DIRTY)
 		return;
 	fp_state_save(&t->fp);
@@ -54,6 +56,12 @@ void process_end(struct process *p, int status)
 {
 	p->status = status;
 	p->ended = true;
+}
+
+static void die(struct process *p, unsigned signal)
+{
+	p->died_of = signal;
+	process_end(p, 128 + (int)signal);
 }
 
 bool thread_interrupted(const struct thread *t)
@@ -106,7 +114,7 @@ static void fault(struct thread *t)
 		return;
 	log_warn("process %u (%s): %s%s at %lx, pc %lx: killed", p->pid, p->name, trap_cause_name((unsigned)ctx->cause),
 		 result == FAULT_NOMEM ? ", out of memory," : "", (unsigned long)ctx->tval, (unsigned long)ctx->pc);
-	process_end(p, 128 + (int)signal_of(ctx->cause, result));
+	die(p, signal_of(ctx->cause, result));
 }
 
 /* Interrupts off; on for what may take long. */
@@ -131,7 +139,7 @@ static void obey_signal(struct process *p)
 	unsigned signal = __atomic_load_n(&p->signal, __ATOMIC_ACQUIRE);
 
 	if (signal && !p->ended)
-		process_end(p, 128 + (int)signal);
+		die(p, signal);
 }
 
 static void run(void *arg)
@@ -149,7 +157,8 @@ static void run(void *arg)
 	}
 	irq_enable();
 	log_debug("process %u (%s): ended with status %d", p->pid, p->name, p->status);
-	task_exit(p->status);
+	process_leave(p);
+	task_exit(0);
 }
 
 int thread_create_task(struct thread *t, const char *name)

@@ -20,6 +20,109 @@ int64_t sys_getpid(struct thread *t, const uint64_t *arg)
 	return t->process->pid;
 }
 
+struct wanted {
+	unsigned pid;
+	struct process *found;
+};
+
+static bool is_it(struct process *p, void *arg)
+{
+	struct wanted *w = arg;
+
+	if (p->pid == w->pid && !p->zombie)
+		w->found = p;
+	return !w->found;
+}
+
+int64_t sys_getppid(struct thread *t, const uint64_t *arg)
+{
+	const struct process *parent = __atomic_load_n(&t->process->parent, __ATOMIC_RELAXED);
+
+	(void)arg;
+	return parent ? parent->pid : 0;
+}
+
+/* Of another process only a child may be changed; looking is free. */
+int64_t sys_getpgid(struct thread *t, const uint64_t *arg)
+{
+	struct wanted w = { .pid = (unsigned)arg[0] };
+
+	if (arg[0] == 0)
+		return t->process->group;
+	process_for_each(is_it, &w);
+	return w.found ? (int64_t)w.found->group : -ESRCH;
+}
+
+int64_t sys_getsid(struct thread *t, const uint64_t *arg)
+{
+	struct wanted w = { .pid = (unsigned)arg[0] };
+
+	if (arg[0] == 0)
+		return t->process->session;
+	process_for_each(is_it, &w);
+	return w.found ? (int64_t)w.found->session : -ESRCH;
+}
+
+struct move {
+	struct process *caller;
+	unsigned pid, group;
+	int error;
+};
+
+static bool set_group(struct process *p, void *arg)
+{
+	struct move *m = arg;
+
+	if (p->pid != m->pid || p->zombie)
+		return true;
+	if (p != m->caller && p->parent != m->caller)
+		m->error = -ESRCH;
+	else if (p->session != m->caller->session || p->session == p->pid)
+		m->error = -EPERM;
+	else
+		m->error = 0;
+	if (!m->error)
+		p->group = m->group ? m->group : p->pid;
+	return false;
+}
+
+int64_t sys_setpgid(struct thread *t, const uint64_t *arg)
+{
+	struct move m = { t->process, (unsigned)arg[0], (unsigned)arg[1], -ESRCH };
+
+	if ((int64_t)arg[1] < 0)
+		return -EINVAL;
+	if (m.pid == 0)
+		m.pid = t->process->pid;
+	process_for_each(set_group, &m);
+	return m.error;
+}
+
+int64_t sys_setsid(struct thread *t, const uint64_t *arg)
+{
+	struct process *p = t->process;
+
+	(void)arg;
+	if (p->group == p->pid)
+		return -EPERM;
+	p->group = p->session = p->pid;
+	return p->pid;
+}
+
+int64_t sys_wait4(struct thread *t, const uint64_t *arg)
+{
+	enum { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8 };
+	int64_t pid;
+	int code;
+
+	if (arg[2] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED))
+		return -EINVAL;
+	pid = process_wait(t->process, (int32_t)arg[0], arg[2] & WNOHANG, &code);
+	if (pid > 0 && arg[1] && copy_to_user(t->process->mm, arg[1], &code, sizeof(code)))
+		return -EFAULT;
+	return pid;
+}
+
 int64_t sys_gettid(struct thread *t, const uint64_t *arg)
 {
 	(void)arg;

@@ -20,10 +20,12 @@ static const syscall_t calls[] = {
 	[78] = sys_readlinkat, [79] = sys_newfstatat, [80] = sys_fstat, [93] = sys_exit, [94] = sys_exit,
 	[96] = sys_set_tid_address, [99] = sys_set_robust_list, [101] = sys_nanosleep, [113] = sys_clock_gettime,
 	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [134] = sys_nothing /* rt_sigaction */,
-	[135] = sys_nothing /* rt_sigprocmask */, [160] = sys_uname, [166] = sys_umask, [169] = sys_gettimeofday,
-	[172] = sys_getpid, [173] = sys_nothing /* getppid: nobody */, [174] = sys_getid, [175] = sys_getid,
-	[176] = sys_getid, [177] = sys_getid, [178] = sys_gettid, [214] = sys_brk, [215] = sys_munmap, [222] = sys_mmap,
-	[226] = sys_mprotect, [233] = sys_madvise, [261] = sys_prlimit64, [276] = sys_renameat2, [278] = sys_getrandom,
+	[135] = sys_nothing /* rt_sigprocmask */, [154] = sys_setpgid, [155] = sys_getpgid,
+	[156] = sys_getsid, [157] = sys_setsid, [160] = sys_uname, [166] = sys_umask, [169] = sys_gettimeofday,
+	[172] = sys_getpid, [173] = sys_getppid, [174] = sys_getid, [175] = sys_getid,
+	[176] = sys_getid, [177] = sys_getid, [178] = sys_gettid, [214] = sys_brk, [215] = sys_munmap, [220] = sys_clone, [221] = sys_execve,
+	[222] = sys_mmap,
+	[226] = sys_mprotect, [233] = sys_madvise, [260] = sys_wait4, [261] = sys_prlimit64, [276] = sys_renameat2, [278] = sys_getrandom,
 	[439] = sys_faccessat,
 };
 

@@ -35,9 +35,18 @@ SYSCALL(sys_mmap);
 SYSCALL(sys_munmap);
 SYSCALL(sys_mprotect);
 SYSCALL(sys_madvise);
+/* fork.c */
+SYSCALL(sys_clone);
+SYSCALL(sys_execve);
 /* sys_process.c: who and what it is, its end */
 SYSCALL(sys_exit);
 SYSCALL(sys_getpid);
+SYSCALL(sys_getppid);
+SYSCALL(sys_getpgid);
+SYSCALL(sys_setpgid);
+SYSCALL(sys_getsid);
+SYSCALL(sys_setsid);
+SYSCALL(sys_wait4);
 SYSCALL(sys_gettid);
 SYSCALL(sys_getid);
 SYSCALL(sys_sched_yield);

@@ -31,13 +31,21 @@ struct thread {
 struct process {
 	struct thread thread;
 	unsigned pid;
+	struct list node;       /* in the table of all (process/tree.c), whose lock guards this group */
+	struct process *parent; /* NULL: the kernel waits for it, or nobody */
+	struct list children, sibling;
+	bool zombie;            /* it has ended, and is there for its status only */
+	bool orphan;            /* its parent has ended first: the reaper waits for it */
+	bool took_off;          /* it has left its parent's memory, by exec or by its end (vfork) */
 	char name[24];
+	unsigned group, session;
 	char *exe;              /* absolute path */
 	char *cwd;              /* absolute, resolved; "" is the root */
 	unsigned umask;
-	struct user_mm *mm;
+	struct user_mm *mm;     /* NULL: it has ended */
 	struct fd_table *files;
-	int status;             /* when it has ended */
+	int status;             /* when it has ended: 0 to 255, or 128 + a signal's number */
+	unsigned died_of;       /* the signal, 0: none */
 	bool ended;             /* its own task only */
 	unsigned signal;        /* atomic; the signal it is to die of, 0: none */
 };
@@ -61,6 +69,35 @@ int exec_args_add(struct exec_args *args, const char *string) __must_check;
 /** Load an executable of the VFS, or the interpreter that a script names. @return as process_create */
 int exec_load(const char *path, struct exec_args *args, struct program *out, const char **why) __must_check;
 int exec_load_flat(const void *image, size_t size, struct program *out) __must_check;
+
+/** Give the program's registers and memory to a thread whose task runs; what it had goes. Its own task. */
+void thread_replace(struct thread *t, const struct program *program);
+
+/* The tree of processes (process/tree.c). */
+
+/** Begin to wait for those whose parents have ended. Once. @return 0 or -ENOMEM */
+int process_start_reaper(void) __must_check;
+/** Room for a process, with nothing in it but what every process has. @return NULL: out of memory */
+struct process *process_new(const char *path) __must_check;
+/** Give back what it has; it is in no table. */
+void process_free(struct process *p);
+/** Put it into the table, as a child of `parent` (or of nobody); it gets its number. */
+void process_enter(struct process *p, struct process *parent);
+/** It ends: memory and files go, its children become orphans, whoever waits is told. Its own task, the last thing it does. */
+void process_leave(struct process *p);
+/** It is in its parent's memory no more (vfork). */
+void process_take_off(struct process *p);
+void process_wait_take_off(struct process *child);
+/**
+ * Wait for a child to end.
+ * @param which      as wait4(2): > 0 that one, -1 any, 0 of the caller's group, < -1 of that group
+ * @param no_wait    return 0 if none has ended so far
+ * @param[out] code  as wait4 reports it
+ * @return its number; 0; -ECHILD; -EINTR
+ */
+int64_t process_wait(struct process *p, int64_t which, bool no_wait, int *code) __must_check;
+/** Call fn with each process until it returns false; the table's lock is held. */
+void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);
 
 /** The call that stands in the program's registers (a7: number, a0 to a5). Its result goes to a0. */
 void syscall_handle(struct thread *t);

@@ -1,0 +1,277 @@
+/* The tree of processes: the table of all, parents and children, ends and those who wait for them. */
+#include <errno.h>
+#include <string.h>
+
+#include <arch/cpu.h>
+#include <caisson/mm.h>
+
+#include "thread.h"
+
+/* Guards the tree. Taken inside the lock of `changes`, whose predicates look; nothing is taken under it. */
+static spinlock_t lock = SPINLOCK_INIT;
+static struct waitq changes = WAITQ_INIT(changes); /* a process has ended, or has taken off: all who wait for any look */
+static struct list all = LIST_INIT(all);
+static unsigned last_pid;
+
+/* --- making and freeing --- */
+
+static char *copy_string(const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *copy = kalloc(n);
+
+	return copy ? memcpy(copy, s, n) : NULL;
+}
+
+static const char *last_component(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+struct process *process_new(const char *path)
+{
+	struct process *p = kzalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	strncpy(p->name, last_component(path), sizeof(p->name) - 1);
+	p->thread.process = p;
+	p->umask = 022;
+	list_init(&p->children);
+	p->exe = copy_string(path);
+	p->cwd = copy_string("");
+	if (p->exe && p->cwd)
+		return p;
+	process_free(p);
+	return NULL;
+}
+
+void process_free(struct process *p)
+{
+	if (p->mm)
+		mm_put(p->mm);
+	if (p->files)
+		fd_table_put(p->files);
+	kfree(p->exe);
+	kfree(p->cwd);
+	kfree(p);
+}
+
+/* --- the tree --- */
+
+/* Numbers go up, and round at Linux's usual limit; one that is in use is passed over. The lock is held. */
+static bool in_use(unsigned pid)
+{
+	list_for_each(p, &all, struct process, node)
+		if (p->pid == pid || p->group == pid || p->session == pid)
+			return true;
+	return false;
+}
+
+static unsigned next_pid(void)
+{
+	do
+		last_pid = last_pid % 32767 + 1;
+	while (in_use(last_pid));
+	return last_pid;
+}
+
+void process_enter(struct process *p, struct process *parent)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	p->pid = p->thread.tid = next_pid();
+	p->group = parent ? parent->group : p->pid;
+	p->session = parent ? parent->session : p->pid;
+	p->parent = parent;
+	list_push_back(&all, &p->node);
+	if (parent)
+		list_push_back(&parent->children, &p->sibling);
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	list_for_each(p, &all, struct process, node)
+		if (!fn(p, arg))
+			break;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* Take it out and give everything back, when its task has left the hart. */
+static void bury(struct process *p)
+{
+	irqflags_t flags;
+
+	(void)task_join(p->thread.task);
+	flags = spin_lock_irqsave(&lock);
+	list_del(&p->node);
+	spin_unlock_irqrestore(&lock, flags);
+	process_free(p);
+}
+
+/* --- ends --- */
+
+/* Its children have nobody who waits for them: the reaper does. */
+static void abandon_children(struct process *p)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	while (!list_empty(&p->children)) {
+		struct process *child = list_first(&p->children, struct process, sibling);
+
+		list_del(&child->sibling);
+		child->parent = NULL;
+		child->orphan = true;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+static void drop_memory(struct process *p)
+{
+	struct user_mm *mm = p->mm;
+	irqflags_t flags = irq_save();
+
+	mm_unload(mm);
+	p->mm = NULL;
+	irq_restore(flags);
+	mm_put(mm);
+}
+
+void process_leave(struct process *p)
+{
+	irqflags_t flags;
+
+	fd_table_put(p->files);
+	p->files = NULL;
+	drop_memory(p);
+	abandon_children(p);
+	flags = spin_lock_irqsave(&lock);
+	p->zombie = p->took_off = true;
+	spin_unlock_irqrestore(&lock, flags);
+	/* It may be freed from here on, but not before its task has left the hart. */
+	waitq_notify_all(&changes);
+}
+
+static bool has_taken_off(void *arg)
+{
+	return __atomic_load_n(&((struct process *)arg)->took_off, __ATOMIC_ACQUIRE);
+}
+
+void process_take_off(struct process *p)
+{
+	__atomic_store_n(&p->took_off, true, __ATOMIC_RELEASE);
+	waitq_notify_all(&changes);
+}
+
+/* The child cannot go meanwhile: only the caller could wait for it. */
+void process_wait_take_off(struct process *child)
+{
+	waitq_wait(&changes, has_taken_off, child, UINT64_MAX);
+}
+
+/* --- waiting --- */
+
+struct waiter {
+	struct process *p;
+	int64_t which;
+	bool any;               /* is there a child that it waits for? */
+	struct process *found;
+};
+
+static bool is_wanted(const struct waiter *w, const struct process *child)
+{
+	if (w->which > 0)
+		return child->pid == (uint64_t)w->which;
+	return w->which == -1 || child->group == (w->which ? (uint64_t)-w->which : w->p->group);
+}
+
+static bool look(void *arg)
+{
+	struct waiter *w = arg;
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	w->any = false;
+	list_for_each(child, &w->p->children, struct process, sibling) {
+		if (!is_wanted(w, child))
+			continue;
+		w->any = true;
+		if (!child->zombie)
+			continue;
+		w->found = child;
+		list_del(&child->sibling);
+		break;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return w->found || !w->any || thread_interrupted(&w->p->thread);
+}
+
+int64_t process_wait(struct process *p, int64_t which, bool no_wait, int *code)
+{
+	struct waiter w = { .p = p, .which = which };
+	int64_t pid;
+
+	if (!look(&w) && !no_wait)
+		waitq_wait(&changes, look, &w, UINT64_MAX);
+	if (!w.found)
+		return !w.any ? -ECHILD : no_wait ? 0 : -EINTR;
+	*code = w.found->died_of ? (int)w.found->died_of : (w.found->status & 0xff) << 8;
+	pid = w.found->pid;
+	bury(w.found);
+	return pid;
+}
+
+/* --- what the kernel starts --- */
+
+static bool is_zombie(void *arg)
+{
+	return __atomic_load_n(&((struct process *)arg)->zombie, __ATOMIC_ACQUIRE);
+}
+
+int process_join(struct process *p)
+{
+	int status;
+
+	waitq_wait(&changes, is_zombie, p, UINT64_MAX);
+	status = p->status;
+	bury(p);
+	return status;
+}
+
+/* --- orphans --- */
+
+static bool find_orphan(void *arg)
+{
+	struct process **found = arg;
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	*found = NULL;
+	list_for_each(p, &all, struct process, node) {
+		if (!p->orphan || !p->zombie)
+			continue;
+		*found = p;
+		break;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return *found;
+}
+
+static void reap(void *unused)
+{
+	struct process *p;
+
+	(void)unused;
+	for (;;) {
+		waitq_wait(&changes, find_orphan, &p, UINT64_MAX);
+		bury(p);
+	}
+}
+
+int process_start_reaper(void)
+{
+	return task_create("reaper", reap, NULL, &(struct task_attr){ .detached = true }) ? 0 : -ENOMEM;
+}
