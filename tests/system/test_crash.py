@@ -6,20 +6,18 @@ QEMU's block driver blklogwrites records what reached the disk and in which orde
 times: the image as it is; what a power cut leaves, where all is lost that was not flushed; and the same with a random
 part of that written after all. The guest's next life begins with one of the three.
 """
-import os
 import random
-import time
 from pathlib import Path
 
 import journal
 import pytest
 import writelog
 from journal import Damaged
-from machines import CAISSON, kill_all, qemu_below, start, vm
+from killing import LONGEST_DELAY, Kept, again_and_again, run_until_killed
+from machines import vm
 
 ROUNDS = 10           # of a chain; four times as many with --long
 ACKS_MAX = 120        # a kill comes within so many acknowledgements of all VMs
-LONGEST_DELAY = 0.02  # seconds from the last of them to the kill
 
 # How the guest of each VM has its writes put on the medium.
 CHAINS = {
@@ -31,96 +29,45 @@ CHAINS = {
 }
 
 
-def new_seed() -> int:
-    """CAISSON_SEED has the same choices made once more; when they meet what the machine does differs a little."""
-    return int(os.environ.get("CAISSON_SEED") or random.randrange(1 << 32))
-
-
-class Journal:
+class Journal(Kept):
     """One VM, its disk, and what it has said of its journal."""
 
     def __init__(self, folder: Path, number: int, how: str):
-        self.name, self.number = f"vm{number}", number
-        self.image, self.log, self.file = (folder / f"{self.name}.{kind}" for kind in ("img", "log", "toml"))
-        self.image.write_bytes(bytes(journal.SIZE))
+        self.name = f"vm{number}"
+        image, log, self.file = (folder / f"{self.name}.{kind}" for kind in ("img", "log", "toml"))
+        super().__init__(image, log, number)
+        image.write_bytes(bytes(journal.SIZE))
         self.file.write_text(f'kernel = "guest:journal"\nmemory = "16M"\nappend = "flush={how}"\n'
-                             f'[[disk]]\nfile = "{self.image}"\n')
-        self.acknowledged = 0
+                             f'[[disk]]\nfile = "{image}"\n')
 
-    def before(self) -> list[str]:
-        """Keep what is on the disk. Words for ./caisson."""
-        self.base = self.image.read_bytes()
-        self.log.write_bytes(b"")
-        return writelog.options(self.number, self.log)
-
-    def after(self, out: bytes, alone: bool, chosen: random.Random) -> None:
-        """Look at the disk in all its forms, and leave one of them."""
-        said = journal.acknowledged(out, "" if alone else self.name)
-        if said:
-            assert said == sorted(said) and said[0] >= self.acknowledged, (self.acknowledged, said)
-            self.acknowledged = said[-1]
-        entries = writelog.read(self.log)
-        forms = [self.image.read_bytes(), writelog.power_cut(self.base, entries),
-                 writelog.power_cut(self.base, entries, chosen)]
+    def look(self, chosen: random.Random) -> None:
+        """At the disk in all its forms, and leave one of them."""
+        forms = self.forms(chosen)
         for form in forms:
             journal.check(form, self.acknowledged)
-        self.look_back(entries, chosen)
+        self.look_back(chosen)
         self.image.write_bytes(chosen.choice(forms))
 
-    def look_back(self, entries: list[writelog.Entry], chosen: random.Random) -> None:
+    def look_back(self, chosen: random.Random) -> None:
         """A power cut at any earlier time would have left a journal, too, and a later one no less of it."""
-        ends = writelog.flushes(entries)
+        ends = writelog.flushes(self.entries)
         moments = sorted(chosen.sample(ends, min(3, len(ends))))
-        found = [journal.check(writelog.replay(self.base, entries[:end])) for end in moments]
+        found = [journal.check(writelog.replay(self.base, self.entries[:end])) for end in moments]
         assert found == sorted(found)
 
 
-class Machine:
-    """VMs that keep a journal each, until QEMU is killed."""
-
-    def __init__(self, folder: Path, hows: list[str], chosen: random.Random):
-        self.chosen = chosen
-        self.journals = [Journal(folder, number, how) for number, how in enumerate(hows)]
-
-    def live_once(self) -> None:
-        words = [word for one in self.journals for word in one.before()]
-        words += ["--harts", "2" if len(self.journals) > 2 else "1"]
-        out = self.run_until_killed([*words, *(one.file for one in self.journals)])
-        for one in self.journals:
-            one.after(out, len(self.journals) == 1, self.chosen)
-
-    def run_until_killed(self, words: list) -> bytes:
-        """What the VMs wrote until QEMU's end, which is some acknowledgements away and a moment more."""
-        child = start([CAISSON, "run", "--batch", *words])
-        try:
-            out = read_acks(child, self.chosen.randint(1, ACKS_MAX))
-            time.sleep(self.chosen.random() * LONGEST_DELAY)
-            for pid in qemu_below(child.pid):
-                os.kill(pid, 9)
-            rest, err = child.communicate(timeout=30)
-        finally:
-            kill_all(child)
-        assert child.returncode == 3 and b"QEMU was killed by signal 9" in err, (out + rest, err)
-        return out + rest
-
-
-def read_acks(child, n: int) -> bytes:
-    out = b""
-    while out.count(b"ack ") < n:
-        data = os.read(child.stdout.fileno(), 1 << 16)
-        assert data, f"ended early: {out[-500:]!r}\n{child.stderr.read()[-2000:]!r}"
-        out += data
-    return out
-
-
 def kill_again_and_again(folder: Path, hows: list[str], rounds: int) -> None:
-    seed = new_seed()
-    machine = Machine(folder, hows, random.Random(seed))
-    for number in range(rounds):
-        try:
-            machine.live_once()
-        except AssertionError as error:
-            raise AssertionError(f"round {number} of CAISSON_SEED={seed}: {error}") from error
+    journals = [Journal(folder, number, how) for number, how in enumerate(hows)]
+
+    def live_once(chosen: random.Random) -> None:
+        words = [word for one in journals for word in one.before()]
+        words += ["--harts", "2" if len(journals) > 2 else "1", *(one.file for one in journals)]
+        out = run_until_killed(words, chosen.randint(1, ACKS_MAX), chosen.random() * LONGEST_DELAY)
+        for one in journals:
+            one.hear(out, one.name if len(journals) > 1 else "")
+            one.look(chosen)
+
+    again_and_again(live_once, rounds)
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -55,19 +55,20 @@ def flushes(entries: list[Entry]) -> list[int]:
     return [number + 1 for number, entry in enumerate(entries) if entry.flush]
 
 
-def replay(base: bytes, entries: list[Entry], chosen: random.Random | None = None) -> bytes:
-    """The image after these entries; with `chosen`, after some of their sectors only."""
+def replay(base: bytes, entries: list[Entry], chosen: random.Random | None = None, atom: int = SECTOR) -> bytes:
+    """The image after these entries; with `chosen`, after some of their pieces of `atom` bytes only."""
     image = bytearray(base)
     for entry in entries:
-        for offset in range(0, len(entry.data), SECTOR):
+        for offset in range(0, len(entry.data), atom):
             if chosen is None or chosen.random() < 0.5:
+                piece = entry.data[offset:offset + atom]
                 place = entry.sector * SECTOR + offset
-                image[place:place + SECTOR] = entry.data[offset:offset + SECTOR]
+                image[place:place + len(piece)] = piece
     return bytes(image)
 
 
-def power_cut(base: bytes, entries: list[Entry], chosen: random.Random | None = None) -> bytes:
+def power_cut(base: bytes, entries: list[Entry], chosen: random.Random | None = None, atom: int = SECTOR) -> bytes:
     """What is on the medium if all is lost that was not flushed; with `chosen`, if some of that had got there."""
     flushed = max(flushes(entries), default=0)
     image = replay(base, entries[:flushed])
-    return replay(image, entries[flushed:], chosen) if chosen else image
+    return replay(image, entries[flushed:], chosen, atom) if chosen else image

@@ -1,0 +1,73 @@
+"""Killing QEMU at a random moment while its guests acknowledge what they have written."""
+import os
+import random
+import time
+from typing import Callable
+
+import journal
+import writelog
+from machines import CAISSON, kill_all, qemu_below, start
+
+LONGEST_DELAY = 0.02  # seconds from an acknowledgement to the kill
+
+
+def again_and_again(live_once: Callable[[random.Random], None], rounds: int) -> None:
+    """CAISSON_SEED has the same choices made once more; what they meet differs a little with the host's timing."""
+    seed = int(os.environ.get("CAISSON_SEED") or random.randrange(1 << 32))
+    chosen = random.Random(seed)
+    for number in range(rounds):
+        try:
+            live_once(chosen)
+        except AssertionError as error:
+            raise AssertionError(f"round {number} of CAISSON_SEED={seed}: {error}") from error
+
+
+def run_until_killed(words: list, acks: int, delay: float) -> bytes:
+    """What the VMs wrote until QEMU's end, which comes so many acknowledgements and seconds after the start."""
+    child = start([CAISSON, "run", "--batch", *words])
+    try:
+        out = read_acks(child, acks)
+        time.sleep(delay)
+        for pid in qemu_below(child.pid):
+            os.kill(pid, 9)
+        rest, err = child.communicate(timeout=60)
+    finally:
+        kill_all(child)
+    assert child.returncode == 3 and b"QEMU was killed by signal 9" in err, (out + rest, err)
+    return out + rest
+
+
+def read_acks(child, n: int) -> bytes:
+    out = b""
+    while out.count(b"ack ") < n:
+        data = os.read(child.stdout.fileno(), 1 << 16)
+        assert data, f"ended early: {out[-3000:].decode(errors='replace')}\n{child.stderr.read()[-2000:]!r}"
+        out += data
+    return out
+
+
+class Kept:
+    """A disk that is logged, and how far what it must keep was acknowledged."""
+
+    def __init__(self, image, log, number: int = 0, atom: int = writelog.SECTOR):
+        self.image, self.log, self.number, self.atom = image, log, number, atom
+        self.acknowledged = 0
+
+    def before(self) -> list[str]:
+        """Keep what is on the disk. Words for ./caisson."""
+        self.base = self.image.read_bytes()
+        self.log.write_bytes(b"")
+        return writelog.options(self.number, self.log)
+
+    def hear(self, out: bytes, name: str = "") -> None:
+        """What the VM found is no less than what was acknowledged; then it went on."""
+        said = journal.acknowledged(out, name)
+        if said:
+            assert said == sorted(said) and said[0] >= self.acknowledged, (self.acknowledged, said)
+            self.acknowledged = said[-1]
+
+    def forms(self, chosen: random.Random) -> list[bytes]:
+        """The disk as it is, after a power cut, and after one that some of what was not flushed came through."""
+        self.entries = writelog.read(self.log)
+        return [self.image.read_bytes(), writelog.power_cut(self.base, self.entries),
+                writelog.power_cut(self.base, self.entries, chosen, self.atom)]
