@@ -113,6 +113,7 @@ void vio_queue_clear(struct vio_queue *q)
 {
 	q->ready = false;
 	q->size = VIO_QUEUE_SIZE;
+	q->near.len = 0;
 	memset(q->gpa, 0, sizeof(q->gpa));
 }
 
@@ -323,6 +324,22 @@ void vio_complete(struct vio_queue *q, uint16_t head, uint32_t written)
 
 /* The bytes of a chain. */
 
+/* RAM, as it was checked when the chain was popped. Most of a chain stands where the last one stood. */
+static int locate(struct vio_queue *q, uint64_t gpa, uint32_t n, struct segment *seg)
+{
+	struct guest_extent *e = &q->near;
+
+	if (unlikely(gpa - e->gpa >= e->len)) {
+		int error = guest_extent(vm_of(q), GPA(gpa), e);
+
+		if (error)
+			return error;
+	}
+	seg->data = e->data + (gpa - e->gpa);
+	seg->len = (uint32_t)MIN(n, e->len - (gpa - e->gpa));
+	return 0;
+}
+
 int vio_segments(struct vio_queue *q, enum vio_side side, uint32_t off, uint32_t n, struct segment *segs, unsigned max,
 		 uint32_t *covered)
 {
@@ -342,7 +359,7 @@ int vio_segments(struct vio_queue *q, enum vio_side side, uint32_t off, uint32_t
 			off = 0;
 			continue;
 		}
-		error = guest_segment(vm_of(q), GPA(p->gpa + off), MIN(n, p->len - off), &seg);
+		error = locate(q, p->gpa + off, MIN(n, p->len - off), &seg);
 		if (error)
 			return error;
 		if (used && (char *)segs[used - 1].data + segs[used - 1].len == seg.data)

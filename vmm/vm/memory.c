@@ -58,6 +58,19 @@ int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out)
 	return 0;
 }
 
+int guest_extent(struct vm *vm, gpa_t at, struct guest_extent *out)
+{
+	uint64_t len, before;
+	hpa_t hpa;
+
+	if (aspace_resolve(&vm->space, at.v, PERM_W, &hpa, &len) != FAULT_RESOLVED)
+		return -ENOMEM;
+	/* More than a page is left: it is one of 2 MiB at least, aligned to that on both sides. */
+	before = at.v & ((len > PAGE_SIZE ? 2 * MiB : PAGE_SIZE) - 1);
+	*out = (struct guest_extent){ at.v - before, before + len, (char *)hpa_to_kva(hpa) - before };
+	return 0;
+}
+
 int guest_read(struct vm *vm, gpa_t from, void *to, uint64_t n)
 {
 	if (!guest_in_ram(vm, from, n))

@@ -57,6 +57,16 @@ int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out)
 	return 0;
 }
 
+int guest_extent(struct vm *vm, gpa_t at, struct guest_extent *out)
+{
+	struct segment seg;
+	int error = guest_segment(vm, GPA(ALIGN_DOWN(at.v, PAGE_SIZE)), PAGE_SIZE, &seg);
+
+	if (!error)
+		*out = (struct guest_extent){ ALIGN_DOWN(at.v, PAGE_SIZE), PAGE_SIZE, seg.data };
+	return error;
+}
+
 uint64_t time_now(void) { return mv.now; }
 uint64_t time_from_us(uint64_t us) { return us; }
 

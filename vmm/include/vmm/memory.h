@@ -43,5 +43,17 @@ void *guest_address(struct vm *vm, gpa_t at, uint64_t n) __must_check;
  * @return 0; -EFAULT: [at, at + n) is not wholly in RAM, or n is 0; -ENOMEM
  */
 int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out) __must_check;
+/** A piece of guest RAM that stands in one piece in the kernel's memory, too. */
+struct guest_extent {
+	uint64_t gpa, len;
+	char *data;
+};
+
+/**
+ * As guest_segment, for what stands around an address as well, so that it can be kept. Any context.
+ * @param at  in RAM
+ * @return 0 or -ENOMEM
+ */
+int guest_extent(struct vm *vm, gpa_t at, struct guest_extent *out) __must_check;
 /** Is [start, start + n) wholly inside RAM? n may be anything. */
 bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n);

@@ -21,6 +21,7 @@
 #include <caisson/segment.h>
 #include <caisson/spinlock.h>
 #include <caisson/types.h>
+#include <vmm/memory.h>
 #include <vmm/vdev.h>
 
 #define VIO_QUEUE_SIZE 256     /* entries that a queue has at most: each of its three parts touches two pages at most */
@@ -99,6 +100,7 @@ struct vio_queue {
 	uint16_t next_used, told_used; /* the next to push; as of the last vio_publish */
 	uint16_t held;            /* popped, not yet pushed */
 	uint64_t kicks, chains, interrupts; /* counted since the VM was made */
+	struct guest_extent near; /* where the last bytes of a chain were found; len 0: nowhere yet */
 	struct vio_chain chain;   /* the last one popped */
 };
 
