@@ -12,6 +12,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _ARCHIVE = "http://deb.debian.org/debian"
 _SECURITY = "http://deb.debian.org/debian-security"
 _PATIENCE = ["-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::Languages=none"]
+_INSTALL = ["install", "-y", "--no-install-recommends"]
 # QEMU and its firmware come from the backports, libraries only where QEMU needs the newer ones:
 # others would not go with Debian 12's own gdb.
 BACKPORTS_PREFERENCES = """\
@@ -65,14 +66,19 @@ class Area:
         """Install packages on this computer with this configuration."""
         return install([*self._options(), *words], as_root)
 
-    def download(self, names: list[str], failure: str) -> list[Path]:
-        """Fetch packages with all that they need, none being installed. Returns the files, which stay until forget()."""
-        words = ["install", "-y", "--no-install-recommends", *names]
-        self.get([*words, "--download-only"], failure)
-        said = process.run([*apt_get(), *self._options(), *words, "--simulate"], stdout=-1, env=environment()).stdout.decode()
-        found = re.findall(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", said, re.MULTILINE)
+    def resolve(self, names: list[str]) -> list[Path]:
+        """The newest packages of these names with all that they need, as download() leaves their files."""
+        command = [*apt_get(), *self._options(), *_INSTALL, *names, "--simulate"]
+        result = process.run(command, stdout=-1, env=environment())
+        if result.returncode:
+            raise CannotStart("Debian cannot install these packages together")
+        found = re.findall(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", result.stdout.decode(), re.MULTILINE)
         return [self._folder / "cache/archives" / f"{name}_{version.replace(':', '%3a')}_{architecture}.deb"
                 for name, version, architecture in found]
+
+    def download(self, names: list[str], failure: str) -> None:
+        """Fetch what resolve() names; none is installed. The files stay until forget()."""
+        self.get([*_INSTALL, *names, "--download-only"], failure)
 
     def forget(self) -> None:
         """Remove the packages that were fetched."""

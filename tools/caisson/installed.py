@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -110,18 +111,30 @@ def _size(text: str) -> int:
 
 
 def _is_there(chosen: Recipe) -> bool:
+    return _record(chosen).get("recipe") == chosen.key
+
+
+def _record(chosen: Recipe) -> dict:
+    """What the finished image says of itself; nothing where there is none."""
     try:
-        return json.loads((chosen.folder / _RECORD).read_text())["recipe"] == chosen.key
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return dict(json.loads((chosen.folder / _RECORD).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _make(chosen: Recipe) -> None:
     busybox = fetch.debian() / "busybox"
     area = apt.Area("installed", apt.guest_sources("deb"), foreign=True)
-    _say("an installed Debian is made, which takes some minutes, once")
+    _say("fetching Debian's package lists for riscv64")
     area.update()
-    debs = area.download([*_NEEDED_BY_DPKG, *BASE, *chosen.more], "the packages could not be fetched")
+    names = [*_NEEDED_BY_DPKG, *BASE, *chosen.more]
+    debs = area.resolve(names)
+    record = {"recipe": chosen.key, "packages": sorted(deb.stem for deb in debs)}
+    if record == _record(chosen):
+        _say("the cached image has the newest packages")
+        return
+    _say(f"an installed Debian is made of {len(debs)} packages, which takes some minutes, once")
+    area.download(names, "the packages could not be fetched")
     with store.workplace("install") as work:
         ready = work / "installed"
         ready.mkdir()
@@ -131,7 +144,6 @@ def _make(chosen: Recipe) -> None:
         _second_stage(ready, len(debs))
         _check(ready / DISK)
         (ready / DISK).chmod(0o444)  # others' disks are copies of it, or overlays
-        record = {"recipe": chosen.key, "packages": sorted(deb.name.removesuffix(".deb") for deb in debs)}
         (ready / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
         store.move(ready, chosen.folder)
     area.forget()
@@ -229,11 +241,21 @@ def _watch(command: list[str], progress: Progress) -> int:
             progress.line(line.rstrip("\r\n"))
         return child.wait()
     except BaseException:
-        process.kill(child)
+        _end(child)
         raise
     finally:
         guard.cancel()
         progress.finish()
+
+
+def _end(child: subprocess.Popen) -> None:
+    """As with Ctrl-C, for fakeroot then ends its helper; what does not listen is killed."""
+    try:
+        os.killpg(child.pid, signal.SIGINT)
+        child.wait(timeout=10)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        pass
+    process.kill(child)
 
 
 def _run(command: list, failure: str) -> None:
