@@ -93,7 +93,9 @@ static int load_elf(const char *path, const struct elf *elf, const struct exec_a
 	if (error)
 		return error;
 	out->mm = mm_new();
-	error = out->mm ? map_segments(out->mm, elf, bias, file) : -ENOMEM;
+	error = out->mm ? signal_map_trampoline(out->mm) : -ENOMEM;
+	if (!error)
+		error = map_segments(out->mm, elf, bias, file);
 	page_source_put(file);
 	if (!error)
 		error = stack_build(out->mm, path, args, elf, bias, &out->sp);

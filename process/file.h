@@ -18,7 +18,7 @@ struct linux_stat;
 struct page_source;
 
 struct open_file_ops {
-	/** @return bytes; 0 at the end; -EINTR: a signal came before any. `data` is the kernel's. */
+	/** @return bytes; 0 at the end; -ERESTART: a signal came before any. `data` is the kernel's. */
 	int64_t (*read)(struct open_file *f, void *data, size_t n);
 	int64_t (*write)(struct open_file *f, const void *data, size_t n);
 	int64_t (*seek)(struct open_file *f, int64_t offset, enum vfs_whence whence);

@@ -55,7 +55,7 @@ static int64_t console_read(struct open_file *f, void *data, size_t n)
 	spin_unlock_irqrestore(&input.lock, flags);
 	if (held)
 		console_rx_resume();
-	return done || n == 0 ? (int64_t)done : -EINTR;
+	return done || n == 0 ? (int64_t)done : -ERESTART;
 }
 
 static int64_t console_file_write(struct open_file *f, const void *data, size_t n)

@@ -53,8 +53,11 @@ static int copy_process(struct process *child, struct process *p, const uint64_t
 	memcpy(child->name, p->name, sizeof(child->name));
 	child->umask = p->umask;
 	child->files = fd_table_copy(p->files);
-	if (!child->files)
+	child->signals = signal_table_copy(p->signals);
+	if (!child->files || !child->signals)
 		return -ENOMEM;
+	child->thread.blocked = p->thread.blocked;
+	child->thread.alt_stack = p->thread.alt_stack;
 	if (arg[ARG_FLAGS] & CLONE_VM)
 		mm_get(p->mm);
 	child->mm = arg[ARG_FLAGS] & CLONE_VM ? p->mm : mm_fork(p->mm);
@@ -150,6 +153,7 @@ void thread_replace(struct thread *t, const struct program *program)
 	t->ctx.pc = program->entry;
 	t->ctx.x[REG_SP] = program->sp;
 	t->clear_tid = 0;
+	t->alt_stack.size = 0;
 	irq_restore(flags);
 	mm_put(old);
 }
@@ -174,6 +178,7 @@ static int exec(struct thread *t, char *path, struct exec_args *args)
 		return error;
 	thread_replace(t, &program);
 	fd_table_close_on_exec(t->process->files);
+	signal_table_reset(t->process->signals);
 	rename_process(t->process, path);
 	process_take_off(t->process);
 	return 0;

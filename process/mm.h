@@ -15,6 +15,7 @@
 #include <caisson/types.h>
 
 #define USER_LOWEST UINT64_C(0x10000)      /* null pointers, with small offsets, point at nothing */
+#define USER_TRAMPOLINE UINT64_C(0xffffff000) /* the code through which signal handlers return */
 #define USER_PIE UINT64_C(0x1000000000)
 #define USER_MAPS UINT64_C(0x2000000000)
 #define USER_TOP UINT64_C(0x4000000000)    /* one past the highest user address (Sv39) */

@@ -5,7 +5,6 @@
 #include <caisson/kspace.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
-#include <caisson/smp.h>
 
 #include "run.h"
 #include "thread.h"
@@ -21,6 +20,8 @@ int process_init(void)
 		error = pt_keep_tables(kernel_space.format, kernel_space.root, IO_BASE, IO_SIZE, tables);
 	if (!error)
 		error = aspace_user_init();
+	if (!error)
+		error = signal_init();
 	return error ? error : process_start_reaper();
 }
 
@@ -48,7 +49,8 @@ static struct process *new_process(const char *path)
 	if (!p)
 		return NULL;
 	p->files = fd_table_new();
-	if (p->files && open_console(p->files) == 0)
+	p->signals = signal_table_new();
+	if (p->files && p->signals && open_console(p->files) == 0)
 		return p;
 	process_free(p);
 	return NULL;
@@ -126,9 +128,6 @@ void process_start(struct process *p)
 
 void process_kill(struct process *p, unsigned signal)
 {
-	if (signal == 0 || signal > SIGNAL_MAX)
-		return;
-	__atomic_store_n(&p->signal, signal, __ATOMIC_RELEASE);
-	/* In U-mode it would not look before its next trap: this is one. */
-	ipi_send(p->thread.task->hart, IPI_RESCHED);
+	if (signal > 0 && signal <= SIGNALS)
+		signal_send(p, signal, &(struct signal_info){ .code = SI_KERNEL });
 }

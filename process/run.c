@@ -13,7 +13,6 @@
 #include <caisson/log.h>
 
 #define LOG_NAME "process"
-#define ECALL_SIZE 4
 
 struct thread *thread_current(void)
 {
@@ -58,7 +57,7 @@ void process_end(struct process *p, int status)
 	p->ended = true;
 }
 
-static void die(struct process *p, unsigned signal)
+void process_die(struct process *p, unsigned signal)
 {
 	p->died_of = signal;
 	process_end(p, 128 + (int)signal);
@@ -66,7 +65,7 @@ static void die(struct process *p, unsigned signal)
 
 bool thread_interrupted(const struct thread *t)
 {
-	return __atomic_load_n(&t->process->signal, __ATOMIC_ACQUIRE) != 0;
+	return signal_waits(t);
 }
 
 static unsigned access_of(uint64_t cause)
@@ -102,19 +101,32 @@ static unsigned signal_of(uint64_t cause, enum fault_result result)
 	}
 }
 
+/* Has the program no handler that it would come to? */
+static bool will_die_of(const struct thread *t, unsigned signal)
+{
+	return t->process->signals->actions[signal - 1].handler <= 1 || (t->blocked & SIG_BIT(signal));
+}
+
 static void fault(struct thread *t)
 {
 	const struct user_ctx *ctx = &t->ctx;
 	enum fault_result result = FAULT_NO_AREA;
 	struct process *p = t->process;
+	unsigned signal;
 
 	if (is_page_fault(ctx->cause))
 		result = mm_fault(p->mm, ctx->tval, access_of(ctx->cause));
 	if (result == FAULT_RESOLVED)
 		return;
-	log_warn("process %u (%s): %s%s at %lx, pc %lx: killed", p->pid, p->name, trap_cause_name((unsigned)ctx->cause),
-		 result == FAULT_NOMEM ? ", out of memory," : "", (unsigned long)ctx->tval, (unsigned long)ctx->pc);
-	die(p, signal_of(ctx->cause, result));
+	signal = signal_of(ctx->cause, result);
+	if (will_die_of(t, signal))
+		log_warn("process %u (%s): %s%s at %lx, pc %lx: killed", p->pid, p->name, trap_cause_name((unsigned)ctx->cause),
+			 result == FAULT_NOMEM ? ", out of memory," : "", (unsigned long)ctx->tval, (unsigned long)ctx->pc);
+	if (result == FAULT_NOMEM)
+		process_die(p, SIGKILL);
+	else
+		signal_fault(t, signal, &(struct signal_info){
+			.code = result == FAULT_PERM ? SEGV_ACCERR : SEGV_MAPERR, .addr = ctx->tval });
 }
 
 /* Interrupts off; on for what may take long. */
@@ -134,14 +146,6 @@ static void after_trap(struct thread *t)
 	irq_disable();
 }
 
-static void obey_signal(struct process *p)
-{
-	unsigned signal = __atomic_load_n(&p->signal, __ATOMIC_ACQUIRE);
-
-	if (signal && !p->ended)
-		die(p, signal);
-}
-
 static void run(void *arg)
 {
 	struct thread *t = arg;
@@ -149,7 +153,11 @@ static void run(void *arg)
 
 	irq_disable();
 	for (;;) {
-		obey_signal(p);
+		if (t->restart || t->has_saved_blocked || signal_waits(t)) {
+			irq_enable();
+			signal_take(t);
+			irq_disable();
+		}
 		if (p->ended)
 			break;
 		user_run(&t->ctx);

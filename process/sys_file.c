@@ -36,7 +36,7 @@ static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, ui
 {
 	int64_t done = 0;
 
-	while (n > 0 && !t->process->signal) {
+	while (n > 0 && !(done && thread_interrupted(t))) {
 		size_t want = MIN(n, PAGE_SIZE - (user & (PAGE_SIZE - 1)));
 		int64_t moved = piece(t->process->mm, f, user, want, page);
 

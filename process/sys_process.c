@@ -111,13 +111,12 @@ int64_t sys_setsid(struct thread *t, const uint64_t *arg)
 
 int64_t sys_wait4(struct thread *t, const uint64_t *arg)
 {
-	enum { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8 };
 	int64_t pid;
 	int code;
 
-	if (arg[2] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED))
+	if (arg[2] & ~(uint64_t)(WAIT_NO_HANG | WAIT_STOPPED | WAIT_CONTINUED))
 		return -EINVAL;
-	pid = process_wait(t->process, (int32_t)arg[0], arg[2] & WNOHANG, &code);
+	pid = process_wait(t->process, (int32_t)arg[0], (unsigned)arg[2], &code);
 	if (pid > 0 && arg[1] && copy_to_user(t->process->mm, arg[1], &code, sizeof(code)))
 		return -EFAULT;
 	return pid;

@@ -5,22 +5,15 @@
 
 typedef int64_t (*syscall_t)(struct thread *t, const uint64_t *arg);
 
-/* What a C library asks for and can do without. */
-static int64_t sys_nothing(struct thread *t, const uint64_t *arg)
-{
-	(void)t;
-	(void)arg;
-	return 0;
-}
-
 static const syscall_t calls[] = {
 	[17] = sys_getcwd, [23] = sys_dup, [24] = sys_dup3, [25] = sys_fcntl, [29] = sys_ioctl, [34] = sys_mkdirat,
 	[35] = sys_unlinkat, [48] = sys_faccessat, [49] = sys_chdir, [56] = sys_openat, [57] = sys_close,
 	[61] = sys_getdents64, [62] = sys_lseek, [63] = sys_read, [64] = sys_write, [65] = sys_readv, [66] = sys_writev,
 	[78] = sys_readlinkat, [79] = sys_newfstatat, [80] = sys_fstat, [93] = sys_exit, [94] = sys_exit,
 	[96] = sys_set_tid_address, [99] = sys_set_robust_list, [101] = sys_nanosleep, [113] = sys_clock_gettime,
-	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [134] = sys_nothing /* rt_sigaction */,
-	[135] = sys_nothing /* rt_sigprocmask */, [154] = sys_setpgid, [155] = sys_getpgid,
+	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [129] = sys_kill, [130] = sys_tkill, [131] = sys_tgkill,
+	[132] = sys_sigaltstack, [133] = sys_rt_sigsuspend, [134] = sys_rt_sigaction, [135] = sys_rt_sigprocmask,
+	[136] = sys_rt_sigpending, [139] = sys_rt_sigreturn, [154] = sys_setpgid, [155] = sys_getpgid,
 	[156] = sys_getsid, [157] = sys_setsid, [160] = sys_uname, [166] = sys_umask, [169] = sys_gettimeofday,
 	[172] = sys_getpid, [173] = sys_getppid, [174] = sys_getid, [175] = sys_getid,
 	[176] = sys_getid, [177] = sys_getid, [178] = sys_gettid, [214] = sys_brk, [215] = sys_munmap, [220] = sys_clone, [221] = sys_execve,
@@ -33,7 +26,13 @@ void syscall_handle(struct thread *t)
 {
 	uint64_t number = t->ctx.x[REG_A7];
 	syscall_t call = number < ARRAY_SIZE(calls) ? calls[number] : NULL;
-	int64_t result = call ? call(t, &t->ctx.x[REG_A0]) : -ENOSYS;
+	int64_t result;
 
-	t->ctx.x[REG_A0] = (uint64_t)linux_result(result);
+	t->first_argument = t->ctx.x[REG_A0];
+	result = call ? call(t, &t->ctx.x[REG_A0]) : -ENOSYS;
+	if (result == -ERESTART)
+		t->restart = true;
+	else if (!t->keep_result)
+		t->ctx.x[REG_A0] = (uint64_t)linux_result(result);
+	t->keep_result = false;
 }

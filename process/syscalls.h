@@ -54,6 +54,16 @@ SYSCALL(sys_set_tid_address);
 SYSCALL(sys_set_robust_list);
 SYSCALL(sys_prlimit64);
 SYSCALL(sys_umask);
+/* sys_signal.c */
+SYSCALL(sys_rt_sigaction);
+SYSCALL(sys_rt_sigprocmask);
+SYSCALL(sys_rt_sigpending);
+SYSCALL(sys_rt_sigsuspend);
+SYSCALL(sys_rt_sigreturn);
+SYSCALL(sys_sigaltstack);
+SYSCALL(sys_kill);
+SYSCALL(sys_tkill);
+SYSCALL(sys_tgkill);
 /* sys_time.c */
 SYSCALL(sys_clock_gettime);
 SYSCALL(sys_clock_nanosleep);

@@ -8,14 +8,14 @@
 
 #include "file.h"
 #include "mm.h"
+#include "signal.h"
 
 #define USER_FLAT USER_LOWEST               /* flat programs */
 #define USER_FLAT_DATA UINT64_C(0x40000000)
 #define USER_FLAT_DATA_SIZE (1 * MiB)
 #define ARGS_MAX (128 * KiB)                /* all strings of argv and envp */
 
-/** Signals by Linux's numbers: what a program dies of. */
-enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGSEGV = 11, SIGNAL_MAX = 31 };
+#define ECALL_SIZE 4                        /* bytes of the instruction */
 enum { REG_SP = 2, REG_A0 = 10, REG_A7 = 17 };
 
 struct thread {
@@ -26,6 +26,14 @@ struct thread {
 	struct task *task;
 	unsigned tid;
 	uint64_t clear_tid;     /* address of the program's to clear at its end; 0: none */
+	uint64_t blocked;       /* signals, SIG_BIT */
+	uint64_t saved_blocked; /* while rt_sigsuspend has others: what to go back to */
+	bool has_saved_blocked;
+	bool restart;           /* the call was interrupted and may be done again (ERESTART) */
+	bool keep_result;       /* the call has set all registers itself */
+	uint64_t first_argument; /* of the call, whose result stands in the same register */
+	struct { uint64_t base, size; } alt_stack; /* for handlers; size 0: none */
+	struct signal_queue queue; /* for this thread alone; under the signal table's lock */
 };
 
 struct process {
@@ -46,8 +54,11 @@ struct process {
 	struct fd_table *files;
 	int status;             /* when it has ended: 0 to 255, or 128 + a signal's number */
 	unsigned died_of;       /* the signal, 0: none */
+	unsigned stopped_by;    /* the signal; 0: it runs. Under the signal table's lock */
+	unsigned news;          /* atomic: a stop or SIGCONT that its parent has not been told by wait4; 0: none */
 	bool ended;             /* its own task only */
-	unsigned signal;        /* atomic; the signal it is to die of, 0: none */
+	struct signal_table *signals;
+	struct signal_queue queue;
 };
 
 /** Strings of argv and envp, one behind the other, each with its NUL. */
@@ -88,14 +99,19 @@ void process_leave(struct process *p);
 /** It is in its parent's memory no more (vfork). */
 void process_take_off(struct process *p);
 void process_wait_take_off(struct process *child);
+/** It has stopped or goes on: its parent gets SIGCHLD, and whoever waits looks. */
+void process_tell_parent(struct process *p, unsigned signal);
+/** Sleep until pred; everything that happens to processes, and signals to the caller, make it look. Task context. */
+void process_wait_until(bool (*pred)(void *), void *arg);
+enum { WAIT_NO_HANG = 1, WAIT_STOPPED = 2, WAIT_CONTINUED = 8 };
 /**
- * Wait for a child to end.
+ * Wait for a child to end, or with these flags to stop or to go on.
  * @param which      as wait4(2): > 0 that one, -1 any, 0 of the caller's group, < -1 of that group
- * @param no_wait    return 0 if none has ended so far
+ * @param flags      WAIT_*; with WAIT_NO_HANG the answer is 0 if nothing has happened so far
  * @param[out] code  as wait4 reports it
  * @return its number; 0; -ECHILD; -EINTR
  */
-int64_t process_wait(struct process *p, int64_t which, bool no_wait, int *code) __must_check;
+int64_t process_wait(struct process *p, int64_t which, unsigned flags, int *code) __must_check;
 /** Call fn with each process until it returns false; the table's lock is held. */
 void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);
 
@@ -103,6 +119,8 @@ void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);
 void syscall_handle(struct thread *t);
 /** End the process with this status at the next look. Its own task. */
 void process_end(struct process *p, int status);
+/** End it as by this signal. Its own task. */
+void process_die(struct process *p, unsigned signal);
 /** Is it to leave the kernel soon, because a signal waits? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
 /** The thread whose task runs. */

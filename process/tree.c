@@ -7,7 +7,7 @@
 
 #include "thread.h"
 
-/* Guards the tree. Taken inside the lock of `changes`, whose predicates look; nothing is taken under it. */
+/* Guards the tree. Taken inside the lock of `changes`, whose predicates look; then: a signal table's. */
 static spinlock_t lock = SPINLOCK_INIT;
 static struct waitq changes = WAITQ_INIT(changes); /* a process has ended, or has taken off: all who wait for any look */
 static struct list all = LIST_INIT(all);
@@ -54,6 +54,8 @@ void process_free(struct process *p)
 		mm_put(p->mm);
 	if (p->files)
 		fd_table_put(p->files);
+	if (p->signals)
+		signal_table_put(p->signals);
 	kfree(p->exe);
 	kfree(p->cwd);
 	kfree(p);
@@ -142,6 +144,28 @@ static void drop_memory(struct process *p)
 	mm_put(mm);
 }
 
+void process_wait_until(bool (*pred)(void *), void *arg)
+{
+	waitq_wait(&changes, pred, arg, UINT64_MAX);
+}
+
+/* The lock is held, so that the parent does not go. */
+static void send_sigchld(struct process *p, int code, int status)
+{
+	if (p->parent && !p->parent->zombie)
+		signal_send(p->parent, SIGCHLD, &(struct signal_info){ .code = code, .pid = p->pid, .status = status });
+}
+
+void process_tell_parent(struct process *p, unsigned signal)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	p->news = signal;
+	send_sigchld(p, signal == SIGCONT ? CLD_CONTINUED : CLD_STOPPED, (int)signal);
+	spin_unlock_irqrestore(&lock, flags);
+	waitq_notify_all(&changes);
+}
+
 void process_leave(struct process *p)
 {
 	irqflags_t flags;
@@ -152,6 +176,7 @@ void process_leave(struct process *p)
 	abandon_children(p);
 	flags = spin_lock_irqsave(&lock);
 	p->zombie = p->took_off = true;
+	send_sigchld(p, p->died_of ? CLD_KILLED : CLD_EXITED, p->died_of ? (int)p->died_of : p->status);
 	spin_unlock_irqrestore(&lock, flags);
 	/* It may be freed from here on, but not before its task has left the hart. */
 	waitq_notify_all(&changes);
@@ -179,9 +204,24 @@ void process_wait_take_off(struct process *child)
 struct waiter {
 	struct process *p;
 	int64_t which;
+	unsigned flags;         /* WAIT_* */
 	bool any;               /* is there a child that it waits for? */
-	struct process *found;
+	struct process *found;  /* it has ended */
+	unsigned pid;           /* or: this one has news */
+	unsigned news;
 };
+
+static bool has_news(struct waiter *w, struct process *child)
+{
+	unsigned news = __atomic_load_n(&child->news, __ATOMIC_RELAXED);
+
+	if (!news || !(w->flags & (news == SIGCONT ? WAIT_CONTINUED : WAIT_STOPPED)))
+		return false;
+	child->news = 0;
+	w->pid = child->pid;
+	w->news = news;
+	return true;
+}
 
 static bool is_wanted(const struct waiter *w, const struct process *child)
 {
@@ -200,6 +240,8 @@ static bool look(void *arg)
 		if (!is_wanted(w, child))
 			continue;
 		w->any = true;
+		if (has_news(w, child))
+			break;
 		if (!child->zombie)
 			continue;
 		w->found = child;
@@ -207,18 +249,22 @@ static bool look(void *arg)
 		break;
 	}
 	spin_unlock_irqrestore(&lock, flags);
-	return w->found || !w->any || thread_interrupted(&w->p->thread);
+	return w->found || w->pid || !w->any || thread_interrupted(&w->p->thread);
 }
 
-int64_t process_wait(struct process *p, int64_t which, bool no_wait, int *code)
+int64_t process_wait(struct process *p, int64_t which, unsigned flags, int *code)
 {
-	struct waiter w = { .p = p, .which = which };
+	struct waiter w = { .p = p, .which = which, .flags = flags };
 	int64_t pid;
 
-	if (!look(&w) && !no_wait)
+	if (!look(&w) && !(flags & WAIT_NO_HANG))
 		waitq_wait(&changes, look, &w, UINT64_MAX);
+	if (w.pid) {
+		*code = w.news == SIGCONT ? 0xffff : (int)(w.news << 8 | 0x7f);
+		return w.pid;
+	}
 	if (!w.found)
-		return !w.any ? -ECHILD : no_wait ? 0 : -EINTR;
+		return !w.any ? -ECHILD : flags & WAIT_NO_HANG ? 0 : -ERESTART;
 	*code = w.found->died_of ? (int)w.found->died_of : (w.found->status & 0xff) << 8;
 	pid = w.found->pid;
 	bury(w.found);

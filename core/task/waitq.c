@@ -28,6 +28,10 @@ static void sleep_once(struct waitq *wq, struct task *t, uint64_t deadline)
 	spin_unlock(&wq->lock);
 	if (deadline != UINT64_MAX)
 		timer_arm(&t->timeout, deadline);
+	/* Blocked first, then a look: task_interrupt does it the other way round. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&t->look_again, __ATOMIC_RELAXED)))
+		task_wake(t);
 	sched_switch();
 	/* Its function may be under way on the hart where t fell asleep; t may end (and be freed) soon. */
 	if (deadline != UINT64_MAX)
@@ -43,7 +47,10 @@ int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadl
 	irqflags_t flags = spin_lock_irqsave(&wq->lock);
 	int error = 0;
 
-	while (!pred(arg)) {
+	for (;;) {
+		__atomic_store_n(&t->look_again, false, __ATOMIC_SEQ_CST);
+		if (pred(arg))
+			break;
 		if (deadline != UINT64_MAX && time_now() >= deadline) {
 			error = -ETIMEDOUT;
 			break;
@@ -52,6 +59,13 @@ int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadl
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
 	return error;
+}
+
+void task_interrupt(struct task *t)
+{
+	__atomic_store_n(&t->look_again, true, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	task_wake(t);
 }
 
 /* Take a waiter out and wake it; the lock is held. @return false: a time-out woke it already. */

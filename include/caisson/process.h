@@ -30,5 +30,5 @@ void process_start(struct process *p);
 /** Wait for its end and give everything back. Started ones only; task context. @return status: 0 to 255, or 128 + a signal. */
 int process_join(struct process *p);
 
-/** Let it die of a signal (1 to 31, others do nothing), soon, wherever it runs. Any context; before process_join. */
+/** Send it a signal (1 to 64, others do nothing). Any context; before process_join. */
 void process_kill(struct process *p, unsigned signal);

@@ -71,6 +71,7 @@ struct task {
 	struct list wq_node;       /* in a wait queue */
 	struct list all_node;      /* in the list of all tasks */
 	struct waitq *waiting_on;
+	bool look_again;           /* atomic: somebody wants its predicate looked at (task_interrupt) */
 	enum task_state state;
 	unsigned id;
 	char name[24];
@@ -211,6 +212,11 @@ void waitq_init(struct waitq *wq);
  * Task context. @return 0, or -ETIMEDOUT.
  */
 int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadline);
+/**
+ * Let a task that waits look at its predicate again, whatever it waits for; one that does not wait loses nothing. t must
+ * not go away. Any context, no wait queue's lock held.
+ */
+void task_interrupt(struct task *t);
 /** Wake the first / all / this waiter. Any context. @return how many were woken. */
 unsigned waitq_notify_one(struct waitq *wq);
 unsigned waitq_notify_all(struct waitq *wq);

@@ -1,0 +1,242 @@
+/* Signals: sending, waiting, taking (signal.h). */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/log.h>
+#include <caisson/mm.h>
+#include <caisson/smp.h>
+
+#include "thread.h"
+
+#define LOG_NAME "process"
+
+enum { SIG_DFL = 0, SIG_IGN = 1 };
+enum { SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000 };
+#define SA_RESETHAND UINT64_C(0x80000000)
+
+#define STOPS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+#define IGNORED_BY_DEFAULT (SIG_BIT(SIGCHLD) | SIG_BIT(SIGCONT) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH))
+#define NEVER_BLOCKED (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
+
+/* --- tables of actions --- */
+
+struct signal_table *signal_table_new(void)
+{
+	struct signal_table *t = kzalloc(sizeof(*t));
+
+	if (t)
+		t->refs = 1;
+	return t;
+}
+
+struct signal_table *signal_table_copy(struct signal_table *from)
+{
+	struct signal_table *t = signal_table_new();
+	irqflags_t flags;
+
+	if (!t)
+		return NULL;
+	flags = spin_lock_irqsave(&from->lock);
+	memcpy(t->actions, from->actions, sizeof(t->actions));
+	spin_unlock_irqrestore(&from->lock, flags);
+	return t;
+}
+
+void signal_table_put(struct signal_table *t)
+{
+	if (__atomic_fetch_sub(&t->refs, 1, __ATOMIC_ACQ_REL) == 1)
+		kfree(t);
+}
+
+void signal_table_reset(struct signal_table *t)
+{
+	irqflags_t flags = spin_lock_irqsave(&t->lock);
+
+	for (unsigned i = 0; i < SIGNALS; i++)
+		t->actions[i] = (struct signal_action){ .handler = t->actions[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL };
+	spin_unlock_irqrestore(&t->lock, flags);
+}
+
+/* --- sending --- */
+
+static bool is_ignored(const struct signal_table *table, unsigned signal)
+{
+	uint64_t handler = table->actions[signal - 1].handler;
+
+	return handler == SIG_IGN || (handler == SIG_DFL && (SIG_BIT(signal) & IGNORED_BY_DEFAULT));
+}
+
+bool signal_waits(const struct thread *t)
+{
+	uint64_t pending = __atomic_load_n(&t->process->queue.pending, __ATOMIC_RELAXED) |
+			   __atomic_load_n(&t->queue.pending, __ATOMIC_RELAXED);
+
+	return pending & (~t->blocked | NEVER_BLOCKED);
+}
+
+/* In the kernel it looks when it leaves it; asleep it looks now; in U-mode the interrupt is the trap where it does. */
+static void nudge(struct thread *t)
+{
+	task_interrupt(t->task);
+	ipi_send(t->task->hart, IPI_RESCHED);
+}
+
+/* A stop and SIGCONT undo each other, whatever is done with them otherwise. The table's lock is held. */
+static void undo_opposite(struct process *p, unsigned signal)
+{
+	if (SIG_BIT(signal) & STOPS)
+		p->queue.pending &= ~SIG_BIT(SIGCONT);
+	if (signal != SIGCONT && signal != SIGKILL)
+		return;
+	if (signal == SIGCONT)
+		p->queue.pending &= ~STOPS;
+	p->stopped_by = 0;
+}
+
+static void send(struct process *p, struct thread *t, struct signal_queue *q, unsigned signal, const struct signal_info *info)
+{
+	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
+	bool wanted;
+
+	undo_opposite(p, signal);
+	wanted = !is_ignored(p->signals, signal) || (t->blocked & SIG_BIT(signal));
+	if (wanted && !(q->pending & SIG_BIT(signal))) {
+		q->info[signal - 1] = *info;
+		__atomic_fetch_or(&q->pending, SIG_BIT(signal), __ATOMIC_RELEASE);
+	}
+	spin_unlock_irqrestore(&p->signals->lock, flags);
+	if (wanted || signal == SIGCONT)
+		nudge(t);
+}
+
+void signal_send(struct process *p, unsigned signal, const struct signal_info *info)
+{
+	send(p, &p->thread, &p->queue, signal, info);
+}
+
+void signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info)
+{
+	send(t->process, t, &t->queue, signal, info);
+}
+
+void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info)
+{
+	struct signal_table *table = t->process->signals;
+	irqflags_t flags = spin_lock_irqsave(&table->lock);
+	struct signal_action *a = &table->actions[signal - 1];
+
+	if (a->handler == SIG_IGN || (t->blocked & SIG_BIT(signal)))
+		a->handler = SIG_DFL;
+	t->blocked &= ~SIG_BIT(signal);
+	t->queue.info[signal - 1] = *info;
+	t->queue.pending |= SIG_BIT(signal);
+	spin_unlock_irqrestore(&table->lock, flags);
+}
+
+/* --- taking --- */
+
+/* The lowest number first; a fault's before all others. The lock is held. @return 0: none */
+static unsigned next(struct thread *t, struct signal_info *info)
+{
+	struct signal_queue *queues[] = { &t->queue, &t->process->queue };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(queues); i++) {
+		uint64_t takable = queues[i]->pending & (~t->blocked | NEVER_BLOCKED);
+		unsigned signal;
+
+		if (!takable)
+			continue;
+		signal = takable & SIG_BIT(SIGKILL) ? SIGKILL : (unsigned)__builtin_ctzll(takable) + 1;
+		queues[i]->pending &= ~SIG_BIT(signal);
+		*info = queues[i]->info[signal - 1];
+		return signal;
+	}
+	return 0;
+}
+
+static bool goes_on(void *arg)
+{
+	const struct process *p = arg;
+
+	return !p->stopped_by || (p->queue.pending & SIG_BIT(SIGKILL)) || (p->thread.queue.pending & SIG_BIT(SIGKILL));
+}
+
+static void stop(struct thread *t, unsigned signal)
+{
+	t->process->stopped_by = signal;
+	process_tell_parent(t->process, signal);
+	process_wait_until(goes_on, t->process);
+	if (!t->process->stopped_by)
+		process_tell_parent(t->process, SIGCONT);
+}
+
+static void take_default(struct thread *t, unsigned signal)
+{
+	if (SIG_BIT(signal) & IGNORED_BY_DEFAULT)
+		return;
+	if (SIG_BIT(signal) & STOPS)
+		stop(t, signal);
+	else
+		process_die(t->process, signal);
+}
+
+/* A call that was interrupted: EINTR if the handler says so, else it is done again after it. */
+static void settle_call(struct thread *t, bool again)
+{
+	if (!t->restart)
+		return;
+	t->restart = false;
+	if (again) {
+		t->ctx.x[REG_A0] = t->first_argument;
+		t->ctx.pc -= ECALL_SIZE;
+	} else {
+		t->ctx.x[REG_A0] = (uint64_t)-EINTR;
+	}
+}
+
+static void run_handler(struct thread *t, unsigned signal, const struct signal_info *info, const struct signal_action *a)
+{
+	settle_call(t, a->flags & SA_RESTART);
+	if (signal_push_frame(t, signal, info, a)) {
+		log_warn("process %u (%s): no stack for a signal's handler: killed", t->process->pid, t->process->name);
+		process_die(t->process, SIGSEGV);
+		return;
+	}
+	t->blocked |= a->mask;
+	if (!(a->flags & SA_NODEFER))
+		t->blocked |= SIG_BIT(signal);
+	t->blocked &= ~NEVER_BLOCKED;
+}
+
+static bool take_one(struct thread *t)
+{
+	struct signal_table *table = t->process->signals;
+	irqflags_t flags = spin_lock_irqsave(&table->lock);
+	struct signal_action a = { .handler = SIG_DFL };
+	struct signal_info info;
+	unsigned signal = next(t, &info);
+
+	if (signal)
+		a = table->actions[signal - 1];
+	if (signal && (a.flags & SA_RESETHAND))
+		table->actions[signal - 1].handler = SIG_DFL;
+	spin_unlock_irqrestore(&table->lock, flags);
+	if (!signal)
+		return false;
+	if (a.handler == SIG_DFL)
+		take_default(t, signal);
+	else if (a.handler != SIG_IGN)
+		run_handler(t, signal, &info, &a);
+	return true;
+}
+
+void signal_take(struct thread *t)
+{
+	while (!t->process->ended && take_one(t))
+		;
+	settle_call(t, true);
+	if (t->has_saved_blocked) { /* rt_sigsuspend, and no handler ran */
+		t->blocked = t->saved_blocked;
+		t->has_saved_blocked = false;
+	}
+}

@@ -1,0 +1,79 @@
+/*
+ * Signals (POSIX; frames and numbers as Linux has them on riscv64).
+ *
+ * A signal is sent to a process or to one thread of it, waits there while it is blocked, and is taken by a thread on its way
+ * back to the program: by default something happens to the whole process, or the program's handler runs on a frame that
+ * is pushed onto its stack, and returns through a page of code that every process has (USER_TRAMPOLINE).
+ */
+#pragma once
+
+#include <caisson/types.h>
+#include <caisson/spinlock.h>
+
+struct process;
+struct thread;
+
+#define SIGNALS 64               /* numbers 1 to 64 */
+#define SIG_BIT(n) BIT((n) - 1)
+
+enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9,
+       SIGSEGV = 11, SIGPIPE = 13, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20,
+       SIGTTIN = 21, SIGTTOU = 22, SIGURG = 23, SIGWINCH = 28 };
+
+/** siginfo's si_code. */
+enum { SI_USER = 0, SI_KERNEL = 0x80, SI_TKILL = -6, SEGV_MAPERR = 1, SEGV_ACCERR = 2, CLD_EXITED = 1, CLD_KILLED = 2,
+       CLD_STOPPED = 5, CLD_CONTINUED = 6 };
+
+/** What is known of a signal that waits. */
+struct signal_info {
+	int32_t code;
+	uint32_t pid;            /* who sent it, or which child */
+	int32_t status;          /* SIGCHLD: the child's */
+	uint64_t addr;           /* faults */
+};
+
+/** What a program wants done, as rt_sigaction has it. */
+struct signal_action {
+	uint64_t handler, flags, mask;
+};
+
+/** The actions of a process. */
+struct signal_table {
+	uint32_t refs;           /* atomic */
+	spinlock_t lock;         /* of the actions and of all that waits at its processes; then: run queues */
+	struct signal_action actions[SIGNALS];
+};
+
+/** What waits for a process or a thread. */
+struct signal_queue {
+	uint64_t pending;        /* SIG_BIT */
+	struct signal_info info[SIGNALS];
+};
+
+struct signal_table *signal_table_new(void) __must_check;
+struct signal_table *signal_table_copy(struct signal_table *from) __must_check;
+void signal_table_put(struct signal_table *t);
+/** After exec: handlers are gone, what was ignored stays so. */
+void signal_table_reset(struct signal_table *t);
+
+/** Send. The process must not go away (the table's lock of process/tree.c, or one's own). signal 1 to 64. Any context. */
+void signal_send(struct process *p, unsigned signal, const struct signal_info *info);
+void signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info);
+/** The program has done what it must not: a handler of its own, or its end; it cannot be blocked. Its own task. */
+void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info);
+
+/** Does a signal wait that the thread would take? Any context; its own task or one that holds it. */
+bool signal_waits(const struct thread *t);
+/** On the way back to the program: take what waits. Its own task, interrupts on. */
+void signal_take(struct thread *t);
+/** Map the page through which handlers return. @return 0 or -ENOMEM */
+struct user_mm;
+int signal_map_trampoline(struct user_mm *mm) __must_check;
+/** Once. @return 0 or -ENOMEM */
+int signal_init(void) __must_check;
+/** Put a handler's frame onto the stack and let the thread run it; the other way round. Memory that is not there: -EFAULT. */
+int signal_push_frame(struct thread *t, unsigned signal, const struct signal_info *info, const struct signal_action *a) __must_check;
+int signal_pop_frame(struct thread *t) __must_check;
+
+/** What a call returns that a signal has interrupted and that is to be done again if no handler says otherwise. */
+#define ERESTART 512

@@ -1,0 +1,163 @@
+/* System calls about signals. */
+#include <errno.h>
+
+#include <caisson/time.h>
+
+#include "syscalls.h"
+
+#define SET_SIZE 8 /* bytes of a set of signals */
+
+enum { SIG_BLOCK = 0, SIG_UNBLOCK = 1, SIG_SETMASK = 2 };
+enum { SS_ONSTACK = 1, SS_DISABLE = 2, MINSIGSTKSZ = 2048 };
+
+int64_t sys_rt_sigaction(struct thread *t, const uint64_t *arg)
+{
+	struct signal_table *table = t->process->signals;
+	struct signal_action new = { 0 }, old;
+	uint64_t signal = arg[0];
+	irqflags_t flags;
+
+	if (signal == 0 || signal > SIGNALS || arg[3] != SET_SIZE)
+		return -EINVAL;
+	if (arg[1] && (signal == SIGKILL || signal == SIGSTOP))
+		return -EINVAL;
+	if (arg[1] && copy_from_user(t->process->mm, &new, arg[1], sizeof(new)))
+		return -EFAULT;
+	flags = spin_lock_irqsave(&table->lock);
+	old = table->actions[signal - 1];
+	if (arg[1])
+		table->actions[signal - 1] = new;
+	spin_unlock_irqrestore(&table->lock, flags);
+	return arg[2] ? copy_to_user(t->process->mm, arg[2], &old, sizeof(old)) : 0;
+}
+
+int64_t sys_rt_sigprocmask(struct thread *t, const uint64_t *arg)
+{
+	uint64_t old = t->blocked, set;
+
+	if (arg[3] != SET_SIZE)
+		return -EINVAL;
+	if (arg[1]) {
+		if (copy_from_user(t->process->mm, &set, arg[1], sizeof(set)))
+			return -EFAULT;
+		if (arg[0] > SIG_SETMASK)
+			return -EINVAL;
+		set = arg[0] == SIG_BLOCK ? old | set : arg[0] == SIG_UNBLOCK ? old & ~set : set;
+		t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+	}
+	return arg[2] ? copy_to_user(t->process->mm, arg[2], &old, sizeof(old)) : 0;
+}
+
+int64_t sys_rt_sigpending(struct thread *t, const uint64_t *arg)
+{
+	uint64_t pending = (t->process->queue.pending | t->queue.pending) & t->blocked;
+
+	return arg[1] == SET_SIZE ? copy_to_user(t->process->mm, arg[0], &pending, sizeof(pending)) : -EINVAL;
+}
+
+/* --- sending --- */
+
+struct target {
+	const struct process *from;
+	int64_t which;          /* as kill(2) */
+	unsigned signal;
+	unsigned found;
+};
+
+static bool is_meant(const struct target *k, const struct process *p)
+{
+	if (p->zombie)
+		return false;
+	if (k->which > 0)
+		return p->pid == (uint64_t)k->which;
+	if (k->which == -1)
+		return p != k->from && p->parent;
+	return p->group == (k->which ? (uint64_t)-k->which : k->from->group);
+}
+
+static bool send_to(struct process *p, void *arg)
+{
+	struct target *k = arg;
+
+	if (!is_meant(k, p))
+		return true;
+	k->found++;
+	if (k->signal)
+		signal_send(p, k->signal, &(struct signal_info){ .code = SI_USER, .pid = k->from->pid });
+	return true;
+}
+
+int64_t sys_kill(struct thread *t, const uint64_t *arg)
+{
+	struct target k = { t->process, (int32_t)arg[0], (unsigned)arg[1], 0 };
+
+	if (arg[1] > SIGNALS)
+		return -EINVAL;
+	process_for_each(send_to, &k);
+	return k.found ? 0 : -ESRCH;
+}
+
+/* To one thread: so far a process has one. */
+int64_t sys_tgkill(struct thread *t, const uint64_t *arg)
+{
+	if (arg[0] != arg[1])
+		return -ESRCH;
+	return sys_kill(t, (uint64_t[]){ arg[1], arg[2] });
+}
+
+int64_t sys_tkill(struct thread *t, const uint64_t *arg)
+{
+	return sys_kill(t, arg);
+}
+
+/* --- waiting and returning --- */
+
+static bool has_signal(void *arg)
+{
+	return signal_waits(arg);
+}
+
+int64_t sys_rt_sigsuspend(struct thread *t, const uint64_t *arg)
+{
+	uint64_t set;
+
+	if (arg[1] != SET_SIZE)
+		return -EINVAL;
+	if (copy_from_user(t->process->mm, &set, arg[0], sizeof(set)))
+		return -EFAULT;
+	t->saved_blocked = t->blocked;
+	t->has_saved_blocked = true;
+	t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+	process_wait_until(has_signal, t);
+	return -EINTR;
+}
+
+int64_t sys_rt_sigreturn(struct thread *t, const uint64_t *arg)
+{
+	(void)arg;
+	if (signal_pop_frame(t))
+		signal_fault(t, SIGSEGV, &(struct signal_info){ .code = SI_KERNEL });
+	t->keep_result = true;
+	return 0;
+}
+
+int64_t sys_sigaltstack(struct thread *t, const uint64_t *arg)
+{
+	struct { uint64_t base; uint32_t flags, pad; uint64_t size; } new, old = { .base = t->alt_stack.base, .size = t->alt_stack.size };
+	bool on_it = t->ctx.x[REG_SP] - t->alt_stack.base < t->alt_stack.size;
+
+	old.flags = on_it ? SS_ONSTACK : t->alt_stack.size ? 0 : SS_DISABLE;
+	if (arg[0]) {
+		if (copy_from_user(t->process->mm, &new, arg[0], sizeof(new)))
+			return -EFAULT;
+		if (on_it)
+			return -EPERM;
+		if (new.flags & ~(uint32_t)(SS_ONSTACK | SS_DISABLE))
+			return -EINVAL;
+		if (!(new.flags & SS_DISABLE) && new.size < MINSIGSTKSZ)
+			return -ENOMEM;
+		t->alt_stack.base = new.flags & SS_DISABLE ? 0 : new.base;
+		t->alt_stack.size = new.flags & SS_DISABLE ? 0 : new.size;
+	}
+	return arg[1] ? copy_to_user(t->process->mm, arg[1], &old, sizeof(old)) : 0;
+}

@@ -1,0 +1,63 @@
+"""Debian's busybox, unmodified, on the monolith (P5)."""
+import pytest
+
+from machines import run
+
+
+@pytest.fixture(scope="module")
+def busybox(tmp_path_factory):
+    """Run it with these arguments: what it printed, and its status."""
+    from caisson import building, cpio, fetch
+
+    chosen = building.Variant("monolith")
+    building.build(chosen)
+    program = (fetch.debian() / "busybox").read_bytes()
+
+    def start(*words, harts=1):
+        archive = tmp_path_factory.mktemp("initrd") / "root.cpio"
+        with open(archive, "wb") as out:
+            writer = cpio.Writer(out)
+            writer.file(".caisson/argv", b"".join(word.encode() + b"\0" for word in ("/bin/busybox", *words)))
+            writer.file(".caisson/env", b"PATH=/bin\0")
+            writer.file("bin/busybox", program, 0o755)
+            writer.file("text", b"one\ntwo\nthree\n")
+            writer.finish()
+        result = run(["qemu-system-riscv64", "-M", "virt", "-smp", harts, "-m", "64M", "-nodefaults", "-display", "none",
+                      "-serial", "stdio", "-kernel", chosen.image, "-initrd", archive, "-append", "loglevel=warn"], timeout=60)
+        return result.status, result.text.replace("\r", "").partition("\n\n\n")[2] or result.text.replace("\r", "")
+
+    return start
+
+
+def shell(busybox, script, **options):
+    status, text = busybox("sh", "-c", "echo begin; " + script, **options)
+    return status, text.partition("begin\n")[2]
+
+
+def test_P5_an_applet_runs(busybox):
+    status, text = busybox("echo", "hello", "from Debian")
+    assert status == 0 and "hello from Debian\n" in text
+
+
+def test_P5_files_of_the_root(busybox):
+    assert shell(busybox, "busybox cat /text; cd /bin; busybox ls; pwd") == (0, "one\ntwo\nthree\nbusybox\n/bin\n")
+    assert shell(busybox, "busybox cat /nothing")[0] == 1
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_P5_fork_exec_wait(busybox, harts):
+    script = "(exit 3); echo $?; for i in 1 2 3; do busybox echo $i; done; busybox false || echo no; exit 7"
+    assert shell(busybox, script, harts=harts) == (7, "3\n1\n2\n3\nno\n")
+
+
+def test_P5_signals(busybox):
+    script = ('trap "echo caught" USR1; kill -USR1 $$; busybox sh -c "kill -SEGV \\$\\$"; echo $?; '
+              'busybox sh -c "kill -9 \\$\\$"; echo $?; trap "" TERM; kill $$; echo alive')
+    status, text = shell(busybox, script)
+    assert status == 0
+    assert text.replace("Segmentation fault\n", "").replace("Killed\n", "") == "caught\n139\n137\nalive\n"
+
+
+def test_P5_many_forks(busybox):
+    script = "i=0; while [ $i -lt 150 ]; do (exit 1); i=$((i + 1)); done; echo $i"
+    assert shell(busybox, script, harts=2) == (0, "150\n")
