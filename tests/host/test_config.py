@@ -250,7 +250,7 @@ def test_bundle_says_everything(tool):
     (tool.folder / "sub").mkdir()
     tool.file("sub/a.toml", 'name = "first"\nkernel = "../image.gz"\ninitrd = "../initrd"\ncpus = 3\nmemory = "64M"\n'
               'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\ninitrd-load = 0x81000000\ndtb-load = "0x82000000"\n'
-              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\nstop-timeout = 0\nwatchdog = 9\nconsole = "virtio"\n')
+              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\nstop-timeout = 0\nwatchdog = 9\nconsole = "virtio"\nentropy = true\n')
     tool.file("b.toml", 'kernel = "kernel"\n')
     result = tool.run("run", "--batch", "--harts", "4", "sub/a.toml", "b.toml")
     assert result.returncode == 0, result.stderr
@@ -272,14 +272,14 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "dtb-load").as_uint64() == 0x82000000
     assert tree.getprop(0, "harts").as_uint64() == 0b101
     assert bytes(tree.getprop(0, "eager")) == b""
-    assert text_of(tree, "restart") == "on-crash" and text_of(tree, "console") == "virtio"
+    assert text_of(tree, "restart") == "on-crash" and text_of(tree, "console") == "virtio" and bytes(tree.getprop(0, "entropy")) == b""
     assert tree.getprop(0, "weight").as_uint32() == 250 and tree.getprop(0, "cap").as_uint32() == 150
     assert tree.getprop(0, "stop-timeout").as_uint32() == 0 and tree.getprop(0, "watchdog").as_uint32() == 9
     second = libfdt.FdtRo(files["vm/1.dtb"])
     assert text_of(second, "name") == "b"
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
     for absent in ("initrd", "bootargs", "entry", "load", "initrd-load", "dtb-load", "eager", "format", "harts", "dtb",
-                   "restart", "weight", "cap", "stop-timeout", "watchdog", "console"):
+                   "restart", "weight", "cap", "stop-timeout", "watchdog", "console", "entropy"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 

@@ -17,7 +17,7 @@ LITERALS = {
 TAKES = {
     "name": {"string"}, "cpus": {"integer"}, "memory": set(), "kernel": set(), "initrd": set(), "dtb": set(),
     "append": {"string", "empty string"}, "entry": {"integer"}, "load": {"integer"}, "initrd-load": set(), "dtb-load": set(), "eager": {"true", "false"},
-    "format": set(), "harts": {"list"}, "restart": set(), "weight": {"integer"}, "cap": {"integer"}, "autostart": {"true", "false"}, "scrollback": set(), "console": set(), "log": {"string"}, "exclusive": {"true", "false"},
+    "format": set(), "harts": {"list"}, "restart": set(), "weight": {"integer"}, "cap": {"integer"}, "autostart": {"true", "false"}, "scrollback": set(), "console": set(), "entropy": {"true", "false"}, "log": {"string"}, "exclusive": {"true", "false"},
     "disk": {"empty list"}, "isa-hide": {"empty list"}, "isa-require": {"empty list"},
 }
 
@@ -110,7 +110,7 @@ def test_D2_defaults_of_the_table():
     vm = vmconfig.VmConfig("x")
     said = {re.findall(r"`([\w-]+)`", row[0])[0]: row[2].strip("`") for row in rows("configuration.md", "| key | type")}
     assert said["cpus"] == str(vm.cpus) and said["memory"] == f'"{vm.memory >> 20}M"'
-    for key in ("eager", "autostart", "exclusive"):
+    for key in ("eager", "autostart", "exclusive", "entropy"):
         assert said[key] == str(getattr(vm, key)).lower()
     assert said["scrollback"] == f'"{vm.scrollback >> 10}K"'
     assert said["weight"] == str(vm.weight)

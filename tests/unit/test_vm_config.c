@@ -293,12 +293,17 @@ static void kinds_of_consoles(void **state)
 	(void)state;
 	expect_accepted();
 	assert_int_equal(cfg.console, VM_CONSOLE_UART);
+	assert_false(cfg.entropy);
+	set("entropy", "", 0);
 	set("console", "virtio", 7);
 	expect_accepted();
+	assert_true(cfg.entropy);
 	assert_int_equal(cfg.console, VM_CONSOLE_VIRTIO);
 	set("console", "uart", 5);
 	expect_accepted();
 	assert_int_equal(cfg.console, VM_CONSOLE_UART);
+	set("entropy", "\0\0\0\1", 4);
+	expect_refused("entropy: has a value, though its presence says it all");
 	set("console", "vga", 4);
 	expect_refused("console: \"vga\" is not uart or virtio");
 	set("console", "virtio", 6);

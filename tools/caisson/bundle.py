@@ -79,6 +79,8 @@ def describe(vm: VmConfig, places: dict[str, str], uplinked: list[str] | None = 
                 tree.property(key, "".join(name + "\0" for name in names).encode())
         if vm.channel:
             tree.property("channels", "".join(f"{c.name}:{c.access}\0" for c in vm.channel).encode())
+        if vm.entropy:
+            tree.property("entropy", b"")
         if vm.console != VmConfig.console:
             tree.property("console", vm.console.encode() + b"\0")
         if vm.net:

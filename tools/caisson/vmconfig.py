@@ -65,6 +65,7 @@ class VmConfig:
     autostart: bool = True
     scrollback: int = 16 * KIB
     console: str = "uart"
+    entropy: bool = False
     log: str | None = None  # the console's log file
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
@@ -287,6 +288,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "watchdog": _seconds(1),
     "autostart": _boolean,
     "console": _console,
+    "entropy": _boolean,
     "scrollback": _scrollback,
     "log": _file_name,
     "isa-hide": _isa_hide,

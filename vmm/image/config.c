@@ -406,6 +406,7 @@ static const struct config_property properties[] = {
 	{ "watchdog", read_seconds, MEMBER(watchdog), false },
 	{ "isa-hide", read_isa, MEMBER(isa_hide), false },
 	{ "isa-require", read_isa, MEMBER(isa_require), false },
+	{ "entropy", config_flag, MEMBER(entropy), false },
 	{ "console", read_console, MEMBER(console), false },
 	{ "scrollback", read_scrollback, MEMBER(scrollback), false },
 	{ "console-log", config_flag, MEMBER(console_log), false },

@@ -4,6 +4,7 @@
 
 #include <caisson/mm.h>
 #include <vmm/virtio.h>
+#include <vmm/virtio_rng.h>
 #include <vmm/vm.h>
 
 int vio_add(struct vm *vm, const struct vio_type *type, const char *label, void *backend, struct vio **out)
@@ -26,4 +27,19 @@ int vio_add(struct vm *vm, const struct vio_type *type, const char *label, void 
 	}
 	vm->vios[vm->n_vios++] = *out = dev;
 	return 0;
+}
+
+int vm_entropy_create(struct vm *vm, char *err, size_t err_size)
+{
+	struct vio *dev;
+	int error;
+
+	if (!vm->config->entropy)
+		return 0;
+	error = vio_add(vm, &vio_rng_type, "entropy", NULL, &dev);
+	if (error == -ENOSPC)
+		snprintf(err, err_size, "entropy: all %u places for virtio devices are taken", GUEST_VIRTIO_PLACES);
+	else if (error)
+		snprintf(err, err_size, "entropy: cannot be created (error %d)", error);
+	return error;
 }

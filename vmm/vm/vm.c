@@ -89,7 +89,9 @@ static int build(struct vm *vm, char *err, size_t n)
 		error = vm_disks_create(vm, err, n);
 	if (!error)
 		error = vm_nets_create(vm, err, n);
-	return error ? error : vm_console_create(vm, err, n);
+	if (!error)
+		error = vm_console_create(vm, err, n);
+	return error ? error : vm_entropy_create(vm, err, n);
 }
 
 static void log_isa(const struct vm *vm)

@@ -21,7 +21,7 @@ struct show_row {
 	uint64_t id, cpus, memory, ram, load, kernel_size, entry;
 	uint64_t initrd_load, initrd_size, dtb_load, dtb_size;
 	uint64_t eager, exclusive, weight, cap, scrollback, log,
-		stop_timeout, watchdog,
+		stop_timeout, watchdog, entropy,
 		autostart;
 };
 
@@ -53,6 +53,7 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, isa, SHELL_TEXT, "isa", 0),
 	SHELL_FIELD(struct show_row, isa_hide, SHELL_TEXT, "isa-hide", 0),
 	SHELL_FIELD(struct show_row, isa_require, SHELL_TEXT, "isa-require", 0),
+	SHELL_FIELD(struct show_row, entropy, SHELL_FLAG, "entropy", 0),
 	SHELL_FIELD(struct show_row, console, SHELL_TEXT, "console", 0),
 	SHELL_FIELD(struct show_row, scrollback, SHELL_SIZE, "scrollback", 0),
 	SHELL_FIELD(struct show_row, log, SHELL_FLAG, "log (on the host)", 0),
@@ -142,7 +143,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.isa = t->isa.string, .isa_hide = isa_set(c->isa_hide, t->hide),
 		.isa_require = isa_set(c->isa_require, t->require),
 		.console = vm->console ? "virtio" : "uart", .scrollback = console.size, .log = c->console_log,
-		.stop_timeout = c->stop_timeout, .watchdog = c->watchdog,
+		.stop_timeout = c->stop_timeout, .watchdog = c->watchdog, .entropy = c->entropy,
 		.channel = channel_names(c, t->channels),
 		.disk = disk_names(c, t->disks),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,

@@ -82,6 +82,7 @@ struct vm_config {
 	unsigned watchdog;             /* seconds until its watchdog first bites; 0: it has none */
 	uint64_t isa_hide, isa_require;/* BIT(enum isa_ext) (vmm/isa.h) */
 	unsigned number;               /* of the description in the bundle: its console's channel */
+	bool entropy;                  /* it has an entropy device */
 	enum vm_console console;
 	uint32_t scrollback;           /* bytes of console output to keep, a power of two; 0: as many as usual */
 	bool console_log;              /* the host wants all it writes, also while nobody looks */

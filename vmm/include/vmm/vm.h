@@ -143,6 +143,8 @@ int vm_resume(struct vm *vm) __must_check;
  * Any context. @return 0; -ENOTCONN: the guest does not listen to its console; -EAGAIN: no room for more input
  */
 int vm_sysrq(struct vm *vm, char key) __must_check;
+/** Give it an entropy device, if its description asks for one (vmm/vm/virtio.c). @return 0, or negative errno with the reason. */
+int vm_entropy_create(struct vm *vm, char *err, size_t err_size) __must_check;
 /** Give it the consoles that its description asks for beside the UART. Task context. @return 0, or negative errno with the reason. */
 int vm_console_create(struct vm *vm, char *err, size_t err_size) __must_check;
 /** Tell its console what size the terminal has; 0: not known. Any context, one caller at a time. */
