@@ -2,9 +2,11 @@
 import re
 
 import journal
+import linux_disks
 import pytest
 from machines import CAISSON, batch, kill_all, run, start
 
+from caisson import initramfs, modules
 from caisson.machine import qemu_program
 
 LIMIT = 60  # records of the neighbour
@@ -94,21 +96,25 @@ def test_an_error_under_an_overlay_is_one_guests_alone(tmp_path, two, disks):
     assert_neighbour_was_not_disturbed(result, disks[1])
 
 
-def in_small_file_system(folder, size: str, command: list) -> list:
-    """Words that run a command where `folder` is a file system of that size, with a larger image without data in it."""
-    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-            f'mount -t tmpfs -o size={size} tmpfs "$0" && truncate -s {journal.SIZE} "$0/failing.img" && exec "$@"',
-            folder, *command]
+@pytest.fixture
+def small(tmp_path):
+    """Words that run a command where FOLDER is a file system of so many KiB, with a copy of an image as `failing.img`."""
+    def words(kib: int, image, command: list) -> list:
+        return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+                f'mount -t tmpfs -o size={kib}k tmpfs "$0" && cp --sparse=always "$1" "$0/failing.img" && shift && exec "$@"',
+                folder, image, *command]
 
-
-def test_full_file_system_of_the_host_is_one_guests_alone(tmp_path, two, disks):
-    folder = tmp_path / "small"
+    folder = words.folder = tmp_path / "small"
     folder.mkdir()
-    if run(in_small_file_system(folder, "64k", ["true"])).status:
+    (folder / "failing.img").write_bytes(bytes(512))  # hidden by the copy
+    if run(words(64, "/dev/null", ["true"])).status:
         pytest.skip("this user cannot mount a file system of its own")
-    (folder / "failing.img").write_bytes(bytes(512))  # hidden by the other: the TOML file is checked there
-    files = two(journal.SIZE // 512, folder / "failing.img")
-    result = run(in_small_file_system(folder, "64k", [CAISSON, "run", "--batch", *files]))
+    return words
+
+
+def test_full_file_system_of_the_host_is_one_guests_alone(small, two, disks):
+    files = two(journal.SIZE // 512, small.folder / "failing.img")
+    result = run(small(64, disks[0], [CAISSON, "run", "--batch", *files]))
     lines = lines_of(result, "failing")
     errors = [number for number, line in enumerate(lines) if "write 1" in line]
     assert len(lines) == journal.SIZE // 512 and errors == list(range(errors[0], len(lines))), result.text + result.err
@@ -116,6 +122,31 @@ def test_full_file_system_of_the_host_is_one_guests_alone(tmp_path, two, disks):
     assert all(line == f"sector {number} write 0 flush 0 read 0 same" for number, line in enumerate(lines[:errors[0]]))
     assert_neighbour_was_not_disturbed(result, disks[1])
     assert result.status == 0
+
+
+_LINUX = """\
+mount -t ext4 /dev/vda /mnt && echo small > /mnt/small && sync
+dd if=/dev/urandom of=/mnt/big bs=64k count=256 conv=fsync || echo no room
+cat /mnt/small
+dmesg | grep -q "I/O error, dev vda" && echo told
+echo alive
+"""
+
+
+def test_full_file_system_of_the_host_is_an_io_error_in_linux(small, two, disks, debian, tmp_path):
+    """Its disk is full long before its file system is. Linux says so and goes on, and so does everybody else."""
+    image = linux_disks.make(tmp_path / "ext4.img", "32M", {})
+    initrd = tmp_path / "initramfs"
+    initramfs.make(initrd, debian / "busybox", _LINUX.splitlines(), modules.read(debian / "modules"))
+    linux = tmp_path / "linux.toml"
+    linux.write_text(f'kernel = "{debian}/vmlinux"\ninitrd = "{initrd}"\nappend = "console=ttyS0 quiet loglevel=0"\n'
+                     f'memory = "256M"\n[[disk]]\nfile = "{small.folder}/failing.img"\n')
+    room = image.stat().st_blocks // 2 + 2048
+    result = run(small(room, image, [CAISSON, "run", "--batch", linux, two()[1]]), timeout=120)
+    said = lines_of(result, "linux")
+    assert [line for line in said if line in ("no room", "small", "told", "alive")] == ["no room", "small", "told", "alive"], said
+    assert_neighbour_was_not_disturbed(result, disks[1])
+    assert result.status == 0, result.err
 
 
 def test_disk_that_never_answers_holds_nobody_else_up(two, disks):
