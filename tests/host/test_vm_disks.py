@@ -28,7 +28,7 @@ TABLES = [
     (HEAD, "a.toml:3: [[disk]]: a disk has either an image (file = "),
     (HEAD + 'file = "d.img"\nram = "1M"\n', "a.toml:3: [[disk]]: a disk has either an image"),
     (HEAD + 'flie = "d.img"\n', """a.toml:4: flie = "d.img": unknown key 'flie'; did you mean 'file'?"""),
-    (HEAD + 'zzz = 1\n', "a.toml:4: zzz = 1: unknown key 'zzz'; the keys of a disk are file, ram, "),
+    (HEAD + 'zzz = 1\n', "a.toml:4: zzz = 1: unknown key 'zzz'; the keys of a disk are file, part, ram, "),
     (HEAD + 'file = 1\n', "a.toml:4: file = 1: a file name is wanted here"),
     (HEAD + 'file = ""\n', "the file's name is missing"),
     (HEAD + 'file = "none.img"\n', 'a.toml:4: file = "none.img": No such file or directory'),
@@ -40,7 +40,19 @@ TABLES = [
     (HEAD + 'file = "d.img"\nserial = ""\n', "a.toml:5: serial = \"\": a serial number has 1 to 20 characters"),
     (HEAD + 'file = "d.img"\nserial = "123456789012345678901"\n', "a serial number has 1 to 20 characters"),
     (HEAD + 'file = "d.img"\nserial = "ü"\n', "a serial number has 1 to 20 characters of ASCII"),
-    (HEAD + 'file = "d.img"\noverlay = "x"\n', "a.toml:5: overlay = \"x\": true or false is wanted here"),
+    (HEAD + 'file = "d.img"\noverlay = 1\n', "a.toml:5: overlay = 1: true or false is wanted here"),
+    (HEAD + 'file = "d.img"\noverlay = ""\n', "a.toml:5: overlay = \"\": the file's name is missing"),
+    (HEAD + 'file = "d.img"\noverlay = "e.img"\n', 'a.toml:5: overlay = "e.img": changes to this image need 2097664 bytes'),
+    (HEAD + 'file = "d.img"\noverlay = "none/x"\n', 'a.toml:5: overlay = "none/x": no file can be made there'),
+    (HEAD + 'file = "d.img"\noverlay = "d.img"\n', 'a.toml:5: overlay = "d.img": changes to this image need'),
+    (HEAD + 'file = "d.img"\noverlay = "s.img"\noverlay-limit = "1M"\n', "this disk has no overlay in memory"),
+    (HEAD + 'file = "d.img"\noverlay = "s.img"\n[[disk]]\nfile = "e.img"\noverlay = "s.img"\n',
+     'a.toml:8: overlay = "s.img": another disk writes to the same image (a.toml:5: overlay = "s.img")'),
+    (HEAD + 'file = "d.img"\npart = 0\n', "a.toml:5: part = 0: a part of a partition table is 1 to 128"),
+    (HEAD + 'file = "d.img"\npart = "1"\n', "a.toml:5: part = \"1\": the number of a part is wanted here"),
+    (HEAD + 'ram = "1M"\npart = 1\n', "a.toml:5: part = 1: a disk in RAM begins with zeroes"),
+    (HEAD + 'file = "d.img"\npart = 1\n[[disk]]\nfile = "d.img"\n', "a.toml:7: file = \"d.img\": another disk writes"),
+    (HEAD + 'file = "d.img"\npart = 1\n[[disk]]\nfile = "d.img"\npart = 1\n', "a.toml:7: file = \"d.img\": another disk writes"),
     (HEAD + 'file = "d.img"\nread-only = true\noverlay = true\n', "a.toml:6: overlay = true: nothing is written to a read-only"),
     (HEAD + 'file = "d.img"\noverlay-limit = "1M"\n', "a.toml:5: overlay-limit = \"1M\": this disk has no overlay"),
     (HEAD + 'file = "d.img"\noverlay = true\noverlay-limit = 1\n', "an overlay has from 1M to 1024G of memory"),
@@ -73,6 +85,9 @@ def test_bad_table(disk, text, message):
     (["d.img", "d.img,ro"], "--disk d.img,ro: another disk writes to this image, and this one reads it (--disk d.img)"),
     (["d.img,ro", "d.img"], "--disk d.img: this disk writes to its image, and another one reads that (--disk d.img,ro)"),
     (["d.img,ro", "d.img,overlay", "d.img"], "--disk d.img: this disk writes to its image"),
+    (["d.img,part=x"], "--disk d.img,part=x: the number of a part is wanted here"),
+    (["d.img,part=129"], "--disk d.img,part=129: a part of a partition table is 1 to 128"),
+    (["d.img,overlay="], "--disk d.img,overlay=: the file's name is missing"),
     (["d.img,ro"] * 9, "--disk d.img,ro: a VM has at most 8 disks"),
 ])
 def test_bad_option(disk, words, message):
@@ -124,7 +139,8 @@ def test_what_qemu_and_the_hypervisor_are_told(disk):
     assert result.returncode == 0, result.stderr
     drives = [word for word in disk.record() if word.startswith("if=none")]
     assert len(drives) == 2
-    assert drives[0].endswith("/d.img,read-only=on") and drives[1].endswith("/a,,b.img")
+    assert "/d.img," in drives[0] and drives[0].endswith("read-only=on")
+    assert "/a,,b.img," in drives[1] and "read-only" not in drives[1]
     bundle = read_bundle(disk)
     assert properties(bundle["vm/0.dtb"], "/disk0") == {"device": b"vda\0", "label": b"d.img\0", "read-only": b""}
     assert properties(bundle["vm/0.dtb"], "/disk1") == {"device": b"vdb\0", "label": b"a,b.img\0", "serial": b"S 1\0"}
@@ -138,6 +154,28 @@ def test_options_stand_in_any_order_behind_the_name(disk):
     assert result.returncode == 0, result.stderr
     assert properties(read_bundle(disk)["vm/0.dtb"], "/disk0") == {"device": b"vda\0", "label": b"a,b.img\0",
                                                                  "read-only": b"", "serial": b"X\0"}
+
+
+def test_a_file_for_the_changes_is_made_and_used_again(disk):
+    """Without the real hypervisor it stays empty; --check makes none."""
+    disk.file("a.toml", HEAD + 'file = "d.img"\noverlay = "new.img"\n')
+    assert disk.run("run", "--check", "a.toml").returncode == 0
+    assert not (disk.folder / "new.img").exists()
+    for _ in range(2):
+        assert disk.run("run", "--batch", "a.toml").returncode == 0
+        assert (disk.folder / "new.img").stat().st_size == (2 << 20) + 512
+    assert properties(read_bundle(disk)["vm/0.dtb"], "/disk0") == {"device": b"vda\0", "label": b"d.img\0", "store": b"vdb\0"}
+    drives = [word for word in disk.record() if word.startswith("if=none")]
+    assert drives[0].endswith("read-only=on") and "/new.img," in drives[1]
+
+
+def test_parts_of_an_image_have_writers_of_their_own(disk):
+    disk.file("a.toml", HEAD + 'file = "d.img"\npart = 1\n')
+    disk.file("b.toml", HEAD + 'file = "link.img"\npart = 2\n')
+    assert disk.run("run", "--batch", "a.toml", "b.toml").returncode == 0
+    assert properties(read_bundle(disk)["vm/1.dtb"], "/disk0") == {"device": b"vda\0", "label": b"link.img\0",
+                                                                 "part": b"\0\0\0\2"}
+    assert len([word for word in disk.record() if word.startswith("if=none")]) == 1
 
 
 def test_check_shows_them(disk):

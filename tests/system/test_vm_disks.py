@@ -3,6 +3,7 @@ import os
 import random
 import re
 import shutil
+import struct
 import zlib
 from pathlib import Path
 
@@ -75,6 +76,52 @@ def test_vms_share_an_image_that_none_of_them_changes(image, tmp_path):
     assert result.status == 0, result.text
     assert result.text.count("PASS disk") == 3
     assert path.read_bytes() == pattern()
+
+
+def test_changes_are_in_a_file_and_there_again_the_next_time(image, tmp_path):
+    path = image(bytes(SIZE))
+    file = write_vm(tmp_path, "a", f'[[disk]]\nfile = "{path}"\noverlay = "changes"\n', "test=disk-count")
+    texts = [batch(file).text for _ in range(3)]
+    assert [re.search(r"first byte (\d+)", text)[1] for text in texts] == ["0", "1", "2"]
+    assert path.read_bytes() == bytes(SIZE)
+    other = write_vm(tmp_path, "b", f'[[disk]]\nfile = "{image(pattern(), "other.img")}"\noverlay = "changes"\n')
+    result = batch(other)
+    assert result.status == 2
+    assert f"b: disk 0 ({tmp_path}/other.img): the file for its changes holds something else" in result.err
+
+
+def partitioned() -> bytes:
+    """An MBR with two parts: sectors 64 to 1087 and 1088 to 2047."""
+    def entry(first: int, n: int) -> bytes:
+        return bytes(4) + b"\x83" + bytes(3) + struct.pack("<II", first, n)
+
+    table = bytes(446) + entry(64, 1024) + entry(1088, 896) + bytes(32) + b"\x55\xaa"
+    return table + bytes(SIZE - SECTOR)
+
+
+def test_two_vms_write_to_two_parts_of_an_image(image, tmp_path):
+    path = image(partitioned())
+    files = [write_vm(tmp_path, name, f'[[disk]]\nfile = "{path}"\npart = {part}\n') for name, part in (("a", 1), ("b", 2))]
+    result = batch(*files)
+    assert result.status == 0 and result.text.count("PASS disk") == 2, result.text
+    assert "[a] ok disk 0: 1024 sectors" in result.text and "[b] ok disk 0: 896 sectors" in result.text
+    content = path.read_bytes()
+    assert content[:64 * SECTOR] == partitioned()[:64 * SECTOR] and content[1984 * SECTOR:] == bytes(64 * SECTOR)
+    for first, n in ((64, 1024), (1088, 896)):
+        part = content[first * SECTOR:(first + n) * SECTOR]
+        assert without_discarded(part) == without_discarded(written(n * SECTOR))
+
+
+@pytest.mark.parametrize("content, part, why", [
+    (partitioned(), 3, "its partition table has no part 3"),
+    (bytes(SIZE), 1, "its partition table has no part 1"),
+    (partitioned()[:446 + 12] + b"\xff" * 4 + partitioned()[446 + 16:], 1, "its partition table makes no sense"),
+])
+def test_a_part_that_is_not_there(image, content, part, why):
+    path = image(content)
+    result = probe("disk", "--memory", "16M", "--disk", f"{path},part={part}")
+    assert result.status == 2 and f"guest: disk 0 ({path}): {why}" in result.err
+    assert path.read_bytes() == content
 
 
 def test_a_disk_in_memory(tmp_path):

@@ -110,7 +110,11 @@ def describe_disk(tree: libfdt.FdtSw, disk: vmdisks.VmDisk) -> None:
         tree.property_u64("ram", disk.ram)
     if disk.read_only:
         tree.property("read-only", b"")
-    if disk.overlay:
+    if disk.part is not None:
+        tree.property_u32("part", disk.part)
+    if disk.store_device:
+        tree.property("store", disk.store_device.encode() + b"\0")
+    elif disk.overlay:
         tree.property_u64("overlay", disk.limit())
     if disk.serial is not None:
         tree.property("serial", disk.serial.encode() + b"\0")

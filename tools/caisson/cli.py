@@ -68,7 +68,8 @@ def command_run(options) -> int:
     if options.check:
         return _check_run(options)
     plan, output, vms = _read_run_options(options)
-    vmdisks.lock(vms, plan.disks, Errors())
+    vmdisks.make_stores(vms)
+    vmdisks.lock(vms, Errors())
     packages.ensure("run")
     image = runner.image_to_run(_hypervisor(options, plan))
     _announce_gdb(plan, image)
@@ -79,7 +80,7 @@ def _check_run(options) -> int:
     errors = Errors(keep=True)
     plan, _, vms = _read_run_options(options, errors)
     check.look_into(vms, options, errors)
-    vmdisks.lock(vms, plan.disks, errors)
+    vmdisks.lock(vms, errors)
     for error in errors.kept:
         _complain(str(error))
     if errors.kept:

@@ -5,6 +5,7 @@ import stat
 from dataclasses import dataclass
 
 from caisson.errors import UsageError
+from caisson.values import MIB, round_up
 
 SECTOR = 512
 MAX_DISKS = 8  # QEMU's virt machine has so many places for virtio devices
@@ -56,6 +57,12 @@ def size_of(path: str) -> int:
         return os.lseek(image, 0, os.SEEK_END)
     finally:
         os.close(image)
+
+
+def store_size(size: int) -> int:
+    """Bytes of a file for changes to an image of so many (drivers/block/overlay_store.c)."""
+    in_map = (size // SECTOR // 8 + 1) // SECTOR + 1
+    return MIB + round_up(in_map * SECTOR, MIB) + size
 
 
 def check(path: str, writes: bool) -> None:

@@ -89,17 +89,22 @@ static const struct config_property properties[] = {
 	{ "part", read_part, MEMBER(part), false },
 	{ "read-only", config_flag, MEMBER(read_only), false },
 	{ "overlay", read_overlay, MEMBER(overlay), false },
+	{ "store", read_device, MEMBER(store), false },
 	{ "serial", read_serial, MEMBER(serial), false },
 };
 
 static int check(struct config_reader *r, const struct vm_disk *d)
 {
+	bool overlay = d->overlay || d->store[0];
+
 	if (!d->device[0] == !d->ram)
 		return config_refuse(r, "device", d->ram ? "a disk in RAM has none" : "is missing, and so is ram");
-	if (d->ram && (d->part || d->overlay || d->read_only))
+	if (d->ram && (d->part || overlay || d->read_only))
 		return config_refuse(r, "ram", "it has no parts, no overlay, and it is written to");
-	if (d->overlay && d->read_only)
-		return config_refuse(r, "overlay", "nothing is written to a read-only disk");
+	if (overlay && d->read_only)
+		return config_refuse(r, "read-only", "what is written would go to an overlay");
+	if (d->overlay && d->store[0])
+		return config_refuse(r, "store", "what is written goes into RAM already");
 	return 0;
 }
 

@@ -45,17 +45,42 @@ static int make_ram(const struct request *rq, const struct vm_disk *c, const cha
 	return error ? refuse(rq, error, "it cannot be made (error %d)", error) : 0;
 }
 
+/* A part of a disk of the machine, which goes with the VM. */
+static int make_part(const struct request *rq, const struct vm_disk *c, const char *name, struct block_device **base)
+{
+	uint64_t first, n;
+	int error = block_part_find(*base, c->part, &first, &n);
+
+	if (!error)
+		error = block_part_create(*base, name, first, n, base);
+	if (error == -ENOENT)
+		return refuse(rq, error, "its partition table has no part %u", c->part);
+	if (error == -EINVAL)
+		return refuse(rq, error, "its partition table makes no sense (the log says why)");
+	return error ? refuse(rq, error, "part %u cannot be had (error %d)", c->part, error) : 0;
+}
+
 static int make_overlay(const struct request *rq, const struct vm_disk *c, const char *name, struct block_device *base,
 			struct vm_disk_end *end)
 {
-	int error = block_overlay_create(base, name, c->overlay, &end->made);
+	struct block_device *store = c->store[0] ? block_find(c->store) : NULL;
+	int error;
 
+	if (c->store[0] && !store)
+		return refuse(rq, -ENODEV, "the machine has no disk %s", c->store);
+	error = store ? block_overlay_open(base, store, name, &end->made) :
+			block_overlay_create(base, name, c->overlay, &end->made);
 	if (error == -EBUSY)
-		return refuse(rq, error, "another VM writes to the machine's %s", c->device);
+		return refuse(rq, error, "another VM writes to the machine's %s%s%s, or has it", c->device, store ? " or " : "",
+			      c->store);
+	if (error == -EINVAL && store)
+		return refuse(rq, error, "the file for its changes holds something else (the log says what)");
+	if (error == -ENOSPC)
+		return refuse(rq, error, "the file for its changes is too small");
 	return error ? refuse(rq, error, "no overlay for it can be made (error %d)", error) : 0;
 }
 
-/* The machine's, with nothing between. */
+/* With nothing between but perhaps a part. */
 static int take(const struct request *rq, const struct vm_disk *c, struct block_device *base, struct vm_disk_end *end)
 {
 	int error = block_claim(&end->claim, base, c->read_only ? BLOCK_SHARED : BLOCK_EXCLUSIVE, rq->vm->config->name);
@@ -68,22 +93,32 @@ static int take(const struct request *rq, const struct vm_disk *c, struct block_
 	return 0;
 }
 
+static int find_on_machine(const struct request *rq, const struct vm_disk *c, const char *name, struct vm_disk_end *end)
+{
+	struct block_device *base = block_find(c->device), *whole = base;
+	int error = base ? 0 : refuse(rq, -ENODEV, "the machine has no disk %s", c->device);
+
+	if (!error && c->part)
+		error = make_part(rq, c, name, &base);
+	if (!error && (c->overlay || c->store[0]))
+		error = make_overlay(rq, c, name, base, end);
+	else if (!error)
+		error = take(rq, c, base, end);
+	if (base != whole && end->disk.dev == base)
+		end->made = base;
+	else if (base != whole)
+		block_put(base); /* the overlay has it, or nobody */
+	return error;
+}
+
 static int find(const struct request *rq, const struct vm_disk *c, struct vm_disk_end *end)
 {
-	struct block_device *base = c->ram ? NULL : block_find(c->device);
 	char name[BLOCK_NAME];
 	int error;
 
 	snprintf(name, sizeof(name), "%s.%u", rq->vm->config->name, rq->number);
-	if (c->ram)
-		error = make_ram(rq, c, name, end);
-	else if (!base)
-		error = refuse(rq, -ENODEV, "the machine has no disk %s", c->device);
-	else if (c->overlay)
-		error = make_overlay(rq, c, name, base, end);
-	else
-		error = take(rq, c, base, end);
-	if (end->made)
+	error = c->ram ? make_ram(rq, c, name, end) : find_on_machine(rq, c, name, end);
+	if (!end->disk.dev)
 		end->disk.dev = end->made;
 	end->disk.read_only = c->read_only;
 	memcpy(end->disk.serial, c->serial, VIO_BLK_SERIAL);

@@ -31,7 +31,7 @@ static const struct shell_layout layout = SHELL_LAYOUT(fields);
 
 static const char *access_name(const struct vm_disk *c)
 {
-	return c->read_only ? "ro" : c->overlay ? "overlay" : "rw";
+	return c->read_only ? "ro" : c->overlay || c->store[0] ? "overlay" : "rw";
 }
 
 static void show(struct shell *sh, const struct vm *vm, unsigned i)

@@ -105,7 +105,7 @@ static const char *disk_names(const struct vm_config *c, char *out)
 		const struct vm_disk *d = &c->disks[i];
 
 		n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s:%s", n ? " " : "", d->ram ? "RAM" : d->label ? d->label :
-				      d->device, d->read_only ? "ro" : d->overlay ? "overlay" : "rw");
+				      d->device, d->read_only ? "ro" : d->overlay || d->store[0] ? "overlay" : "rw");
 	}
 	return n ? out : NULL;
 }

@@ -57,7 +57,8 @@ struct vm_disk {
 	uint64_t ram;          /* bytes, whole sectors */
 	unsigned part;         /* of its partition table, from 1; 0: the whole */
 	bool read_only;
-	uint64_t overlay;      /* what is written goes into RAM, at most so many bytes; 0: it goes to the device */
+	uint64_t overlay;      /* what is written goes into RAM, at most so many bytes; 0: it does not */
+	char store[BLOCK_NAME_MAX]; /* what is written goes to this device of the machine; "": it does not */
 	char serial[VM_DISK_SERIAL_MAX + 1];
 	const char *label;     /* as typed by the user; NULL: it has no file */
 };
