@@ -62,6 +62,7 @@ int vm_console_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (vo
 int vm_nets_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_channels_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_disks_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
+int vm_entropy_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 void vm_disks_destroy(struct vm *vm) { (void)vm; }
 void vm_devices_destroy(struct vm *vm) { (void)vm; }
 void vm_devices_reset(struct vm *vm) { (void)vm; }
