@@ -1,8 +1,9 @@
 /*
  * A sector from a virtio disk: reads, writes and flushes sectors, one by one and many at once.
  * Its arguments are commands: `disk NAME`, `crc FIRST N`, `many FIRST N`, `stack FIRST`, `write FIRST N SEED`,
- * `manywrite FIRST N SEED`, `flush`, `discard FIRST N`, `zero FIRST N`; and for a disk made of another, or of memory:
- * `part NUMBER`, `overlay MIB`, `ram MIB`, `store NAME` (an overlay that is kept on that disk).
+ * `manywrite FIRST N SEED`, `flush`, `discard FIRST N`, `zero FIRST N`, `bench DEPTH N` (instructions of N reads, DEPTH
+ * at once); and for a disk made of another, or of memory: `part NUMBER`, `overlay MIB`, `ram MIB`, `store NAME`
+ * (an overlay that is kept on that disk).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include <caisson/mm.h>
 #include <caisson/print.h>
 #include <caisson/task.h>
+
+#include "bench.h"
 
 #define WORD 32
 
@@ -260,6 +263,8 @@ static unsigned command(unsigned n, int *error)
 		return *error = clear(word, first, count), 3;
 	if (is_made(word))
 		return *error = make(word, name, first), 2;
+	if (strcmp(word, "bench") == 0)
+		return *error = report(word, first, count, bench(disk, first, count)), 3;
 	print("%s: no such command\n", word);
 	return *error = -EINVAL, 1;
 }
