@@ -24,6 +24,7 @@
 #define POLL_US 10000            /* how often a device without an interrupt is looked at */
 #define SOON_US 1000000          /* less time than this is not worth another try after a reset */
 #define NAMES 26
+#define SLOTS_MAX 64u            /* each has a table for the most pieces */
 
 /* Section 5.2.6 */
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
@@ -47,6 +48,7 @@ struct slot {
 	struct range range;
 	uint8_t status;
 	struct block_request *rq;
+	struct virtq_desc *table; /* the first entry stays as it is: the header */
 	void *bounce;          /* in place of data that the device cannot reach, or NULL */
 	unsigned bounce_order;
 	struct slot *next;     /* free list */
@@ -56,7 +58,8 @@ struct blk {
 	struct block_device dev;
 	struct virtio_device *vdev;
 	struct virtq *vq;
-	uint32_t piece_max;    /* bytes in one piece of a request's data */
+	struct virtio_blk_pieces pieces;
+	uint64_t timeout;      /* ticks */
 	char name[4];
 	spinlock_t lock;       /* guards the rest and the queue; inside it: heap, frames, timers */
 	struct list started;   /* the device has them */
@@ -150,55 +153,66 @@ static uint32_t type_of(enum block_op op)
 	return types[op];
 }
 
-/* A segment in pieces that the device takes. @return the place behind them. */
-static struct virtq_buf *cut(const struct blk *blk, struct virtq_buf *buf, const struct segment *seg, bool read)
-{
-	char *data = seg->data;
+/* A table under construction. */
+struct table {
+	struct virtq_desc *end; /* where the next entry goes */
+	uint16_t n;
+	uint32_t writable;
+};
 
-	for (uint32_t left = seg->len; left > 0; left -= buf++->len) {
-		*buf = (struct virtq_buf){ data, MIN(left, blk->piece_max), read };
-		data += buf->len;
-	}
-	return buf;
+static void add_entry(struct table *t, void *data, uint32_t len, uint16_t flags)
+{
+	*t->end++ = (struct virtq_desc){ kva_to_hpa(data).v, len, flags, ++t->n };
+	if (flags & VIRTQ_DESC_WRITE)
+		t->writable += len;
 }
 
-static struct virtq_buf *gather_data(const struct blk *blk, struct slot *s, struct virtq_buf *buf)
+/* A segment in pieces that the device takes. */
+static void add_segment(const struct blk *blk, struct table *t, const struct segment *seg, uint16_t flags)
+{
+	char *data = seg->data;
+	uint32_t left = seg->len;
+
+	for (; unlikely(left > blk->pieces.size); left -= blk->pieces.size) {
+		add_entry(t, data, blk->pieces.size, flags);
+		data += blk->pieces.size;
+	}
+	add_entry(t, data, left, flags);
+}
+
+static void add_data(const struct blk *blk, struct table *t, const struct slot *s)
 {
 	const struct block_request *rq = s->rq;
 	const struct segment one = { s->bounce, bytes_of(rq) }, *segs = s->bounce ? &one : rq->segs;
 	unsigned n = s->bounce ? 1 : rq->n_segs;
 
 	for (unsigned i = 0; i < n; i++)
-		buf = cut(blk, buf, &segs[i], rq->op == BLOCK_READ);
-	return buf;
+		add_segment(blk, t, &segs[i], VIRTQ_DESC_NEXT | (rq->op == BLOCK_READ ? VIRTQ_DESC_WRITE : 0));
 }
 
-static struct virtq_buf *gather_range(struct slot *s, struct virtq_buf *buf)
+static void add_range(struct table *t, struct slot *s)
 {
 	s->range = (struct range){ s->rq->sector, s->rq->n_sectors,
 				   s->rq->op == BLOCK_WRITE_ZEROES && s->rq->unmap ? RANGE_UNMAP : 0 };
-	*buf = (struct virtq_buf){ &s->range, sizeof(s->range), false };
-	return buf + 1;
+	add_entry(t, &s->range, sizeof(s->range), VIRTQ_DESC_NEXT);
 }
 
-/* Header, data, status. @return how many pieces. */
-static unsigned gather(const struct blk *blk, struct slot *s, struct virtq_buf *bufs)
+/* Header, data, status. */
+static int offer(struct blk *blk, struct slot *s)
 {
-	struct virtq_buf *buf = bufs;
+	struct table t = { .end = s->table + 1, .n = 1 };
 
-	*buf++ = (struct virtq_buf){ &s->header, sizeof(s->header), false };
 	if (has_data(s->rq))
-		buf = gather_data(blk, s, buf);
+		add_data(blk, &t, s);
 	else if (s->rq->op != BLOCK_FLUSH)
-		buf = gather_range(s, buf);
-	*buf++ = (struct virtq_buf){ &s->status, sizeof(s->status), true };
-	return (unsigned)(buf - bufs);
+		add_range(&t, s);
+	add_entry(&t, &s->status, sizeof(s->status), VIRTQ_DESC_WRITE);
+	return virtq_add_table(blk->vq, s->table, t.n, t.writable, s);
 }
 
 /* @return 0; -ENOSPC: no slot or no room in the queue now, but when one under way is done; -ENOMEM. */
 static int start(struct blk *blk, struct block_request *rq)
 {
-	struct virtq_buf bufs[VIRTIO_BLK_PIECES + 2];
 	struct slot *s = blk->free;
 	int error = s ? bounce(s, rq) : -ENOSPC;
 
@@ -207,7 +221,7 @@ static int start(struct blk *blk, struct block_request *rq)
 	s->rq = rq;
 	s->status = S_NONE;
 	s->header = (struct header){ .type = type_of(rq->op), .sector = has_data(rq) ? rq->sector : 0 };
-	error = virtq_add(blk->vq, bufs, gather(blk, s, bufs), s);
+	error = offer(blk, s);
 	if (error) {
 		unbounce(s);
 		return error;
@@ -446,7 +460,7 @@ static int blk_submit(struct block_device *dev, struct block_request *rq)
 
 	list_init(&rq->node);
 	flags = spin_lock_irqsave(&blk->lock);
-	rq->deadline = time_now() + time_from_us(BLOCK_TIMEOUT_US);
+	rq->deadline = time_now() + blk->timeout;
 	error = submit_locked(blk, rq);
 	spin_unlock_irqrestore(&blk->lock, flags);
 	return error;
@@ -456,15 +470,46 @@ static const struct block_ops blk_ops = { .submit = blk_submit, .poll = blk_poll
 
 /* --- probe --- */
 
-static struct blk *allocate(struct virtio_device *vdev, struct virtq *vq)
+/* How many requests the device can have at once. */
+static unsigned n_slots(const struct virtio_device *vdev, unsigned queue_size)
 {
-	unsigned n = virtq_size(vq) / 3; /* at least three descriptors each */
-	struct blk *blk = kzalloc(sizeof(*blk) + n * sizeof(blk->slots[0]));
+	return virtio_has(vdev, VIRTIO_F_INDIRECT_DESC) ? MIN(queue_size, SLOTS_MAX) : queue_size / 3;
+}
+
+/* Slots and behind them their tables. */
+static struct blk *allocate(unsigned n, const struct virtio_blk_pieces *pieces)
+{
+	size_t slots = ALIGN_UP(sizeof(struct blk) + n * sizeof(struct slot), 16);
+	unsigned entries = pieces->n + 2;
+	struct blk *blk = kzalloc(slots + n * entries * sizeof(struct virtq_desc));
+	struct virtq_desc *table;
+
+	if (!blk)
+		return NULL;
+	table = (struct virtq_desc *)((char *)blk + slots) + n * entries;
+	while (n-- > 0) {
+		struct slot *s = &blk->slots[n];
+
+		table -= entries;
+		table[0] = (struct virtq_desc){ kva_to_hpa(&s->header).v, sizeof(s->header), VIRTQ_DESC_NEXT, 1 };
+		s->table = table;
+		free_slot(blk, s);
+	}
+	return blk;
+}
+
+static struct blk *make(struct virtio_device *vdev, struct virtq *vq, const struct block_device *dev,
+			const struct virtio_blk_pieces *pieces)
+{
+	struct blk *blk = allocate(n_slots(vdev, virtq_size(vq)), pieces);
 
 	if (!blk)
 		return NULL;
 	blk->vdev = vdev;
 	blk->vq = vq;
+	blk->pieces = *pieces;
+	blk->timeout = time_from_us(BLOCK_TIMEOUT_US);
+	blk->dev = *dev;
 	blk->dev.ops = &blk_ops;
 	blk->dev.name = blk->name;
 	blk->lock = (spinlock_t)SPINLOCK_INIT;
@@ -472,8 +517,6 @@ static struct blk *allocate(struct virtio_device *vdev, struct virtq *vq)
 	list_init(&blk->waiting);
 	if (IS_ENABLED(CONFIG_IRQ))
 		timer_init(&blk->timer, blk_timer);
-	while (n > 0)
-		free_slot(blk, &blk->slots[--n]);
 	return blk;
 }
 
@@ -489,6 +532,8 @@ static void publish(struct blk *blk, unsigned number)
 
 static int blk_probe(struct virtio_device *vdev)
 {
+	struct block_device dev = { 0 };
+	struct virtio_blk_pieces pieces;
 	struct virtq *vq;
 	struct blk *blk;
 	int error = n_devices < NAMES ? virtq_create(vdev, 0, VIRTQ_MAX, blk_used, &vq) : -ENOSPC;
@@ -497,15 +542,14 @@ static int blk_probe(struct virtio_device *vdev)
 		return error;
 	if (virtq_size(vq) < 3)
 		return -EINVAL;
-	blk = allocate(vdev, vq);
+	error = virtio_blk_read_config(vdev, virtq_size(vq), &dev, &pieces);
+	if (error)
+		return error;
+	blk = make(vdev, vq, &dev, &pieces);
 	if (!blk)
 		return -ENOMEM;
-	error = virtio_blk_read_config(vdev, virtq_size(vq), &blk->dev, &blk->piece_max);
-	if (error)
-		kfree(blk);
-	else
-		publish(blk, n_devices++);
-	return error;
+	publish(blk, n_devices++);
+	return 0;
 }
 
 VIRTIO_DRIVER(virtio_blk) = {

@@ -24,8 +24,7 @@ enum {
 struct limits {
 	struct virtio_device *vdev;
 	struct block_device *dev;
-	uint32_t piece_max;    /* bytes */
-	unsigned pieces_max;
+	struct virtio_blk_pieces pieces;
 };
 
 /* A field that is there only with a feature. */
@@ -48,21 +47,21 @@ static int read_limits(struct limits *l, unsigned queue_size)
 		error = optional(l->vdev, F_SEG_MAX, CONFIG_SEG_MAX, 1, &seg_max);
 	if (error)
 		return error;
-	l->piece_max = (uint32_t)MIN(size_max, BYTES_MAX);
-	l->pieces_max = MIN((unsigned)MIN(seg_max, VIRTIO_BLK_PIECES), queue_size - 2);
-	return l->pieces_max ? 0 : -EINVAL;
+	l->pieces.size = (uint32_t)MIN(size_max, BYTES_MAX);
+	l->pieces.n = MIN((unsigned)MIN(seg_max, VIRTIO_BLK_PIECES), queue_size - 2);
+	return l->pieces.n ? 0 : -EINVAL;
 }
 
 /*
- * Whatever keeps to these two makes pieces_max pieces at most. Segments of at most piece_max bytes are pieces as
- * they are; where they can be longer, each but its last piece has piece_max bytes: so many fewer may there be.
+ * Whatever keeps to these two makes so many pieces at most. Segments that are no longer than a piece are pieces as
+ * they are; where they can be longer, each but its last piece has the full size: so many fewer may there be.
  */
 static void limit_requests(struct limits *l)
 {
 	struct block_device *dev = l->dev;
-	bool any_length = l->piece_max == BYTES_MAX;
-	unsigned segs = any_length ? l->pieces_max : l->pieces_max - l->pieces_max / 2;
-	uint64_t bytes = any_length ? BYTES_MAX : (uint64_t)(l->pieces_max - segs + 1) * l->piece_max;
+	bool any_length = l->pieces.size == BYTES_MAX;
+	unsigned segs = any_length ? l->pieces.n : l->pieces.n - l->pieces.n / 2;
+	uint64_t bytes = any_length ? BYTES_MAX : (uint64_t)(l->pieces.n - segs + 1) * l->pieces.size;
 
 	dev->max_segs = segs;
 	dev->max_sectors = (uint32_t)ALIGN_DOWN(MIN(bytes, BYTES_MAX) / BLOCK_SECTOR, dev->unit);
@@ -111,7 +110,7 @@ static int read_clearing(struct limits *l)
 }
 
 int virtio_blk_read_config(struct virtio_device *vdev, unsigned queue_size, struct block_device *dev,
-			   uint32_t *piece_max)
+			   struct virtio_blk_pieces *pieces)
 {
 	struct limits l = { .vdev = vdev, .dev = dev };
 	int error = read_limits(&l, queue_size);
@@ -122,6 +121,6 @@ int virtio_blk_read_config(struct virtio_device *vdev, unsigned queue_size, stru
 		error = read_clearing(&l);
 	if (error)
 		log_warn("%s: its configuration makes no sense to us (error %d)", vdev->name, error);
-	*piece_max = l.piece_max;
+	*pieces = l.pieces;
 	return error;
 }

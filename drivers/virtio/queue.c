@@ -16,16 +16,8 @@
 
 #define LOG_NAME "virtio"
 
-#define DESC_NEXT 1u
-#define DESC_WRITE 2u
 #define NO_INDEX 0xffffu
 #define USED_NO_NOTIFY 1u
-
-struct desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-};
 
 /* Behind the ring: used_event, the used index at whose passing we want an interrupt. */
 struct avail {
@@ -57,7 +49,7 @@ struct virtq {
 	unsigned index, size;  /* size: a power of two */
 	void (*used_fn)(struct virtq *q);
 	hpa_t frame;           /* the three parts */
-	struct desc *desc;
+	struct virtq_desc *desc;
 	struct avail *avail;
 	struct used *used;
 	uint16_t avail_idx;    /* next to fill; runs through all 16 bits */
@@ -68,7 +60,7 @@ struct virtq {
 	struct slot slots[];
 };
 
-#define AVAIL_OFFSET (VIRTQ_MAX * sizeof(struct desc))
+#define AVAIL_OFFSET (VIRTQ_MAX * sizeof(struct virtq_desc))
 #define USED_OFFSET (AVAIL_OFFSET + ALIGN_UP(sizeof(struct avail) + (VIRTQ_MAX + 1) * sizeof(uint16_t), 4))
 #define PARTS_SIZE (USED_OFFSET + sizeof(struct used) + VIRTQ_MAX * sizeof(struct used_elem) + sizeof(uint16_t))
 _Static_assert(PARTS_SIZE <= PAGE_SIZE, "the three parts of a queue fit a page");
@@ -119,7 +111,7 @@ static struct virtq *allocate(struct virtio_device *dev, unsigned index, unsigne
 		return NULL;
 	}
 	parts = hpa_to_kva(q->frame);
-	q->desc = (struct desc *)parts;
+	q->desc = (struct virtq_desc *)parts;
 	q->avail = (struct avail *)(parts + AVAIL_OFFSET);
 	q->used = (struct used *)(parts + USED_OFFSET);
 	q->dev = dev;
@@ -210,12 +202,12 @@ static uint16_t fill(struct virtq *q, const struct virtq_buf *bufs, unsigned n)
 	uint16_t head = q->free, next = head;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct desc *d = &q->desc[next];
+		struct virtq_desc *d = &q->desc[next];
 
 		next = q->slots[next].next;
 		d->addr = kva_to_hpa(bufs[i].data).v;
 		d->len = bufs[i].len;
-		d->flags = (uint16_t)((bufs[i].device_writes ? DESC_WRITE : 0) | (i + 1 < n ? DESC_NEXT : 0));
+		d->flags = (uint16_t)((bufs[i].device_writes ? VIRTQ_DESC_WRITE : 0) | (i + 1 < n ? VIRTQ_DESC_NEXT : 0));
 		d->next = i + 1 < n ? next : 0;
 	}
 	q->free = next;
@@ -232,22 +224,68 @@ static uint32_t writable_bytes(const struct virtq_buf *bufs, unsigned n)
 	return bytes;
 }
 
-int virtq_add(struct virtq *q, const struct virtq_buf *bufs, unsigned n, void *token)
+/* n descriptors from `head` on are filled in: the device may have them. */
+static void offer(struct virtq *q, uint16_t head, unsigned n, uint32_t writable, void *token)
 {
-	uint16_t head;
+	struct slot *first = &q->slots[head];
 
-	ASSERT(token && n > 0 && n <= q->size);
-	if (n > q->n_free)
-		return -ENOSPC;
-	head = fill(q, bufs, n);
-	q->slots[head].token = token;
-	q->slots[head].writable = writable_bytes(bufs, n);
-	q->slots[head].n = (uint16_t)n;
+	first->token = token;
+	first->writable = writable;
+	first->n = (uint16_t)n;
 	q->n_chains++;
 	q->avail->ring[q->avail_idx & (q->size - 1)] = head;
 	q->avail_idx++;
 	/* The chain and its entry are written before the index that shows them. */
 	__atomic_store_n(&q->avail->idx, q->avail_idx, __ATOMIC_RELEASE);
+}
+
+int virtq_add(struct virtq *q, const struct virtq_buf *bufs, unsigned n, void *token)
+{
+	ASSERT(token && n > 0 && n <= q->size);
+	if (n > q->n_free)
+		return -ENOSPC;
+	offer(q, fill(q, bufs, n), n, writable_bytes(bufs, n), token);
+	return 0;
+}
+
+/* Copy a table into descriptors from the free list. @return the first. */
+static uint16_t copy(struct virtq *q, const struct virtq_desc *table, unsigned n)
+{
+	uint16_t head = q->free, next = head;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct virtq_desc *d = &q->desc[next];
+
+		next = q->slots[next].next;
+		*d = table[i];
+		d->next = i + 1 < n ? next : 0;
+	}
+	q->free = next;
+	q->n_free -= n;
+	return head;
+}
+
+/* One descriptor that stands for a table. */
+static uint16_t refer(struct virtq *q, const struct virtq_desc *table, unsigned n)
+{
+	uint16_t head = q->free;
+
+	q->free = q->slots[head].next;
+	q->n_free--;
+	q->desc[head] = (struct virtq_desc){ .addr = kva_to_hpa(table).v, .len = n * (uint32_t)sizeof(*table),
+					     .flags = VIRTQ_DESC_INDIRECT };
+	return head;
+}
+
+int virtq_add_table(struct virtq *q, const struct virtq_desc *table, unsigned n, uint32_t writable, void *token)
+{
+	bool indirect = virtio_has(q->dev, VIRTIO_F_INDIRECT_DESC);
+	unsigned needed = indirect ? 1 : n;
+
+	ASSERT(token && n > 0 && n <= q->size);
+	if (needed > q->n_free)
+		return -ENOSPC;
+	offer(q, indirect ? refer(q, table, n) : copy(q, table, n), needed, writable, token);
 	return 0;
 }
 

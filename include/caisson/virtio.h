@@ -101,6 +101,18 @@ int virtio_restart(struct virtio_device *dev) __must_check;
 
 #define VIRTQ_MAX 128u /* entries: all three parts fit a page */
 
+/** A driver that wants it names it among its features: a table then takes one entry of a queue. */
+enum { VIRTIO_F_INDIRECT_DESC = 28 };
+
+/** A descriptor, 2.7.5: an entry of a table for virtq_add_table. */
+struct virtq_desc {
+	uint64_t addr;         /* physical */
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+enum { VIRTQ_DESC_NEXT = 1, VIRTQ_DESC_WRITE = 2, VIRTQ_DESC_INDIRECT = 4 };
+
 /** A piece of a buffer: kva_has_hpa(data, len) holds. */
 struct virtq_buf {
 	void *data;
@@ -126,6 +138,13 @@ struct virtio_device *virtq_device(const struct virtq *q);
  * @return 0; -ENOSPC not enough entries are free
  */
 int virtq_add(struct virtq *q, const struct virtq_buf *bufs, unsigned n, void *token) __must_check;
+/**
+ * The same with a table that the driver has filled in: entry i goes on at i + 1, but the last one, which has no
+ * VIRTQ_DESC_NEXT. It must stay as it is until the device has used it; kva_has_hpa holds for it.
+ * @param writable  bytes that the device may write, in all
+ */
+int virtq_add_table(struct virtq *q, const struct virtq_desc *table, unsigned n, uint32_t writable,
+		    void *token) __must_check;
 /** Tell the device, if it wants to know. */
 void virtq_kick(struct virtq *q);
 /**

@@ -317,7 +317,7 @@ static void many_are_under_way_and_the_rest_wait(void **state)
 	answers = false;
 	for (unsigned i = 0; i < 200; i++)
 		assert_int_equal(submit(i, BLOCK_READ, i, 1, data + i * BLOCK_SECTOR), 0);
-	assert_int_equal(vd_n_available(dq), VIRTQ_MAX / 3);
+	assert_int_equal(vd_n_available(dq), indirect ? 64 : VIRTQ_MAX / 3);
 	assert_int_equal(n_done, 0);
 	while (vd_n_available(dq)) {
 		answer_all();
@@ -420,5 +420,5 @@ int main(void)
 		T(one_that_cannot_discard_is_not_asked_to),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH(tests);
 }

@@ -227,5 +227,5 @@ int main(void)
 		T(fuzz_every_request_ends),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH(tests);
 }

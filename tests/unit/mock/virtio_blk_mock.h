@@ -17,6 +17,7 @@
 #define TIMEOUT (BLOCK_TIMEOUT_US * UINT64_C(10)) /* ticks */
 
 static struct block_device *disk;
+static bool indirect;         /* the device takes tables of descriptors */
 static struct vd_queue *dq = &vd.q[0];
 static uint8_t medium[SECTORS * BLOCK_SECTOR];
 static unsigned n_flushes, n_clears;
@@ -207,7 +208,7 @@ static int prepare(uint64_t features)
 {
 	uint64_t seed = 3;
 
-	vd_init(VIRTIO_ID_BLOCK, features | BIT(VIRTIO_F_EVENT_IDX));
+	vd_init(VIRTIO_ID_BLOCK, features | BIT(VIRTIO_F_EVENT_IDX) | (indirect ? BIT(VIRTIO_F_INDIRECT_DESC) : 0));
 	set_config(0, SECTORS, 8);
 	mock_wait = device_runs;
 	answers = true;
@@ -239,3 +240,19 @@ static MAYBE_UNUSED int setup(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup(f, setup)
+
+/* All tests, with tables of descriptors in the queue and with tables besides. */
+#define RUN_BOTH(tests) run_both(tests, ARRAY_SIZE(tests))
+static int with_indirect(void **state)
+{
+	(void)state;
+	indirect = true;
+	return 0;
+}
+
+static int run_both(const struct CMUnitTest *tests, size_t n)
+{
+	int failed = _cmocka_run_group_tests("direct", tests, n, NULL, NULL);
+
+	return failed + _cmocka_run_group_tests("indirect", tests, n, with_indirect, NULL);
+}

@@ -224,12 +224,22 @@ static struct vd_chain vd_take(struct vd_queue *q)
 {
 	const struct vd_desc *table = (const struct vd_desc *)(uintptr_t)q->desc;
 	struct vd_chain c = { 0 };
+	unsigned size = q->size;
 	uint16_t at;
 
 	assert_true(vd_n_available(q) > 0);
 	c.head = at = vd_avail(q)[2 + q->next++ % q->size];
+	if (table[at].flags & 4) { /* indirect, 2.7.5.3 */
+		assert_true(vd.agreed & BIT(28));
+		assert_int_equal(table[at].flags, 4);
+		assert_int_equal(table[at].len % sizeof(*table), 0);
+		size = table[at].len / sizeof(*table);
+		assert_in_range(size, 1, q->size);
+		table = (const struct vd_desc *)(uintptr_t)table[at].addr;
+		at = 0;
+	}
 	for (bool more = true; more; at = table[at].next) {
-		assert_true(at < q->size && c.n < ARRAY_SIZE(c.d));
+		assert_true(at < size && c.n < ARRAY_SIZE(c.d));
 		c.d[c.n++] = table[at];
 		if (!(table[at].flags & 2)) {
 			assert_int_equal(c.n, c.n_readable + 1);
