@@ -101,7 +101,7 @@ def test_nothing_beyond_the_end(image, sector):
 def test_image_that_ends_inside_a_sector(image, sector):
     path = image(1300)
     content = path.read_bytes().ljust(3 * SECTOR, b"\0")
-    lines, _ = sector("crc 0 3 write 2 1 5 crc 0 3 crc 3 1", "--disk", path, status=1)
+    lines, _ = sector("crc 0 3 write 2 1 5 crc 0 3 crc 3 1", *drive(f"format=raw,file={path}"), status=1)
     assert lines[0] == f"crc 0+3: crc {sum_of(content, 0, 3)}"
     assert path.read_bytes() == content[:2 * SECTOR] + pattern(2, 1, 5)
     assert lines[3] == f"crc 3+1: error {EINVAL}"
