@@ -339,9 +339,20 @@ void console_register(const struct console_driver *driver, void *dev)
 {
 	irqflags_t flags = spin_lock_irqsave(&con.lock);
 
+	if (con.tx_on)
+		con.driver->tx_interrupt(con.dev, false);
+	if (con.driver && con.driver->rx_hold)
+		con.driver->rx_hold(con.dev, true); /* for good: another one speaks now */
+	con.tx_on = false;
 	con.dev = dev;
 	con.driver = driver;
+	ring_settle();
 	spin_unlock_irqrestore(&con.lock, flags);
+}
+
+bool console_is_bound(void)
+{
+	return con.driver;
 }
 
 void console_set_framed(bool framed)

@@ -28,10 +28,18 @@ void console_set_resized(void (*fn)(void))
 	__atomic_store_n(&resized, fn, __ATOMIC_RELEASE);
 }
 
+void console_resize(struct console_size new)
+{
+	void (*fn)(void) = __atomic_load_n(&resized, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&size, (uint32_t)new.columns << 16 | new.rows, __ATOMIC_RELAXED);
+	if (fn)
+		fn();
+}
+
 /* "COLUMNSxROWS"; anything else is not of our host's making. */
 static void take_size(void)
 {
-	void (*fn)(void) = __atomic_load_n(&resized, __ATOMIC_ACQUIRE);
 	unsigned long columns, rows;
 	char *end;
 
@@ -42,9 +50,7 @@ static void take_size(void)
 	rows = strtoul(end + 1, &end, 10);
 	if (*end || rows > UINT16_MAX)
 		return;
-	__atomic_store_n(&size, (uint32_t)columns << 16 | (uint32_t)rows, __ATOMIC_RELAXED);
-	if (fn)
-		fn();
+	console_resize((struct console_size){ (uint16_t)columns, (uint16_t)rows });
 }
 
 /* One byte of the size, up to the end of the line. */

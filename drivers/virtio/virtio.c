@@ -111,8 +111,10 @@ void virtio_fail(struct virtio_device *dev, const char *why)
 {
 	if (__atomic_exchange_n(&dev->broken, 1, __ATOMIC_ACQ_REL))
 		return;
-	log_error("%s: the device %s: reset, and not used any more", dev->name, why);
-	if (reset(dev))
+	dev->why = why;
+	if (!dev->quiet)
+		log_error("%s: the device %s: reset, and not used any more", dev->name, why);
+	if (reset(dev) && !dev->quiet)
 		log_error("%s: does not answer the reset: it may still write to memory", dev->name);
 	add_status(dev, VIRTIO_FAILED);
 }

@@ -50,8 +50,10 @@ struct console_driver {
 	bool (*idle)(void *dev);
 };
 
-/** Bind the line. Called once by the serial driver's probe. */
+/** Bind the line. A serial driver's probe calls it, and at most once after boot's drivers another line that is to take over. */
 void console_register(const struct console_driver *driver, void *dev);
+/** Is there a line, other than the firmware's? */
+bool console_is_bound(void);
 void console_set_framed(bool framed);
 bool console_framed(void);
 
@@ -97,7 +99,9 @@ struct console_size {
 };
 
 struct console_size console_size(void);
-/** What to call, in interrupt context and with no lock held, when it has another size. */
+/** It has this size now, says a line that knows it. Any context, no lock held. */
+void console_resize(struct console_size size);
+/** What to call, in the context of who says it and with no lock held, when it has another size. */
 void console_set_resized(void (*resized)(void));
 
 /** The consumer has room again: the driver may deliver what it held back. Any context, but not from

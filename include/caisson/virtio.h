@@ -53,6 +53,8 @@ struct virtio_device {
 	uint64_t features;     /* agreed on */
 	struct list queues;
 	uint32_t broken;       /* atomic: 0 or 1 */
+	bool quiet;            /* the driver's: do not log now why it is broken (a console's cannot) */
+	const char *why;       /* it is broken */
 	bool loose;            /* it did not answer a reset: it may still write to what it was given */
 };
 
