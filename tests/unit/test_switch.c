@@ -28,12 +28,33 @@ uint64_t time_to_ns(uint64_t ticks)
 	return ticks * 100;
 }
 
+static struct timer *armed; /* the one that a test lets go off */
+
+void timer_init(struct timer *t, void (*fn)(struct timer *))
+{
+	*t = (struct timer){ .fn = fn };
+}
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+	t->deadline = deadline;
+	armed = t;
+}
+
+void timer_cancel_sync(struct timer *t)
+{
+	armed = armed == t ? NULL : armed;
+}
+
 struct end {
 	struct switch_port port;
 	unsigned frames;
 	uint32_t last_len;
 	uint8_t last[64];
 	int answer;
+	unsigned resumed;
+	unsigned again;   /* how often resume says that there is more */
+	uint64_t to;      /* what resume sends to */
 };
 
 static struct end ends[PORTS];
@@ -53,7 +74,19 @@ static int deliver(struct switch_port *port, const struct net_frame *f)
 	return 0;
 }
 
-static const struct switch_port_ops ops = { .deliver = deliver };
+static int send(unsigned from, uint64_t destination);
+
+static bool resume(struct switch_port *port)
+{
+	struct end *e = port->arg;
+
+	e->resumed++;
+	if (e->to)
+		(void)send((unsigned)(e - ends), e->to);
+	return e->again && e->again--;
+}
+
+static const struct switch_port_ops ops = { .deliver = deliver, .resume = resume }, uplink_ops = { .deliver = deliver };
 
 static int add(unsigned i)
 {
@@ -74,7 +107,7 @@ static int fresh(void **state)
 	for (unsigned i = 0; i < PORTS - 1; i++)
 		assert_int_equal(add(i), 0);
 	memset(&ends[PORTS - 1], 0, sizeof(ends[0]));
-	ends[PORTS - 1].port = (struct switch_port){ .ops = &ops, .arg = &ends[PORTS - 1], .owner = "net0", .uplink = true };
+	ends[PORTS - 1].port = (struct switch_port){ .ops = &uplink_ops, .arg = &ends[PORTS - 1], .owner = "net0", .uplink = true };
 	return switch_port_add(name, &ends[PORTS - 1].port, err, sizeof(err));
 }
 
@@ -98,7 +131,7 @@ static int send_as(unsigned from, uint64_t source, uint64_t destination)
 		bytes[i] = (uint8_t)(destination >> (40 - 8 * i));
 		bytes[6 + i] = (uint8_t)(source >> (40 - 8 * i));
 	}
-	return switch_send(&ends[from].port, &f, true);
+	return switch_send(&ends[from].port, &f);
 }
 
 #define MAC(n) (UINT64_C(0x020000000000) + (n))
@@ -305,26 +338,105 @@ static void test_an_address_twice_and_too_many_ports(void **state)
 		switch_port_remove(&more[n].port);
 }
 
-static void test_a_full_receiver_is_waited_for_a_while(void **state)
+/* A full receiver takes frames again: who waited is called back, in turn. */
+static void test_who_waits_is_called_back(void **state)
 {
 	(void)state;
 	ends[1].answer = -EAGAIN;
 	assert_int_equal(send(0, MAC(1)), -EAGAIN);
-	mock_time += time_from_us(SWITCH_PATIENCE_US) - 2;
 	assert_int_equal(send(2, MAC(1)), -EAGAIN);
-	assert_int_equal(dropped(1, DROP_FULL), 0);
 	assert_int_equal(ends[1].port.counters.waits, 2);
 	assert_int_equal(ends[0].port.counters.sent, 0);
-	mock_time += 2;
-	for (unsigned i = 0; i < 5; i++, let_pass(1))
-		assert_int_equal(send(0, MAC(1)), 0);
-	assert_int_equal(dropped(1, DROP_FULL), 5);
-	assert_int_equal(ends[0].port.counters.sent, 5);
-	/* It takes one: from then on it is worth waiting for again. */
+	assert_int_equal(dropped(1, DROP_FULL), 0);
 	ends[1].answer = 0;
-	assert_int_equal(send(0, MAC(1)), 0);
+	assert_false(switch_port_ready(&ends[1].port));
+	assert_int_equal(ends[0].resumed, 1);
+	assert_int_equal(ends[2].resumed, 1);
+	assert_false(switch_port_ready(&ends[1].port));
+	assert_int_equal(ends[0].resumed + ends[2].resumed, 2);
+}
+
+/* One that has more than should be done at once comes after the others. */
+static void test_waiting_is_fair(void **state)
+{
+	(void)state;
 	ends[1].answer = -EAGAIN;
 	assert_int_equal(send(0, MAC(1)), -EAGAIN);
+	assert_int_equal(send(2, MAC(1)), -EAGAIN);
+	ends[0].again = ends[2].again = 1;
+	assert_true(switch_port_ready(&ends[1].port));
+	assert_int_equal(ends[0].resumed + ends[2].resumed, 1);
+	assert_true(switch_port_ready(&ends[1].port));
+	assert_int_equal(ends[0].resumed, 1);
+	assert_int_equal(ends[2].resumed, 1);
+	assert_false(switch_port_ready(&ends[1].port));
+	assert_int_equal(ends[0].resumed + ends[2].resumed, 4);
+}
+
+/* Nobody is called back in vain twice: it waits anew only if the receiver is full again. */
+static void test_a_full_receiver_is_waited_for_a_while(void **state)
+{
+	(void)state;
+	ends[1].answer = -EAGAIN;
+	ends[0].to = MAC(1);
+	assert_int_equal(send(0, MAC(1)), -EAGAIN);
+	assert_non_null(armed);
+	mock_time += time_from_us(SWITCH_PATIENCE_US) / 2;
+	assert_false(switch_port_ready(&ends[1].port));
+	assert_int_equal(dropped(1, DROP_FULL), 0);
+	assert_int_equal(ends[0].resumed, 1);
+	mock_time = armed->deadline;
+	armed->fn(armed);
+	assert_int_equal(ends[0].resumed, 2);
+	assert_int_equal(dropped(1, DROP_FULL), 1);
+	/* From then on nobody waits for it. */
+	for (unsigned i = 0; i < 5; i++, let_pass(1))
+		assert_int_equal(send(2, MAC(1)), 0);
+	assert_int_equal(dropped(1, DROP_FULL), 6);
+	assert_int_equal(ends[2].port.counters.sent, 5);
+	ends[1].answer = 0;
+	assert_int_equal(send(2, MAC(1)), 0);
+	ends[1].answer = -EAGAIN;
+	assert_int_equal(send(2, MAC(1)), -EAGAIN);
+}
+
+/* A sender with very many frames for a dead receiver: they are dropped some at a time, each time the timer goes off. */
+static void test_dropping_goes_on(void **state)
+{
+	(void)state;
+	ends[1].answer = -EAGAIN;
+	assert_int_equal(send(0, MAC(1)), -EAGAIN);
+	ends[0].again = 3;
+	ends[0].to = MAC(1);
+	for (unsigned i = 0; i < 4; i++) {
+		struct timer *t = armed;
+
+		assert_non_null(t);
+		armed = NULL;
+		mock_time = t->deadline;
+		t->fn(t);
+	}
+	assert_null(armed);
+	assert_int_equal(dropped(1, DROP_FULL), 4);
+}
+
+static void test_a_sender_that_is_gone_is_not_called_back(void **state)
+{
+	(void)state;
+	ends[1].answer = -EAGAIN;
+	assert_int_equal(send(0, MAC(1)), -EAGAIN);
+	switch_port_remove(&ends[0].port);
+	ends[0].port.net_switch = NULL;
+	assert_false(switch_port_ready(&ends[1].port));
+	assert_int_equal(ends[0].resumed, 0);
+}
+
+static void test_one_that_cannot_wait(void **state)
+{
+	(void)state;
+	ends[1].answer = -EAGAIN;
+	assert_int_equal(send_as(3, MAC(0x99), MAC(1)), 0);
+	assert_int_equal(dropped(1, DROP_FULL), 1);
 }
 
 static void test_frames_to_many_do_not_wait(void **state)
@@ -375,7 +487,7 @@ static void test_senseless_frames(void **state)
 	struct net_frame f = { .segs = &seg, .n = 1, .len = sizeof(bytes), .offload = { .needs_csum = true, .csum_start = 50, .csum_offset = 9 } };
 
 	(void)state;
-	assert_int_equal(switch_send(&ends[0].port, &f, true), 0);
+	assert_int_equal(switch_send(&ends[0].port, &f), 0);
 	assert_int_equal(send_as(0, ALL, MAC(1)), 0);
 	assert_int_equal(send_as(0, 0, MAC(1)), 0);
 	assert_int_equal(got(), 0);
@@ -400,7 +512,12 @@ int main(void)
 		TEST(test_isolated_ports_reach_only_the_others),
 		TEST(test_switches_are_apart),
 		TEST(test_an_address_twice_and_too_many_ports),
+		TEST(test_who_waits_is_called_back),
+		TEST(test_waiting_is_fair),
 		TEST(test_a_full_receiver_is_waited_for_a_while),
+		TEST(test_dropping_goes_on),
+		TEST(test_a_sender_that_is_gone_is_not_called_back),
+		TEST(test_one_that_cannot_wait),
 		TEST(test_frames_to_many_do_not_wait),
 		TEST(test_other_answers_are_counted_by_reason),
 		TEST(test_a_pulled_cable),

@@ -39,6 +39,8 @@ void switch_port_drop(struct switch_port *port, enum switch_drop why)
 
 /* --- switches and ports --- */
 
+static void out_of_patience(struct timer *t);
+
 static struct net_switch *find(const char *name)
 {
 	for (unsigned i = 0; i < n_switches; i++)
@@ -68,6 +70,7 @@ static int enter(struct net_switch *sw, struct switch_port *port)
 		if (port->has_address && !mac_fix(&sw->macs, port, mac_number(port->address)))
 			return -EEXIST;
 		sw->ports[i] = port;
+		port->index = i;
 		return 0;
 	}
 	return -ENOSPC;
@@ -84,6 +87,7 @@ int switch_port_add(const char *name, struct switch_port *port, char *err, size_
 		return -ENOSPC;
 	}
 	port->net_switch = sw;
+	timer_init(&port->patience, out_of_patience);
 	flags = spin_lock_irqsave(&sw->lock);
 	error = enter(sw, port);
 	spin_unlock_irqrestore(&sw->lock, flags);
@@ -98,19 +102,27 @@ int switch_port_add(const char *name, struct switch_port *port, char *err, size_
 	return error;
 }
 
+/* No port of that index is called back any more. */
+static void forget_waiter(struct net_switch *sw, unsigned index)
+{
+	for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++)
+		if (sw->ports[i])
+			sw->ports[i]->waiters &= ~(uint32_t)BIT(index);
+}
+
 void switch_port_remove(struct switch_port *port)
 {
 	struct net_switch *sw = port->net_switch;
 	irqflags_t flags = spin_lock_irqsave(&sw->lock);
 
 	mac_forget(&sw->macs, port);
-	for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++)
-		if (sw->ports[i] == port)
-			sw->ports[i] = NULL;
+	sw->ports[port->index] = NULL;
+	forget_waiter(sw, port->index);
 	spin_unlock_irqrestore(&sw->lock, flags);
 	/* Whoever hands it a frame has interrupts off, so it is another hart, and soon done. */
 	while (__atomic_load_n(&port->users, __ATOMIC_ACQUIRE))
 		cpu_relax();
+	timer_cancel_sync(&port->patience);
 }
 
 bool switch_port_is_of(const struct switch_port *port, const char *name)
@@ -155,7 +167,7 @@ static enum switch_drop drop_reason(int error)
 	}
 }
 
-/* It has no buffers. @return should the sender wait? */
+/* It has no buffers. Is it worth waiting for? */
 static bool is_worth_waiting(struct switch_port *to)
 {
 	uint64_t now = time_now() | 1, since = 0;
@@ -165,23 +177,101 @@ static bool is_worth_waiting(struct switch_port *to)
 	return now - since < time_from_us(SWITCH_PATIENCE_US);
 }
 
-static int hand_over(struct switch_port *to, const struct net_frame *frame, bool may_wait)
+/* Note down that `from` is called back when there are buffers, or after so long. */
+static void wait_for(struct switch_port *to, const struct switch_port *from, uint64_t us)
 {
-	int error = switch_port_has_link(to) ? to->ops->deliver(to, frame) : -ENOTCONN;
+	irqflags_t flags = spin_lock_irqsave(&to->net_switch->lock);
 
-	if (likely(!error)) {
-		if (unlikely(__atomic_load_n(&to->full_since, __ATOMIC_RELAXED)))
-			__atomic_store_n(&to->full_since, 0, __ATOMIC_RELAXED);
-		count(&to->counters.received, 1);
-		count(&to->counters.received_bytes, frame->len);
+	if (!(to->waiters & BIT(from->index)))
+		count(&to->counters.waits, 1);
+	__atomic_store_n(&to->waiters, to->waiters | (uint32_t)BIT(from->index), __ATOMIC_SEQ_CST);
+	if (!to->armed)
+		timer_arm(&to->patience, time_now() + time_from_us(us) + 1);
+	to->armed = true;
+	spin_unlock_irqrestore(&to->net_switch->lock, flags);
+}
+
+static int deliver(struct switch_port *to, const struct net_frame *frame)
+{
+	return switch_port_has_link(to) ? to->ops->deliver(to, frame) : -ENOTCONN;
+}
+
+/*
+ * @return 0, or -EAGAIN: it is noted down who waits. That is done before a second attempt: buffers that come
+ * meanwhile are either seen by it, or their owner sees who waits.
+ */
+static int hand_over(struct switch_port *from, struct switch_port *to, const struct net_frame *frame, bool may_wait)
+{
+	int error = deliver(to, frame);
+
+	if (unlikely(error == -EAGAIN) && may_wait && is_worth_waiting(to)) {
+		wait_for(to, from, SWITCH_PATIENCE_US);
+		error = deliver(to, frame);
+		if (error == -EAGAIN)
+			return error;
+	}
+	if (unlikely(error)) {
+		switch_port_drop(to, drop_reason(error));
 		return 0;
 	}
-	if (error == -EAGAIN && is_worth_waiting(to) && may_wait) {
-		count(&to->counters.waits, 1);
-		return -EAGAIN;
-	}
-	switch_port_drop(to, drop_reason(error));
+	if (unlikely(__atomic_load_n(&to->full_since, __ATOMIC_RELAXED)))
+		__atomic_store_n(&to->full_since, 0, __ATOMIC_RELAXED);
+	count(&to->counters.received, 1);
+	count(&to->counters.received_bytes, frame->len);
 	return 0;
+}
+
+/* The next of those who wait, in turn and held; it waits no longer. */
+static struct switch_port *next_waiter(struct switch_port *to)
+{
+	irqflags_t flags = spin_lock_irqsave(&to->net_switch->lock);
+	uint32_t later = to->waiters & (uint32_t)~BITS(to->served, 0), from = later ? later : to->waiters;
+	struct switch_port *port = NULL;
+
+	if (from) {
+		to->served = (unsigned)__builtin_ctz(from);
+		port = to->net_switch->ports[to->served];
+		__atomic_store_n(&to->waiters, to->waiters & ~(uint32_t)BIT(to->served), __ATOMIC_SEQ_CST);
+	}
+	if (port)
+		hold(port);
+	spin_unlock_irqrestore(&to->net_switch->lock, flags);
+	return port;
+}
+
+/* Let those who wait now try again, each once. @return one of them has more to do: it waits again */
+static bool resume_waiters(struct switch_port *to)
+{
+	int n = __builtin_popcount(__atomic_load_n(&to->waiters, __ATOMIC_SEQ_CST));
+	bool more = false;
+
+	while (!more && n-- > 0) {
+		struct switch_port *from = next_waiter(to);
+
+		if (!from)
+			break;
+		more = from->ops->resume(from);
+		if (more)
+			wait_for(to, from, SWITCH_RETRY_US);
+		let_go(from);
+	}
+	return more;
+}
+
+bool switch_port_ready(struct switch_port *port)
+{
+	return unlikely(__atomic_load_n(&port->waiters, __ATOMIC_SEQ_CST)) && resume_waiters(port);
+}
+
+/* No frame was taken for so long: those that wait now are dropped when they are sent again. */
+static void out_of_patience(struct timer *t)
+{
+	struct switch_port *to = container_of(t, struct switch_port, patience);
+	irqflags_t flags = spin_lock_irqsave(&to->net_switch->lock);
+
+	to->armed = false;
+	spin_unlock_irqrestore(&to->net_switch->lock, flags);
+	(void)resume_waiters(to);
 }
 
 static bool may_talk(const struct switch_port *a, const struct switch_port *b)
@@ -189,7 +279,7 @@ static bool may_talk(const struct switch_port *a, const struct switch_port *b)
 	return !(a->isolated && b->isolated);
 }
 
-static int to_one(struct switch_port *from, struct switch_port *to, const struct net_frame *frame, bool may_wait)
+static int to_one(struct switch_port *from, struct switch_port *to, const struct net_frame *frame)
 {
 	int error = 0;
 
@@ -198,7 +288,7 @@ static int to_one(struct switch_port *from, struct switch_port *to, const struct
 	else if (unlikely(!may_talk(from, to)))
 		switch_port_drop(from, DROP_ISOLATED);
 	else
-		error = hand_over(to, frame, may_wait);
+		error = hand_over(from, to, frame, from->ops->resume != NULL);
 	let_go(to);
 	return error;
 }
@@ -230,7 +320,7 @@ static void to_many(struct switch_port *from, const struct net_frame *frame)
 
 		if (!to)
 			continue;
-		(void)hand_over(to, frame, false);
+		(void)hand_over(from, to, frame, false);
 		let_go(to);
 	}
 }
@@ -254,7 +344,7 @@ static bool look_up(struct switch_port *from, uint64_t source, uint64_t destinat
 	return honest;
 }
 
-int switch_send(struct switch_port *from, const struct net_frame *frame, bool may_wait)
+int switch_send(struct switch_port *from, const struct net_frame *frame)
 {
 	const uint8_t *header = frame->segs[0].data;
 	uint64_t destination = mac_number(header), source = mac_number(header + NET_MAC_SIZE);
@@ -274,7 +364,7 @@ int switch_send(struct switch_port *from, const struct net_frame *frame, bool ma
 		return 0;
 	}
 	if (likely(to))
-		error = to_one(from, to, frame, may_wait);
+		error = to_one(from, to, frame);
 	else if (unlikely((destination & NEIGHBOURS_MASK) == NEIGHBOURS))
 		switch_port_drop(from, DROP_LOCAL);
 	else

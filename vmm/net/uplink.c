@@ -20,19 +20,30 @@ struct uplink {
 	struct net_device *dev;
 };
 
+/* A frame on its way out, perhaps in several packets. */
+struct sending {
+	struct net_device *dev;
+	unsigned sent;
+};
+
 static int send_plain(const struct net_frame *f, void *arg)
 {
-	return net_send(((struct uplink *)arg)->dev, f, NULL, NULL);
+	struct sending *s = arg;
+	int error = net_send(s->dev, f, NULL, NULL);
+
+	s->sent += !error;
+	return error;
 }
 
 static int deliver(struct switch_port *port, const struct net_frame *f)
 {
 	struct uplink *u = port->arg;
-	int error = offload_fits(&f->offload, u->dev->features) ? send_plain(f, u) : offload_finish(f, send_plain, u);
+	struct sending s = { .dev = u->dev };
+	int error = offload_fits(&f->offload, u->dev->features) ? send_plain(f, &s) : offload_finish(f, send_plain, &s);
 
 	switch (error) {
-	case -ENOSPC: /* no room now: the sender may wait for it */
-		return -EAGAIN;
+	case -ENOSPC: /* no room now: it may wait, but not for its second half */
+		return s.sent ? -ENOBUFS : -EAGAIN;
 	case -EINVAL: /* longer than its MTU */
 		return -EMSGSIZE;
 	default:
@@ -49,7 +60,12 @@ static void receive(struct net_device *dev, const struct net_frame *f)
 	if (f->len < NET_HEADER_SIZE || f->segs[0].len < NET_HEADER_SIZE)
 		switch_port_drop(&u->port, DROP_BAD);
 	else
-		(void)switch_send(&u->port, f, false);
+		(void)switch_send(&u->port, f);
+}
+
+static void room(struct net_device *dev)
+{
+	(void)switch_port_ready(&((struct uplink *)dev->arg)->port);
 }
 
 static void link_changed(struct net_device *dev)
@@ -60,7 +76,7 @@ static void link_changed(struct net_device *dev)
 	log_info("%s: the link is %s", dev->name, net_link(dev) ? "up" : "down");
 }
 
-static const struct net_user user = { .receive = receive, .link_changed = link_changed };
+static const struct net_user user = { .receive = receive, .room = room, .link_changed = link_changed };
 
 static struct uplink *of_device(const struct net_device *dev)
 {

@@ -1,6 +1,7 @@
 /*
  * Network device of a VM (virtio 1.2, 5.1): a port of a switch. What its guest sends is given to the switch while the
- * guest's kick lasts; what the switch has for it is copied into buffers that the guest has posted, by the sender.
+ * guest's kick lasts; what the switch has for it is copied into buffers that the guest has posted, by the sender. A chain
+ * whose receiver has no buffers stays in its ring, and all behind it, until the switch calls back.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,6 +42,7 @@ enum { NEEDS_CSUM = 1, DATA_VALID = 2 };
 enum { GSO_NONE = 0, GSO_TCPV4 = 1, GSO_TCPV6 = 4, GSO_ECN = 0x80 };
 
 #define KICK_BYTES (256 * KiB)   /* given away in one kick at most; then others get the hart */
+#define ATTEMPTS 3               /* at filling buffers that come just now */
 #define WINDOW 8                 /* pieces of a buffer that are looked up at a time */
 
 /* A buffer that was filled and is not shown to the guest yet. */
@@ -120,7 +122,7 @@ static int read_frame(struct net *s, struct vio_queue *q, struct net_frame *f)
 }
 
 /* A frame in very many pieces: in one piece of our own. */
-static int send_scattered(struct net *s, struct vio_queue *q, struct net_frame *f, bool may_wait)
+static int send_scattered(struct net *s, struct vio_queue *q, struct net_frame *f)
 {
 	uint32_t n = f->len - NET_HEADER_SIZE;
 	void *copy = kalloc(n);
@@ -130,22 +132,22 @@ static int send_scattered(struct net *s, struct vio_queue *q, struct net_frame *
 		s->segs[1] = (struct segment){ copy, n };
 		f->segs = s->segs;
 		f->n = 2;
-		error = switch_send(&s->port, f, may_wait);
+		error = switch_send(&s->port, f);
 	}
 	kfree(copy);
 	return error;
 }
 
-/* @return 0: it is gone one way or another; -EAGAIN */
+/* @return 0: it is gone one way or another; -EAGAIN: its receiver has no buffers */
 static int transmit(struct net *s, struct vio_queue *q, uint32_t *len)
 {
 	struct net_frame f = { .len = 0 };
 	int error = read_frame(s, q, &f);
 
 	if (likely(!error))
-		error = switch_send(&s->port, &f, true);
+		error = switch_send(&s->port, &f);
 	else if (error == -EMSGSIZE)
-		error = send_scattered(s, q, &f, true);
+		error = send_scattered(s, q, &f);
 	*len = f.len;
 	if (likely(!error) || error == -EAGAIN)
 		return error;
@@ -153,7 +155,8 @@ static int transmit(struct net *s, struct vio_queue *q, uint32_t *len)
 	return 0;
 }
 
-static int transmit_all(struct net *s, struct vio_queue *q)
+/* What stands in the ring. @return is there more than should be done at once? */
+static bool transmit_some(struct net *s, struct vio_queue *q)
 {
 	unsigned left = VIO_KICK_MAX;
 	uint64_t bytes = 0;
@@ -162,30 +165,53 @@ static int transmit_all(struct net *s, struct vio_queue *q)
 		while (vio_pop(q)) {
 			uint32_t len;
 
-			if (transmit(s, q, &len)) {
+			if (unlikely(transmit(s, q, &len))) {
 				vio_unpop(q, 1);
-				return -EAGAIN;
+				return false;
 			}
 			vio_push(q, q->chain.head, 0);
 			bytes += len;
 			if (--left == 0 || bytes > KICK_BYTES)
-				return -EAGAIN;
+				return true;
 		}
 	} while (vio_want_kick(q, true));
-	return 0;
+	return false;
+}
+
+static bool transmit_all(struct net *s)
+{
+	struct vio_queue *q = &s->dev->queues[TX];
+	irqflags_t flags = vio_lock(q);
+	bool more;
+
+	(void)vio_want_kick(q, false);
+	more = transmit_some(s, q);
+	vio_publish(q);
+	vio_unlock(q, flags);
+	return more;
+}
+
+static bool resume(struct switch_port *port)
+{
+	return transmit_all(port->arg);
+}
+
+/* New buffers: that is only of interest to those who wait for them. */
+static bool buffers_came(struct net *s)
+{
+	struct vio_queue *q = &s->dev->queues[RX];
+	irqflags_t flags = vio_lock(q);
+
+	(void)vio_want_kick(q, false);
+	vio_unlock(q, flags);
+	return switch_port_ready(&s->port);
 }
 
 static int net_kick(struct vio *dev, struct vio_queue *q)
 {
-	irqflags_t flags = vio_lock(q);
-	int error = 0;
+	struct net *s = dev->state;
 
-	(void)vio_want_kick(q, false);
-	if (q->index == TX)
-		error = transmit_all(dev->state, q);
-	vio_publish(q);
-	vio_unlock(q, flags);
-	return error;
+	return (q->index == TX ? transmit_all(s) : buffers_came(s)) ? -EAGAIN : 0;
 }
 
 /* --- to the guest --- */
@@ -317,19 +343,36 @@ static int put(const struct net_frame *f, void *arg)
 	return put_rest(s, q, &c, (uint32_t)(sizeof(h) + f->len - n));
 }
 
-/* All of it, or nothing. */
+/*
+ * Fill buffers: all that it takes, or none. When there are too few, more of them will come with a kick; *more says that
+ * some came before that was asked for.
+ */
+static int fill_buffers(struct net *s, struct vio_queue *q, const struct net_frame *f, bool *more)
+{
+	int error;
+
+	*more = false;
+	s->n_filled = 0;
+	error = likely(offload_fits(&f->offload, s->can)) ? put(f, s) : offload_finish(f, put, s);
+	if (unlikely(error)) {
+		*more = error == -EAGAIN && vio_want_kick(q, true);
+		vio_unpop(q, s->n_filled);
+	}
+	return error;
+}
+
 static int deliver_locked(struct net *s, struct vio_queue *q, const struct net_frame *f)
 {
+	bool more = false;
 	int error;
 
 	if (!vio_runs(s->dev))
 		return -ENOTCONN;
-	s->n_filled = 0;
-	error = likely(offload_fits(&f->offload, s->can)) ? put(f, s) : offload_finish(f, put, s);
-	if (unlikely(error)) {
-		vio_unpop(q, s->n_filled);
+	error = fill_buffers(s, q, f, &more);
+	for (unsigned i = 0; unlikely(more) && i < ATTEMPTS; i++)
+		error = fill_buffers(s, q, f, &more);
+	if (error)
 		return error;
-	}
 	for (unsigned i = 0; i < s->n_filled; i++)
 		vio_push(q, s->filled[i].head, s->filled[i].len);
 	vio_publish(q);
@@ -347,7 +390,7 @@ static int deliver(struct switch_port *port, const struct net_frame *f)
 	return error;
 }
 
-static const struct switch_port_ops port_ops = { .deliver = deliver };
+static const struct switch_port_ops port_ops = { .deliver = deliver, .resume = resume };
 
 /* --- its life --- */
 

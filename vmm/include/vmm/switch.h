@@ -8,8 +8,8 @@
  *     vmm/virtio/net.c    the port of a guest
  *
  * A frame is handed over by its sender, in the sender's time: from where it stands right into the receiver's buffers.
- * There are no queues in between. A receiver without buffers makes the sender wait for a short while; one that goes
- * on having none misses frames, so it cannot hold up others.
+ * There are no queues in between. When the receiver has no buffers, the frame stays where it is, and the sender is
+ * called back when there are some (resume). A receiver that goes on having none misses frames, so it cannot hold up others.
  *
  * Ports are added and removed by the manager task only. Everything else is any context, with interrupts off.
  * Lock order: what the sender holds -> switch (not held while a frame is handed over); sender -> receiver's queue.
@@ -18,6 +18,7 @@
 
 #include <caisson/net.h>
 #include <caisson/spinlock.h>
+#include <caisson/time.h>
 #include <caisson/types.h>
 #include <vmm/config.h>
 
@@ -27,7 +28,8 @@
 #define SWITCH_BUCKETS 64
 #define SWITCH_AGE_S 300       /* an address that was not seen for so long is forgotten */
 #define SWITCH_STICKY_S 5      /* one that was seen behind a port in this time is not another's */
-#define SWITCH_PATIENCE_US 10000 /* how long a sender waits for a receiver without buffers */
+#define SWITCH_RETRY_US 1000
+#define SWITCH_PATIENCE_US 50000 /* how long frames wait for a receiver without buffers */
 
 struct net_switch;
 struct switch_port;
@@ -48,7 +50,7 @@ enum switch_drop {
 struct switch_counters {
 	uint64_t sent, sent_bytes;         /* by the port's owner into the switch */
 	uint64_t received, received_bytes; /* handed to the port's owner */
-	uint64_t waits;                    /* how often a sender had to wait for it */
+	uint64_t waits;                    /* how often a sender began to wait for it */
 	uint64_t drops[DROP_REASONS];
 };
 
@@ -67,6 +69,11 @@ struct switch_port_ops {
 	 * @return 0; -EAGAIN: no buffers now; -ENOTCONN: nobody listens; -EMSGSIZE: it does not fit; another: failed
 	 */
 	int (*deliver)(struct switch_port *port, const struct net_frame *frame);
+	/**
+	 * switch_send said -EAGAIN, and now it is worth sending again. Any context, interrupts off, no lock held.
+	 * @return is there more to send than should be done at once? Then it is called again. NULL: it cannot wait
+	 */
+	bool (*resume)(struct switch_port *port);
 };
 
 /** A port. Its owner has the memory and fills in the first group, then calls switch_port_add. */
@@ -83,8 +90,13 @@ struct switch_port {
 
 	struct net_switch *net_switch;
 	struct switch_mac fixed, learned[SWITCH_LEARNED_MAX]; /* guarded by the switch */
+	unsigned index;            /* in the switch */
 	uint32_t users;            /* atomic: who hands it a frame just now */
 	uint64_t full_since;       /* atomic: ticks; 0: it took the last frame */
+	uint32_t waiters;          /* by index, who waits for it; atomic to read. This and the next: guarded by the switch */
+	unsigned served;           /* who was called back last */
+	bool armed;
+	struct timer patience;
 	struct switch_counters counters; /* atomic */
 };
 
@@ -99,10 +111,13 @@ void switch_port_remove(struct switch_port *port);
 
 /**
  * Send a frame into the switch. Its first segment has at least the Ethernet header, where the sender cannot change it.
- * @return 0: it was handed on, or dropped and counted; -EAGAIN: its receiver has no buffers, so send it again in a
- * while. Not for frames to many, nor from a port whose owner cannot wait (may_wait).
+ * @return 0: it was handed on, or dropped and counted; -EAGAIN: its receiver has no buffers, and resume will be
+ * called. Not for frames to many, nor from a port without resume.
  */
-int switch_send(struct switch_port *from, const struct net_frame *frame, bool may_wait);
+int switch_send(struct switch_port *from, const struct net_frame *frame);
+
+/** The port has buffers again, after its deliver said -EAGAIN. No lock held. @return call it again: somebody still waits */
+bool switch_port_ready(struct switch_port *port);
 
 /** Count a frame of this port that was dropped before it came to switch_send. */
 void switch_port_drop(struct switch_port *port, enum switch_drop why);
