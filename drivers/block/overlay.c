@@ -33,16 +33,11 @@ static uint32_t source(struct overlay_reads *reads, uint64_t sector, uint32_t n,
 		       struct block_device **from, uint64_t *shift)
 {
 	struct overlay *o = container_of(reads, struct overlay, reads);
-	uint32_t found;
+	bool present;
+	uint32_t found = sparse_read(&o->changed, sector, n, to, &present);
 
+	*from = present ? NULL : o->base;
 	*shift = 0;
-	/* Neither, when another request under way writes the first of them in between. */
-	do {
-		found = sparse_read(&o->changed, sector, n, to);
-		*from = found ? NULL : o->base;
-		if (!found)
-			found = sparse_absent(&o->changed, sector, n);
-	} while (!found);
 	return found;
 }
 

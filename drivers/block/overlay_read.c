@@ -108,12 +108,13 @@ static struct reader *take(struct overlay_reads *reads, struct block_request *rq
 	return r;
 }
 
+/* Checked already: the overlay's limits are those of what is below it, or lower. */
 static int forward(struct block_device *to, struct block_request *rq, uint64_t shift)
 {
 	int error;
 
 	rq->sector += shift;
-	error = block_submit(to, rq);
+	error = to->ops->submit(to, rq);
 	if (error)
 		rq->sector -= shift;
 	return error;

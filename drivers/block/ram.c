@@ -27,11 +27,11 @@ static void read(struct sparse *s, const struct block_request *rq)
 	struct segs to = segs_of(rq);
 
 	for (uint32_t done = 0; done < rq->n_sectors;) {
-		uint32_t n;
+		bool present;
+		uint32_t n = sparse_read(s, rq->sector + done, rq->n_sectors - done, &to, &present);
 
-		done += sparse_read(s, rq->sector + done, rq->n_sectors - done, &to);
-		n = sparse_absent(s, rq->sector + done, rq->n_sectors - done);
-		segs_zero(&to, (uint64_t)n * BLOCK_SECTOR);
+		if (!present)
+			segs_zero(&to, (uint64_t)n * BLOCK_SECTOR);
 		done += n;
 	}
 }

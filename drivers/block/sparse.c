@@ -99,21 +99,12 @@ static int give_page(struct sparse *s, uint64_t *entry)
 
 /* --- one piece, with the lock held --- */
 
-static uint32_t read_piece(const struct sparse *s, const struct piece *p, struct segs *to)
+static void read_piece(const struct piece *p, uint64_t entry, uint32_t n, struct segs *to)
 {
-	uint64_t entry = entry_of(s, p->page);
-	uint32_t n = run_of(p, (uint8_t)(entry & PRESENT));
-
 	if (data_of(entry))
 		segs_put(to, data_of(entry) + p->first * BLOCK_SECTOR, (uint64_t)n * BLOCK_SECTOR);
 	else
 		segs_zero(to, (uint64_t)n * BLOCK_SECTOR);
-	return n;
-}
-
-static uint32_t count_absent(const struct sparse *s, const struct piece *p)
-{
-	return run_of(p, (uint8_t)~entry_of(s, p->page));
 }
 
 static int write_piece(struct sparse *s, const struct piece *p, struct segs *from)
@@ -166,32 +157,21 @@ static void drop_piece(struct sparse *s, const struct piece *p)
 
 /* --- all pieces --- */
 
-uint32_t sparse_read(struct sparse *s, uint64_t sector, uint32_t n, struct segs *to)
+uint32_t sparse_read(struct sparse *s, uint64_t sector, uint32_t n, struct segs *to, bool *present)
 {
 	uint32_t done = 0;
 
 	while (done < n) {
 		struct piece p = piece_of(sector + done, n - done);
 		irqflags_t flags = spin_lock_irqsave(&s->lock);
-		uint32_t now = read_piece(s, &p, to);
+		uint64_t entry = entry_of(s, p.page);
+		uint32_t now;
 
-		spin_unlock_irqrestore(&s->lock, flags);
-		done += now;
-		if (now < p.n)
-			break;
-	}
-	return done;
-}
-
-uint32_t sparse_absent(struct sparse *s, uint64_t sector, uint32_t n)
-{
-	uint32_t done = 0;
-
-	while (done < n) {
-		struct piece p = piece_of(sector + done, n - done);
-		irqflags_t flags = spin_lock_irqsave(&s->lock);
-		uint32_t now = count_absent(s, &p);
-
+		if (done == 0)
+			*present = entry & BIT(p.first);
+		now = run_of(&p, (uint8_t)(*present ? entry : ~entry));
+		if (*present)
+			read_piece(&p, entry, now, to);
 		spin_unlock_irqrestore(&s->lock, flags);
 		done += now;
 		if (now < p.n)

@@ -23,10 +23,13 @@ struct sparse {
 int sparse_init(struct sparse *s, uint64_t n_sectors, uint64_t limit) __must_check;
 /** Give everything back. */
 void sparse_exit(struct sparse *s);
-/** Copy the sectors that are present into segments, up to the first that is absent. @return how many. */
-uint32_t sparse_read(struct sparse *s, uint64_t sector, uint32_t n, struct segs *to);
-/** How many sectors are absent, up to the first that is present? */
-uint32_t sparse_absent(struct sparse *s, uint64_t sector, uint32_t n);
+/**
+ * Copy sectors that are present into segments, up to the first that is absent; or count those that are absent, up to
+ * the first that is present.
+ * @param n  not 0
+ * @return how many, at least 1
+ */
+uint32_t sparse_read(struct sparse *s, uint64_t sector, uint32_t n, struct segs *to, bool *present);
 /** @return 0; -ENOMEM or -ENOSPC: any page of them may have been written, each as a whole */
 int sparse_write(struct sparse *s, uint64_t sector, uint32_t n, struct segs *from) __must_check;
 /** Make sectors present as zeroes, or absent. The memory of pages without data is given back. */
