@@ -6,6 +6,8 @@
 #define INDIRECT BIT(MG_F_INDIRECT)
 
 static unsigned kicks;
+static bool pops; /* when it is kicked */
+static bool pop(void);
 
 static int type_create(struct vio *dev) { dev->state = dev; return 0; }
 static void type_destroy(struct vio *dev) { dev->state = NULL; }
@@ -15,6 +17,8 @@ static int type_kick(struct vio *dev, struct vio_queue *q)
 	(void)dev;
 	(void)q;
 	kicks++;
+	if (pops)
+		(void)pop();
 	return 0;
 }
 
@@ -28,6 +32,7 @@ static int setup(void **state)
 {
 	(void)state;
 	kicks = 0;
+	pops = false;
 	mg_start(&type, NULL);
 	mg_begin(EVENT | INDIRECT);
 	return 0;
@@ -338,6 +343,7 @@ static void lies_of_indirect_tables(void **state)
 static void a_guest_without_memory_is_told(void **state)
 {
 	const struct mg_desc entry = { MG_DATA, 8, 0, 0 };
+	irqflags_t flags;
 
 	(void)state;
 	mg_put(MG_DATA, &entry, sizeof(entry));
@@ -346,7 +352,13 @@ static void a_guest_without_memory_is_told(void **state)
 	mg.no_memory = true;
 	assert_false(pop());
 	assert_false(mg_needs_reset()); /* it did nothing wrong */
-	mg.no_memory = false;
+	flags = vio_lock(Q);
+	assert_false(vio_want_kick(Q, true)); /* who pops while there is something would go on for ever */
+	vio_unlock(Q, flags);
+	pops = true;
+	assert_int_equal(mg_kick(0), -EAGAIN);
+	mg.no_memory = pops = false;
+	assert_int_equal(mg_kick(0), 0);
 	assert_true(pop());
 	push(Q->chain.head, 0);
 }

@@ -128,10 +128,18 @@ static int write_queue(struct vio *dev, unsigned reg, uint32_t value)
 
 static int notify(struct vio *dev, uint32_t index)
 {
+	struct vio_queue *q;
+	int error;
+
 	if (index >= dev->type->n_queues || !vio_runs(dev))
 		return 0;
-	__atomic_fetch_add(&dev->queues[index].kicks, 1, __ATOMIC_RELAXED);
-	return dev->type->kick(dev, &dev->queues[index]);
+	q = &dev->queues[index];
+	__atomic_fetch_add(&q->kicks, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->starved, false, __ATOMIC_RELAXED);
+	error = dev->type->kick(dev, q);
+	if (!error && unlikely(__atomic_load_n(&q->starved, __ATOMIC_RELAXED)))
+		error = -EAGAIN;
+	return error;
 }
 
 static void write_accepted(struct vio *dev, uint32_t value)

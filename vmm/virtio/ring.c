@@ -193,8 +193,12 @@ static int walk_indirect(struct vio_queue *q, const struct desc *d)
 	if (d->len == 0 || d->len % sizeof(*d) || d->len / sizeof(*d) > VIO_QUEUE_SIZE)
 		return lie(q, "an indirect table of no good size");
 	error = part_map(q, &table, d->gpa, d->len);
+	if (error == -ENOMEM) {
+		__atomic_store_n(&q->starved, true, __ATOMIC_RELAXED);
+		return error;
+	}
 	if (error)
-		return error == -ENOMEM ? error : lie(q, "an indirect table that is not in RAM");
+		return lie(q, "an indirect table that is not in RAM");
 	error = walk(q, &table, d->len / sizeof(*d), 0, &nested);
 	if (!error && nested.flags)
 		return lie(q, "an indirect descriptor in an indirect table");
@@ -310,7 +314,7 @@ bool vio_want_kick(struct vio_queue *q, bool want)
 	if (!want)
 		return false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return offered(q) != 0;
+	return offered(q) != 0 && !__atomic_load_n(&q->starved, __ATOMIC_RELAXED);
 }
 
 void vio_complete(struct vio_queue *q, uint16_t head, uint32_t written)

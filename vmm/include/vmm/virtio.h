@@ -99,6 +99,7 @@ struct vio_queue {
 	uint16_t next_avail;      /* ring index of the next chain to pop */
 	uint16_t next_used, told_used; /* the next to push; as of the last vio_publish */
 	uint16_t held;            /* popped, not yet pushed */
+	bool starved;             /* atomic: there was no memory to pop the next; a kick that sees that is repeated */
 	uint64_t kicks, chains, interrupts; /* counted since the VM was made */
 	struct guest_extent near; /* where the last bytes of a chain were found; len 0: nowhere yet */
 	struct vio_chain chain;   /* the last one popped */
@@ -167,7 +168,8 @@ void vio_unlock(struct vio_queue *q, irqflags_t flags);
 
 /**
  * Take the next chain that the guest has offered; it stands in q->chain until the next one. None is popped from a
- * device that does not run. @return true, or false: there is none, or the guest has lied and the device needs a reset.
+ * device that does not run. @return true, or false: there is none, or the guest has lied and the device needs a reset,
+ * or memory is out (then the kick is repeated, once the type has returned from it).
  */
 bool vio_pop(struct vio_queue *q) __must_check;
 /** Give the last n popped back, as if they had not been popped. Nothing was pushed since. */
@@ -178,7 +180,7 @@ void vio_push(struct vio_queue *q, uint16_t head, uint32_t written);
 void vio_publish(struct vio_queue *q);
 /**
  * Ask for a kick when there is a new chain, or for none.
- * @return true: a chain has come meanwhile, and no kick may come for it: pop on
+ * @return true: a chain has come meanwhile, and no kick may come for it: pop on. Not when there was no memory for that.
  */
 bool vio_want_kick(struct vio_queue *q, bool want);
 /** Is there a chain to pop? */
