@@ -6,6 +6,7 @@
 #   make ... SET="DEBUG=y SCHED_CFS=y"     the same with other switches, in a folder of its own
 #   make unit                 the host unit tests
 #   make coverage             which lines of the tree they run
+#   make fuzz [T=ring]        devices of VMs against guests that lie (SECONDS=60 each)
 #
 # Each folder says in its build.mk which objects it has:  obj-$(CONFIG_X) += dir/file.o
 
@@ -27,7 +28,7 @@ OBJCOPY := $(CROSS)objcopy
 
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all unit coverage clean config compile_commands.json
+.PHONY: all unit coverage fuzz clean config compile_commands.json
 all: $(O)/caisson.bin
 
 unit:
@@ -38,13 +39,16 @@ coverage:
 	$(MAKE) -f tests/unit/unit.mk COVERAGE=1
 	$(PYTHON) tools/coverage.py build/unit-coverage
 
+fuzz:
+	$(MAKE) -f tests/fuzz/fuzz.mk run
+
 # --- configuration -----------------------------------------------------------
 KCONFIGS := Kconfig $(wildcard */Kconfig */*/Kconfig)
 $(O)/auto.conf $(O)/config.h &: $(DEFCONFIG) $(KCONFIGS) tools/kconfig.py
 	@mkdir -p $(O)
 	$(PYTHON) tools/kconfig.py $(DEFCONFIG) $(O)/auto.conf $(O)/config.h $(SET)
 
-ifeq ($(filter unit coverage clean,$(MAKECMDGOALS)),)
+ifeq ($(filter unit coverage fuzz clean,$(MAKECMDGOALS)),)
 -include $(O)/auto.conf
 endif
 # Images whose configurations differ in the application alone share their objects, in S.

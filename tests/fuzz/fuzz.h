@@ -106,7 +106,9 @@ struct guest {
 	uint32_t free[QUEUES_MAX];/* next descriptor */
 	unsigned tables;          /* so many are taken */
 	/* Memory: as the guest sees it, as it was before the step, in the kernel's eyes. */
-	uint8_t *ram, *before, *pages[RAM_PAGES];
+	uint8_t *ram, *before, **pages;
+	uint8_t *places[2][RAM_PAGES]; /* where pages can be */
+	unsigned place;
 	/* Bits for pages: the device may touch something there; has been able to in this step; not all zero. */
 	uint64_t granted, touched, dirty;
 };
@@ -152,6 +154,8 @@ void fuzz_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ram_make(struct guest *g);
 /** All zero, and nothing may be touched. */
 void ram_reset(struct guest *g);
+/** A VM that is booted has its RAM somewhere else. */
+void ram_move(struct guest *g);
 /** Let the device touch these bytes, which are in RAM; or not any more. */
 void ram_grant(struct guest *g, uint64_t gpa, uint64_t n);
 void ram_revoke(struct guest *g, uint64_t gpa, uint64_t n);

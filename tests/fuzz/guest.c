@@ -82,6 +82,7 @@ void guest_end(struct guest *g)
 
 void guest_boot(struct guest *g)
 {
+	ram_move(g);
 	step_begin();
 	vio_mmio_type.reset(&g->vdev);
 	g->ended = false;
@@ -254,6 +255,7 @@ static void set_queue(struct guest *g, unsigned q, unsigned size, unsigned bad)
 /* The device has given everything back. */
 static void reset(struct guest *g)
 {
+	guest_settle(); /* or what another vCPU still has to write would come behind it */
 	reg_write(g, REG_STATUS, 4, 0);
 	guest_settle();
 	if (chains_held(g) || g->line || reg_read(g, REG_STATUS, 4) != 0)

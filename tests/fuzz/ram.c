@@ -42,21 +42,37 @@ static void *map(void *at, size_t n, int prot, int flags, int fd, size_t off)
 }
 
 /* Pairs of pages, in no order, with a page between them at which nothing is. */
+static void map_places(struct guest *g, int fd, unsigned place)
+{
+	uint8_t *area = map(NULL, RAM_REAL * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (unsigned i = 0; i < RAM_PAGES; i++) {
+		unsigned slot = i / 2 * 13 % (RAM_PAGES / 2) * 3 + i % 2;
+
+		g->places[place][i] = map(area + slot * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+					  i * PAGE_SIZE);
+		__asan_poison_memory_region(g->places[place][i], PAGE_SIZE);
+	}
+}
+
+void ram_move(struct guest *g)
+{
+	ram_revoke_all(g);
+	g->place = !g->place;
+	g->pages = g->places[g->place];
+}
+
 void ram_make(struct guest *g)
 {
 	int fd = memfd_create("ram", 0);
-	uint8_t *area = map(NULL, RAM_REAL * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (ftruncate(fd, RAM_REAL))
 		fuzz_fail("no memory for guests");
 	g->ram = map(NULL, RAM_REAL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	g->before = map(NULL, RAM_REAL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	for (unsigned i = 0; i < RAM_PAGES; i++) {
-		unsigned slot = i / 2 * 13 % (RAM_PAGES / 2) * 3 + i % 2;
-
-		g->pages[i] = map(area + slot * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-				  i * PAGE_SIZE);
-	}
+	map_places(g, fd, 0);
+	map_places(g, fd, 1);
+	g->pages = g->places[0];
 	close(fd);
 }
 
@@ -96,9 +112,9 @@ static void for_pages(struct guest *g, uint64_t gpa, uint64_t n, bool grant)
 		unsigned page = page_of(gpa);
 
 		if (grant)
-			ASAN_UNPOISON_MEMORY_REGION(g->pages[page] + off, part);
+			__asan_unpoison_memory_region(g->pages[page] + off, part);
 		else
-			ASAN_POISON_MEMORY_REGION(g->pages[page] + off, part);
+			__asan_poison_memory_region(g->pages[page] + off, part);
 		if (grant)
 			note_grant(g, page);
 		gpa += part;
@@ -120,7 +136,7 @@ void ram_revoke_all(struct guest *g)
 {
 	for (unsigned i = 0; i < RAM_PAGES; i++)
 		if (g->granted & BIT(i))
-			ASAN_POISON_MEMORY_REGION(g->pages[i], PAGE_SIZE);
+			__asan_poison_memory_region(g->pages[i], PAGE_SIZE);
 	g->granted = 0;
 }
 
@@ -255,24 +271,53 @@ bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n)
 	return ram_has(start.v, n);
 }
 
-/* Some pairs of pages in one piece, others page by page. */
+/* Some pairs of pages are in one piece, others are looked up page by page. */
+static uint64_t piece_size(unsigned page)
+{
+	return page / 2 % 2 ? PAGE_SIZE : 2 * PAGE_SIZE;
+}
+
+/* @return is memory out? */
+static bool fails(void)
+{
+	if (mem.fail_after == 0) {
+		mem.failed = true;
+		return true;
+	}
+	if (mem.fail_after > 0)
+		mem.fail_after--;
+	return false;
+}
+
 int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out)
 {
 	struct guest *g = (struct guest *)vm;
 	unsigned page = page_of(at.v);
-	uint64_t whole = page / 2 % 2 ? PAGE_SIZE : 2 * PAGE_SIZE;
+	uint64_t whole = piece_size(page);
 
 	work();
 	if (n == 0 || !ram_has(at.v, n))
 		return -EFAULT;
-	if (mem.fail_after == 0) {
-		mem.failed = true;
+	if (fails())
 		return -ENOMEM;
-	}
-	if (mem.fail_after > 0)
-		mem.fail_after--;
 	*out = (struct segment){ g->pages[page] + at.v % PAGE_SIZE, (uint32_t)MIN(n, whole - at.v % whole) };
 	if (mem.grants)
 		ram_grant(g, at.v, out->len);
+	return 0;
+}
+
+int guest_extent(struct vm *vm, gpa_t at, struct guest_extent *out)
+{
+	struct guest *g = (struct guest *)vm;
+	uint64_t whole, start;
+
+	work();
+	if (!ram_has(at.v, 1))
+		fuzz_fail("guest %u: %#lx is asked for, which is not in RAM", g->index, at.v);
+	if (fails())
+		return -ENOMEM;
+	whole = piece_size(page_of(at.v));
+	start = ALIGN_DOWN(at.v, whole);
+	*out = (struct guest_extent){ start, whole, (char *)g->pages[page_of(start)] };
 	return 0;
 }

@@ -5,6 +5,7 @@ microseconds, so that every command can afford it.
 """
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -32,8 +33,11 @@ IMAGE = {
     "kmod": "/sbin/depmod",
 }
 U_BOOT = {"u-boot-qemu": "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"}
+_CLANG_RT = "libclang-rt-dev"
 TEST = {
     "gcc": "/usr/bin/gcc",
+    "clang": "/usr/bin/clang",
+    _CLANG_RT: "/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a",
     "libc6-dev": "/usr/include/stdio.h",
     "libcmocka-dev": "/usr/include/cmocka.h",
     "libfdt-dev": "/usr/include/libfdt.h",
@@ -106,7 +110,7 @@ def _hint(names: list[str]) -> str:
     """One command for a person to type."""
     if set(names) & set(QEMU) and _on_bookworm():
         return "sudo ./caisson setup"  # QEMU comes from the backports, which takes several steps
-    return "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + shlex.join(_qemu_names_resolved(names))
+    return "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + shlex.join(_resolved(names))
 
 
 def _on_bookworm() -> bool:
@@ -116,12 +120,23 @@ def _on_bookworm() -> bool:
         return False
 
 
-def _qemu_names_resolved(names: list[str]) -> list[str]:
+def _resolved(names: list[str]) -> list[str]:
+    """Names that are not the same in every Debian."""
+    special = {"qemu-system-riscv": _qemu_name, _CLANG_RT: _clang_rt_name}
+    return [special[name]() if name in special else name for name in names]
+
+
+def _qemu_name() -> str:
     """Before Debian 13, QEMU for RISC-V is in qemu-system-misc."""
     record = subprocess.run(["apt-cache", "show", "qemu-system-riscv"], capture_output=True, check=False)
-    if record.returncode == 0:
-        return names
-    return ["qemu-system-misc" if name == "qemu-system-riscv" else name for name in names]
+    return "qemu-system-riscv" if record.returncode == 0 else "qemu-system-misc"
+
+
+def _clang_rt_name() -> str:
+    """What clang needs for sanitizers and for fuzzing has the version in its name."""
+    record = subprocess.run(["apt-cache", "depends", "clang"], capture_output=True, text=True, check=False)
+    version = re.search(r"Depends: clang-(\d+)$", record.stdout, re.MULTILINE)
+    return f"libclang-rt-{version[1]}-dev" if version else _CLANG_RT
 
 
 def _install_qemu(as_root: list[str]) -> None:
@@ -135,11 +150,11 @@ def _install_qemu(as_root: list[str]) -> None:
         except CannotStart as failure:
             print(f"caisson: {failure}", file=sys.stderr)
         print("caisson: no QEMU from Debian's backports; taking Debian 12's own", file=sys.stderr, flush=True)
-    _install(list(QEMU), as_root, _qemu_names_resolved)
+    _install(list(QEMU), as_root)
 
 
-def _install(names: list[str], as_root: list[str], resolve=lambda names: names) -> None:
+def _install(names: list[str], as_root: list[str]) -> None:
     """Install with the system's own sources; with lists that are missing or old, after an update."""
-    if names and not apt.install(resolve(names), as_root):
+    if names and not apt.install(_resolved(names), as_root):
         process.run_to_its_own_end([*as_root, *apt.apt_get(), "update"])
-        apt.install(resolve(names), as_root)
+        apt.install(_resolved(names), as_root)
