@@ -2,6 +2,7 @@
 import os
 import random
 import time
+from pathlib import Path
 from typing import Callable
 
 import journal
@@ -46,25 +47,32 @@ def read_acks(child, n: int) -> bytes:
     return out
 
 
-class Kept:
-    """A disk that is logged, and how far what it must keep was acknowledged."""
+class Writer:
+    """A VM that acknowledges what it has written: a journal, or lines of a file."""
 
-    def __init__(self, image, log, number: int = 0, atom: int = writelog.SECTOR):
-        self.image, self.log, self.number, self.atom = image, log, number, atom
+    def __init__(self, name: str = ""):
+        self.name = name  # of one among several
         self.acknowledged = 0
+
+    def hear(self, out: bytes) -> None:
+        """What the VM found is no less than what was acknowledged; then it went on."""
+        said = journal.acknowledged(out, self.name)
+        if said:
+            assert said == sorted(said) and said[0] >= self.acknowledged, (self.acknowledged, said)
+            self.acknowledged = said[-1]
+
+
+class Kept:
+    """A disk of the machine: what is written to it is logged."""
+
+    def __init__(self, image: Path, number: int = 0, atom: int = writelog.SECTOR):
+        self.image, self.log, self.number, self.atom = image, image.with_suffix(".log"), number, atom
 
     def before(self) -> list[str]:
         """Keep what is on the disk. Words for ./caisson."""
         self.base = self.image.read_bytes()
         self.log.write_bytes(b"")
         return writelog.options(self.number, self.log)
-
-    def hear(self, out: bytes, name: str = "") -> None:
-        """What the VM found is no less than what was acknowledged; then it went on."""
-        said = journal.acknowledged(out, name)
-        if said:
-            assert said == sorted(said) and said[0] >= self.acknowledged, (self.acknowledged, said)
-            self.acknowledged = said[-1]
 
     def forms(self, chosen: random.Random) -> list[bytes]:
         """The disk as it is, after a power cut, and after one that some of what was not flushed came through."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import linux_disks
 import pytest
-from killing import LONGEST_DELAY, Kept, again_and_again, run_until_killed
+from killing import LONGEST_DELAY, Kept, Writer, again_and_again, run_until_killed
 
 ROUNDS, ROUNDS_LONG = 4, 40
 ACKS_MAX = 40
@@ -40,8 +40,8 @@ class FileSystem(Kept):
     """A disk with one, looked at on this computer."""
 
     def __init__(self, folder: Path):
-        super().__init__(folder / "disk.img", folder / "disk.log", atom=BLOCK)
-        self.copy = folder / "copy.img"
+        super().__init__(folder / "disk.img", atom=BLOCK)
+        self.writer, self.copy = Writer(), folder / "copy.img"
         with open(self.image, "wb") as image:
             image.truncate(16 << 20)
         linux_disks.tool("mke2fs", "-q", "-t", "ext4", "-b", BLOCK, self.image)
@@ -58,9 +58,9 @@ class FileSystem(Kept):
                                   capture_output=True, text=True, check=False)
         assert replayed.returncode in (0, 1), replayed.stdout + replayed.stderr
         linux_disks.tool("e2fsck", "-fn", self.copy)
-        there = linux_disks.read(self.copy, "/lines")
-        assert len(there) >= len(lines(self.acknowledged)), f"line {self.acknowledged} was acknowledged: {there[-200:]!r}"
-        assert lines(self.acknowledged + 500).startswith(there), there[-200:]
+        acknowledged, there = self.writer.acknowledged, linux_disks.read(self.copy, "/lines")
+        assert len(there) >= len(lines(acknowledged)), f"line {acknowledged} was acknowledged: {there[-200:]!r}"
+        assert lines(acknowledged + 500).startswith(there), there[-200:]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_ext4_survives_a_kill(debian, initrd, tmp_path, request):
                  "--cpus", chosen.randint(1, 2), "--harts", 2, "--disk", disk.image]
         out = run_until_killed(words, chosen.randint(1, ACKS_MAX), chosen.random() * LONGEST_DELAY)
         assert b"EXT4-fs error" not in out and b"FAIL" not in out, out.decode(errors="replace")
-        disk.hear(out)
+        disk.writer.hear(out)
         disk.look(chosen)
 
     again_and_again(live_once, ROUNDS_LONG if request.config.getoption("--long") else ROUNDS)

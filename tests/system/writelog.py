@@ -72,3 +72,15 @@ def power_cut(base: bytes, entries: list[Entry], chosen: random.Random | None = 
     flushed = max(flushes(entries), default=0)
     image = replay(base, entries[:flushed])
     return replay(image, entries[flushed:], chosen, atom) if chosen else image
+
+
+def through_store(base: bytes, store: bytes) -> bytes:
+    """What an overlay that keeps its changes on a store shows (drivers/block/overlay_store.c)."""
+    if not store.startswith(b"caisson overlay\0"):
+        return base
+    map_first, data_first = struct.unpack_from("<QQ", store, 40)
+    image = bytearray(base)
+    for number in range(len(base) // SECTOR):
+        if store[map_first * SECTOR + number // 8] >> number % 8 & 1:
+            image[number * SECTOR:(number + 1) * SECTOR] = store[(data_first + number) * SECTOR:][:SECTOR]
+    return bytes(image)
