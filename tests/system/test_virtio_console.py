@@ -1,5 +1,6 @@
 """The machine's virtio console in place of its serial line: output, input, and when it is not wanted."""
 import re
+import subprocess
 
 import pytest
 from machines import caisson, probe
@@ -56,6 +57,17 @@ def test_input_that_nobody_reads_stops_nothing(instead):
 def test_a_panic_is_seen(instead):
     result = caisson("app", "--set", "VIRTIO=y", "stack-overflow", environment=instead())
     assert result.status == 3 and "overflow" in result.text + result.err
+
+
+def test_it_is_taken_when_there_is_no_other_line(instead, tmp_path):
+    tree = tmp_path / "machine.dtb"
+    subprocess.run([qemu_program(), "-M", f"virt,dumpdtb={tree}", "-smp", "1", "-m", "256M"], check=True,
+                   stdin=subprocess.DEVNULL, capture_output=True)
+    subprocess.run(["fdtput", "-t", "s", tree, "/soc/serial@10000000", "status", "disabled"], check=True)
+    result = caisson("app", "--set", "VIRTIO=y", "--ram", "256M", "--qemu-arg=-dtb", f"--qemu-arg={tree}", "priority",
+                     environment=instead(append="quiet"))
+    assert result.status == 0 and result.text, result.err
+    assert "boot: main" not in (tmp_path / "uart").read_text(errors="replace")
 
 
 def test_it_is_not_taken_while_there_is_a_uart_and_nobody_asks(instead, tmp_path):
