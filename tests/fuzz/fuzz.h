@@ -127,6 +127,8 @@ struct fuzz_target {
 	void (*request)(struct guest *g, struct input *in);
 	/** Let the back end answer something that waits. @return was there something? May be NULL. */
 	bool (*pump)(void);
+	/** What has to hold when nothing waits any more, neither here nor there. May be NULL. */
+	void (*settled)(struct guest *g);
 	/** What has to hold besides, after each step. May be NULL. */
 	void (*check)(struct guest *g);
 };

@@ -124,9 +124,10 @@ static void answer(unsigned i, int error)
 
 static bool pump(void)
 {
-	if (be.n)
-		answer(0, 0);
-	return be.n;
+	if (be.n == 0)
+		return false;
+	answer(0, 0);
+	return true;
 }
 
 static void backend(struct guest *g, uint8_t what, uint16_t arg)

@@ -109,8 +109,10 @@ static void request(struct guest *g, struct input *in)
 
 static bool pump(void)
 {
+	bool was_full = be.room == 0;
+
 	be.room = 100000;
-	return true;
+	return was_full;
 }
 
 /* It keeps what was typed, but not without end. */

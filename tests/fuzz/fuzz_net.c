@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <caisson/time.h>
 #include <vmm/net.h>
 
 enum { RX, TX };
@@ -36,12 +37,73 @@ static void *attach(struct guest *g)
 	return &be[g->index].backend;
 }
 
+/* --- the switch's timers --- */
+
+static struct timer *armed[GUESTS_MAX];
+
+void timer_init(struct timer *t, void (*fn)(struct timer *))
+{
+	*t = (struct timer){ .fn = fn };
+}
+
+void timer_cancel_sync(struct timer *t)
+{
+	for (unsigned i = 0; i < GUESTS_MAX; i++)
+		if (armed[i] == t)
+			armed[i] = NULL;
+}
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+	unsigned i = 0;
+
+	timer_cancel_sync(t);
+	while (armed[i])
+		if (++i == GUESTS_MAX)
+			fuzz_fail("more timers than ports");
+	t->deadline = deadline;
+	armed[i] = t;
+}
+
+/* The first that is due, or will be if `wait` is set. @return was there one? */
+static bool go_off(bool wait)
+{
+	struct timer *t = armed[0];
+	irqflags_t flags;
+
+	if (!t || (armed[1] && armed[1]->deadline < t->deadline))
+		t = armed[1];
+	if (!t || (!wait && t->deadline > fuzz_time))
+		return false;
+	fuzz_time = MAX(fuzz_time, t->deadline);
+	timer_cancel_sync(t);
+	flags = irq_save();
+	t->fn(t);
+	irq_restore(flags);
+	return true;
+}
+
+static bool pump(void)
+{
+	return go_off(true);
+}
+
 static void backend(struct guest *g, uint8_t what, uint16_t arg)
 {
-	if (what & 1)
+	if (what & 1) {
 		vio_net_set_link(g->dev, arg & 1);
-	else
-		fuzz_time += arg * 10u;
+		return;
+	}
+	fuzz_time += arg * 10u;
+	while (go_off(false))
+		;
+}
+
+/* Frames that wait for their receiver wait for a timer, too. */
+static void settled(struct guest *g)
+{
+	if (g->honest && g->told[TX] == g->avail[TX] && !vio_is_empty(&g->dev->queues[TX]))
+		fuzz_fail("guest %u: frames are left that nobody will send", g->index);
 }
 
 /* --- a driver --- */
@@ -140,5 +202,6 @@ static void request(struct guest *g, struct input *in)
 }
 
 const struct fuzz_target fuzz_target = {
-	.type = &vio_net_type, .guests = 2, .drains = BIT(TX), .attach = attach, .backend = backend, .request = request,
+	.type = &vio_net_type, .guests = 2, .attach = attach, .backend = backend, .request = request,
+	.pump = pump, .settled = settled,
 };

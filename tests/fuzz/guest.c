@@ -187,13 +187,22 @@ static bool retry_all(void)
 	return left;
 }
 
-static void answer(void)
+static bool answer(void)
 {
+	bool answered;
+
 	step_begin();
-	if (fuzz_target.pump)
-		(void)fuzz_target.pump();
+	answered = fuzz_target.pump && fuzz_target.pump();
 	step_end();
 	fuzz_time += ROUND_US;
+	return answered;
+}
+
+static void check_settled(void)
+{
+	for (unsigned i = 0; i < fuzz_target.guests; i++)
+		if (fuzz_target.settled)
+			fuzz_target.settled(&fuzz_guests[i]);
 }
 
 /* Whoever still has so much to do is ended. */
@@ -213,11 +222,13 @@ void guest_settle(void)
 	ram_fail_after(-1);
 	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
 		uint64_t before = fuzz_progress;
+		bool left = retry_all();
 
-		if (!retry_all())
+		if (!answer() && !left) {
+			check_settled();
 			return;
-		answer();
-		idle = fuzz_progress == before ? idle + 1 : 0;
+		}
+		idle = left && fuzz_progress == before ? idle + 1 : 0;
 		if (idle > IDLE_MAX)
 			fuzz_fail("an access is repeated for ever");
 	}
