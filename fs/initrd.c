@@ -3,7 +3,7 @@
  *
  * Mounting sorts what the archive holds by path, a slash before everything else: what is in a
  * directory then stands right behind it. Directories that the archive does not
- * mention but has something in exist all the same. Symbolic links and devices are seen, not followed.
+ * mention but has something in exist all the same. Devices are seen, not opened.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -180,7 +180,8 @@ static void describe(const struct node *node, struct vfs_stat *st)
 	st->mtime = node->entry.mtime;
 	if ((node->entry.mode & INITRD_TYPE) == INITRD_DIRECTORY)
 		return;
-	st->kind = (node->entry.mode & INITRD_TYPE) == INITRD_REGULAR ? VFS_FILE : VFS_OTHER;
+	st->kind = (node->entry.mode & INITRD_TYPE) == INITRD_REGULAR ? VFS_FILE :
+		   (node->entry.mode & INITRD_TYPE) == INITRD_LINK ? VFS_LINK : VFS_OTHER;
 	st->size = node->entry.file.size;
 }
 
@@ -192,6 +193,18 @@ static int initrd_stat(struct vfs_mount *m, const char *path, struct vfs_stat *s
 	if (!err)
 		describe(node, st);
 	return err;
+}
+
+static int64_t initrd_readlink(struct vfs_mount *m, const char *path, char *to, size_t n)
+{
+	const struct node *node;
+	int err = find(m->data, path, &node);
+
+	if (err || !node)
+		return err ? err : -EINVAL;
+	n = MIN(n, node->entry.file.size);
+	memcpy(to, node->entry.file.data, n);
+	return (int64_t)n;
 }
 
 static int64_t file_read(struct vfs_file *f, void *data, size_t n, uint64_t pos)
@@ -286,7 +299,7 @@ static int initrd_open_path(struct vfs_mount *m, const char *path, unsigned flag
 	if (flags & VFS_DIRECTORY)
 		return st.kind == VFS_DIR ? open_dir(m, path, node, f) : -ENOTDIR;
 	if (st.kind != VFS_FILE)
-		return st.kind == VFS_DIR ? -EISDIR : -ENOTSUP;
+		return st.kind == VFS_DIR ? -EISDIR : st.kind == VFS_LINK ? -ELOOP : -ENOTSUP;
 	f->data = (void *)node;
 	f->ops = &file_ops;
 	return 0;
@@ -298,6 +311,7 @@ static struct fs_type initrd_type = {
 	.unmount = initrd_unmount,
 	.open = initrd_open_path,
 	.stat = initrd_stat,
+	.readlink = initrd_readlink,
 };
 
 static void register_initrd(void)

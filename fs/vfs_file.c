@@ -70,6 +70,18 @@ int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos)
 	return done;
 }
 
+int vfs_page(struct vfs_file *f, uint64_t offset, hpa_t *out)
+{
+	int err;
+
+	if (!f->ops->page)
+		return -ENOTSUP;
+	mutex_lock(&f->mount->lock);
+	err = f->ops->page(f, offset, out);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}
+
 int64_t vfs_write(struct vfs_file *f, const void *data, size_t n)
 {
 	int64_t done;

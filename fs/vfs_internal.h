@@ -10,8 +10,10 @@ struct vfs_place {
 	char path[VFS_PATH_MAX];
 };
 
-/** Look a path up. @return 0, or negative errno with *out untouched. vfs_leave() gives it back. */
-int vfs_enter(const char *path, struct vfs_place **out) __must_check;
+/** Look a resolved path up, whose links were followed. @return 0, or negative errno with *out untouched. vfs_leave() gives it back. */
+int vfs_enter_resolved(const char *path, struct vfs_place **out) __must_check;
+/** Look a path up. follow: also a link in the last component. */
+int vfs_enter(const char *path, bool follow, struct vfs_place **out) __must_check;
 void vfs_leave(struct vfs_place *place);
 
 /** One user of a mount more or less. */

@@ -158,25 +158,21 @@ void vfs_for_each_mount(bool (*fn)(const struct vfs_mount *m, void *arg), void *
 	mutex_unlock(&table_lock);
 }
 
-int vfs_enter(const char *path, struct vfs_place **out)
+int vfs_enter_resolved(const char *path, struct vfs_place **out)
 {
 	struct vfs_place *place = kalloc(sizeof(*place));
-	int err;
 
 	if (!place)
 		return -ENOMEM;
-	err = vfs_resolve(path, place->path);
-	if (!err) {
-		mutex_lock(&table_lock);
-		place->mount = find_mount(place->path);
-		if (place->mount)
-			place->mount->users++;
-		mutex_unlock(&table_lock);
-		err = place->mount ? 0 : -ENOENT;
-	}
-	if (err) {
+	strcpy(place->path, path);
+	mutex_lock(&table_lock);
+	place->mount = find_mount(place->path);
+	if (place->mount)
+		place->mount->users++;
+	mutex_unlock(&table_lock);
+	if (!place->mount) {
 		kfree(place);
-		return err;
+		return -ENOENT;
 	}
 	place->rest = place->path + strlen(place->mount->path);
 	place->rest += *place->rest == '/';

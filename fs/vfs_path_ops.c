@@ -10,8 +10,8 @@
 static bool flags_valid(unsigned flags)
 {
 	if (flags & VFS_DIRECTORY)
-		return !(flags & ~(unsigned)(VFS_DIRECTORY | VFS_READ));
-	if (flags >= 2 * VFS_DIRECTORY || !(flags & (VFS_READ | VFS_WRITE)))
+		return !(flags & ~(unsigned)(VFS_DIRECTORY | VFS_READ | VFS_NO_FOLLOW));
+	if (flags >= 2 * VFS_NO_FOLLOW || !(flags & (VFS_READ | VFS_WRITE)))
 		return false;
 	return (flags & VFS_WRITE) || !(flags & (VFS_TRUNCATE | VFS_APPEND));
 }
@@ -56,14 +56,14 @@ int vfs_open(const char *path, unsigned flags, struct vfs_file **out)
 
 	if (!flags_valid(flags))
 		return -EINVAL;
-	err = vfs_enter(path, &place);
+	err = vfs_enter(path, !(flags & VFS_NO_FOLLOW), &place);
 	if (err)
 		return err;
 	f = kzalloc(sizeof(*f));
 	if (f) {
 		f->mount = place->mount;
-		f->flags = flags;
-		err = open_at(place, flags, f);
+		f->flags = flags & ~(unsigned)VFS_NO_FOLLOW;
+		err = open_at(place, f->flags, f);
 	} else {
 		err = -ENOMEM;
 	}
@@ -77,10 +77,10 @@ int vfs_open(const char *path, unsigned flags, struct vfs_file **out)
 	return err;
 }
 
-int vfs_stat(const char *path, struct vfs_stat *st)
+static int stat_at(const char *path, bool follow, struct vfs_stat *st)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, &place);
+	int err = vfs_enter(path, follow, &place);
 
 	if (err)
 		return err;
@@ -89,6 +89,16 @@ int vfs_stat(const char *path, struct vfs_stat *st)
 	mutex_unlock(&place->mount->lock);
 	vfs_leave(place);
 	return err;
+}
+
+int vfs_stat(const char *path, struct vfs_stat *st)
+{
+	return stat_at(path, true, st);
+}
+
+int vfs_lstat(const char *path, struct vfs_stat *st)
+{
+	return stat_at(path, false, st);
 }
 
 typedef int (*path_fn)(struct vfs_mount *m, const char *path);
@@ -111,7 +121,7 @@ static int change(const struct vfs_place *place, path_fn fn, int for_root)
 int vfs_mkdir(const char *path)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, &place);
+	int err = vfs_enter(path, false, &place);
 
 	if (err)
 		return err;
@@ -123,7 +133,7 @@ int vfs_mkdir(const char *path)
 int vfs_unlink(const char *path)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, &place);
+	int err = vfs_enter(path, false, &place);
 
 	if (err)
 		return err;
@@ -135,7 +145,7 @@ int vfs_unlink(const char *path)
 int vfs_rmdir(const char *path)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, &place);
+	int err = vfs_enter(path, false, &place);
 
 	if (err)
 		return err;
@@ -167,11 +177,11 @@ static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
 int vfs_rename(const char *from, const char *to)
 {
 	struct vfs_place *a, *b;
-	int err = vfs_enter(from, &a);
+	int err = vfs_enter(from, false, &a);
 
 	if (err)
 		return err;
-	err = vfs_enter(to, &b);
+	err = vfs_enter(to, false, &b);
 	if (!err) {
 		err = rename_in(a, b);
 		vfs_leave(b);

@@ -23,10 +23,14 @@ struct open_file_ops {
 	int64_t (*write)(struct open_file *f, const void *data, size_t n);
 	int64_t (*seek)(struct open_file *f, int64_t offset, enum vfs_whence whence);
 	int (*stat)(struct open_file *f, struct linux_stat *st);
+	int (*truncate)(struct open_file *f, uint64_t size);
+	int (*sync)(struct open_file *f);
 	/** @return 1 and *d, or 0: there are no more. */
 	int (*readdir)(struct open_file *f, struct vfs_dirent *d);
 	/** -ENOTTY: not for this kind. arg is the program's; t is the one that asks. */
 	int64_t (*ioctl)(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg);
+	/** What it is ready for (POLL_*), and whose queue is notified when that changes: it lives as long as f. NULL: always ready. */
+	unsigned (*poll)(struct open_file *f, struct waitq **wq);
 	/** Where mmap gets its pages: one reference more. NULL in *out: zeros. */
 	int (*source)(struct open_file *f, struct page_source **out);
 	/** The last reference has gone; f is freed afterwards. */
@@ -46,6 +50,9 @@ enum {
 	O_ACCMODE = 3, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_NOCTTY = 0400, O_TRUNC = 01000,
 	O_APPEND = 02000, O_NONBLOCK = 04000, O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000, O_CLOEXEC = 02000000,
 };
+
+/** What poll says, as Linux has it. */
+enum { POLL_IN = 1, POLL_OUT = 4, POLL_ERR = 8, POLL_HUP = 16, POLL_INVALID = 32 };
 
 /** One of a kind, with one reference. @return NULL: out of memory (data is then still the caller's) */
 struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags, void *data, const char *path) __must_check;
@@ -88,6 +95,8 @@ int fd_close(struct fd_table *t, uint64_t fd) __must_check;
 
 /** The console, as its reader and writer (process/file_console.c). @return NULL: out of memory */
 struct open_file *console_open(unsigned flags) __must_check;
+/** A device by its number (process/device.c). @return 0; -ENXIO: there is no such device; -ENOMEM */
+int device_open(uint64_t device, unsigned flags, const char *path, struct open_file **out) __must_check;
 /** A file or directory of the VFS (process/file_vfs.c). path is absolute. */
 int vfs_open_file(const char *path, unsigned flags, struct open_file **out) __must_check;
 /** What Linux's stat says of a file of the VFS. */

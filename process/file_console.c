@@ -72,7 +72,14 @@ static int console_stat(struct open_file *f, struct linux_stat *st)
 	return 0;
 }
 
-static const struct open_file_ops ops = { .read = console_read, .write = console_file_write, .stat = console_stat };
+static unsigned console_poll(struct open_file *f, struct waitq **wq)
+{
+	(void)f;
+	*wq = &input.readers;
+	return POLL_OUT | (input.put != input.got ? POLL_IN : 0u);
+}
+
+static const struct open_file_ops ops = { .poll = console_poll, .read = console_read, .write = console_file_write, .stat = console_stat };
 
 struct open_file *console_open(unsigned flags)
 {

@@ -33,6 +33,16 @@ static int vfs_file_stat(struct open_file *f, struct linux_stat *out)
 	return error;
 }
 
+static int vfs_file_truncate(struct open_file *f, uint64_t size)
+{
+	return vfs_truncate(f->data, size);
+}
+
+static int vfs_file_sync(struct open_file *f)
+{
+	return vfs_sync(f->data);
+}
+
 static int vfs_file_readdir(struct open_file *f, struct vfs_dirent *d)
 {
 	return vfs_readdir(f->data, d);
@@ -53,6 +63,8 @@ static const struct open_file_ops ops = {
 	.write = vfs_file_write,
 	.seek = vfs_file_seek,
 	.stat = vfs_file_stat,
+	.truncate = vfs_file_truncate,
+	.sync = vfs_file_sync,
 	.readdir = vfs_file_readdir,
 	.source = vfs_file_source,
 	.release = vfs_file_release,
@@ -62,9 +74,9 @@ static unsigned vfs_flags(unsigned flags)
 {
 	static const struct { unsigned linux_flag, ours; } table[] = {
 		{ O_CREAT, VFS_CREATE }, { O_EXCL, VFS_EXCLUSIVE }, { O_TRUNC, VFS_TRUNCATE }, { O_APPEND, VFS_APPEND },
-		{ O_DIRECTORY, VFS_DIRECTORY },
+		{ O_DIRECTORY, VFS_DIRECTORY }, { O_NOFOLLOW, VFS_NO_FOLLOW },
 	};
-	unsigned access = flags & O_ACCMODE;
+	unsigned access = flags & O_DIRECTORY ? O_RDONLY : flags & O_ACCMODE;
 	unsigned result = (access != O_WRONLY ? VFS_READ : 0u) | (access != O_RDONLY ? VFS_WRITE : 0u);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
@@ -73,11 +85,21 @@ static unsigned vfs_flags(unsigned flags)
 	return result;
 }
 
+static int open_device(const char *path, unsigned flags, struct open_file **out)
+{
+	struct vfs_stat st;
+	int error = vfs_stat(path, &st);
+
+	return error ? error : st.kind == VFS_DEVICE ? device_open(st.device, flags, path, out) : -ENXIO;
+}
+
 int vfs_open_file(const char *path, unsigned flags, struct open_file **out)
 {
 	struct vfs_file *file;
 	int error = vfs_open(path, vfs_flags(flags), &file);
 
+	if (error == -ENOTSUP)
+		return open_device(path, flags, out);
 	if (error == -EISDIR && (flags & O_ACCMODE) == O_RDONLY)
 		error = vfs_open(path, VFS_READ | VFS_DIRECTORY, &file);
 	if (error)
@@ -91,13 +113,15 @@ int vfs_open_file(const char *path, unsigned flags, struct open_file **out)
 
 void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_stat *out)
 {
-	static const uint32_t kinds[] = { [VFS_FILE] = LINUX_S_IFREG, [VFS_DIR] = LINUX_S_IFDIR, [VFS_OTHER] = LINUX_S_IFCHR };
-	uint64_t ino = 14695981039346656037u;
+	static const uint32_t kinds[] = { [VFS_FILE] = LINUX_S_IFREG, [VFS_DIR] = LINUX_S_IFDIR, [VFS_LINK] = LINUX_S_IFLNK,
+					  [VFS_DEVICE] = LINUX_S_IFCHR, [VFS_OTHER] = LINUX_S_IFCHR };
+	uint64_t ino = st->ino ? st->ino : 14695981039346656037u;
 
-	while (*path)
+	while (!st->ino && *path) /* a number for what has none: its path's hash */
 		ino = (ino ^ (unsigned char)*path++) * 1099511628211u;
 	*out = (struct linux_stat){
-		.dev = 1, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = 1, .size = (int64_t)st->size,
+		.dev = 1, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = st->links ? st->links : 1,
+		.rdev = st->device, .size = (int64_t)st->size,
 		.blksize = PAGE_SIZE, .blocks = (int64_t)(st->size + 511) / 512,
 		.atime = (int64_t)st->mtime, .mtime = (int64_t)st->mtime, .ctime = (int64_t)st->mtime,
 	};
@@ -117,6 +141,9 @@ static int source_page(struct page_source *s, uint64_t offset, hpa_t *out)
 	int64_t n;
 	int error;
 
+	error = vfs_page(fs->file, offset, out);
+	if (error != -ENOTSUP)
+		return error;
 	if (offset >= fs->size)
 		return -ENXIO;
 	error = frame_alloc(0, FRAME_ZERO, out);

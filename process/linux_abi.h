@@ -25,7 +25,7 @@ struct linux_dirent { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; 
 
 struct linux_utsname { char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65]; };
 
-enum { LINUX_S_IFREG = 0100000, LINUX_S_IFDIR = 040000, LINUX_S_IFCHR = 020000, LINUX_S_IFLNK = 0120000,
+enum { LINUX_S_IFMT = 0170000, LINUX_S_IFREG = 0100000, LINUX_S_IFDIR = 040000, LINUX_S_IFCHR = 020000, LINUX_S_IFLNK = 0120000,
        LINUX_S_IFIFO = 010000 };
 enum { LINUX_AT_FDCWD = -100, LINUX_AT_SYMLINK_NOFOLLOW = 0x100, LINUX_AT_REMOVEDIR = 0x200, LINUX_AT_EMPTY_PATH = 0x1000 };
 enum { LINUX_PROT_READ = 1, LINUX_PROT_WRITE = 2, LINUX_PROT_EXEC = 4 };

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <caisson/mm.h>
-#include <caisson/time.h>
+#include <caisson/random.h>
 
 #include "stack.h"
 
@@ -53,17 +53,6 @@ static uint64_t put_pointers(struct block *b, uint64_t from, unsigned n)
 	return from;
 }
 
-static void fill_random(char *to)
-{
-	uint64_t x = time_now() * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (unsigned i = 0; i < RANDOM_SIZE; i++) {
-		x ^= x >> 29;
-		x *= UINT64_C(0xbf58476d1ce4e5b9);
-		to[i] = (char)(x >> 56);
-	}
-}
-
 static void put_auxv(struct block *b, const struct elf *elf, uint64_t bias, uint64_t random, uint64_t path)
 {
 	if (elf->headers) {
@@ -108,7 +97,7 @@ int stack_build(struct user_mm *mm, const char *path, const struct exec_args *ar
 	b.start = *sp -= size;
 	b.words = (uint64_t *)b.data;
 	at = b.start + words; /* random bytes, the path, the strings */
-	fill_random(b.data + words);
+	random_bytes(b.data + words, RANDOM_SIZE);
 	memcpy(b.data + words + RANDOM_SIZE, path, path_size);
 	if (args->size)
 		memcpy(b.data + words + RANDOM_SIZE + path_size, args->strings, args->size);

@@ -4,6 +4,7 @@
 
 #include <caisson/mm.h>
 
+#include "pipe.h"
 #include "syscalls.h"
 
 #define IOV_MAX 1024
@@ -251,6 +252,86 @@ int64_t sys_fstat(struct thread *t, const uint64_t *arg)
 	return error ? error : copy_to_user(t->process->mm, arg[1], &st, sizeof(st));
 }
 
+int64_t sys_ftruncate(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	int64_t result = -EINVAL;
+
+	if (!f)
+		return -EBADF;
+	if (f->ops->truncate && (int64_t)arg[1] >= 0)
+		result = f->ops->truncate(f, arg[1]);
+	open_file_put(f);
+	return result == -EBADF ? -EINVAL : result;
+}
+
+int64_t sys_fsync(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	int64_t result = f && f->ops->sync ? f->ops->sync(f) : -EINVAL;
+
+	open_file_put(f);
+	return f ? result : -EBADF;
+}
+
+int64_t sys_fchmod(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+	int64_t result = f ? vfs_set(f->path, &(struct vfs_stat){ .mode = arg[1] & 07777 }, VFS_SET_MODE) : -EBADF;
+
+	open_file_put(f);
+	return result;
+}
+
+int64_t sys_fchown(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+
+	open_file_put(f);
+	return f ? 0 : -EBADF;
+}
+
+int64_t sys_sync(struct thread *t, const uint64_t *arg)
+{
+	(void)t;
+	(void)arg;
+	return vfs_sync_all();
+}
+
+/* --- pipes --- */
+
+int64_t sys_pipe2(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *ends[2];
+	int fds[2] = { -1, -1 }, error;
+
+	if (arg[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	error = pipe_open(arg[1] & O_NONBLOCK, &ends[0], &ends[1]);
+	for (unsigned i = 0; i < 2 && !error; i++) {
+		fds[i] = fd_add(t->process->files, ends[i], 0, arg[1] & O_CLOEXEC);
+		error = MIN(fds[i], 0);
+		if (error)
+			open_file_put(ends[i]);
+		if (error && i == 0)
+			open_file_put(ends[1]);
+	}
+	if (!error && copy_to_user(t->process->mm, arg[0], fds, sizeof(fds)))
+		error = -EFAULT;
+	for (unsigned i = 0; i < 2 && error; i++)
+		if (fds[i] >= 0)
+			(void)!fd_close(t->process->files, (uint64_t)fds[i]);
+	return error;
+}
+
+/* Programs that copy fall back to read and write. */
+int64_t sys_sendfile(struct thread *t, const uint64_t *arg)
+{
+	(void)t;
+	(void)arg;
+	return -EINVAL;
+}
+
 /* --- directories --- */
 
 struct listing {
@@ -261,7 +342,7 @@ struct listing {
 
 static int put_entry(struct listing *l, const struct vfs_dirent *d)
 {
-	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_OTHER] = 2 };
+	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_LINK] = 10, [VFS_DEVICE] = 2, [VFS_OTHER] = 0 };
 	size_t name = strlen(d->name) + 1, size = ALIGN_UP(sizeof(struct linux_dirent) + name, 8);
 	struct linux_dirent entry = { .ino = 1, .off = l->done + 1, .reclen = (uint16_t)size, .type = kinds[d->kind] };
 	struct user_mm *mm = l->t->process->mm;

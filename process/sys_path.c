@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <caisson/mm.h>
+#include <caisson/rtc.h>
 
 #include "syscalls.h"
 
@@ -58,13 +59,22 @@ static int64_t with_path(struct thread *t, uint64_t dirfd, uint64_t path, int64_
 	return result;
 }
 
+static int set_mode(const char *path, uint64_t mode)
+{
+	return vfs_set(path, &(struct vfs_stat){ .mode = mode & 07777 }, VFS_SET_MODE);
+}
+
 static int64_t do_open(struct thread *t, const char *path, const uint64_t *arg)
 {
 	struct open_file *f;
+	struct vfs_stat st;
+	bool is_new = (arg[2] & O_CREAT) && vfs_lstat(path, &st) == -ENOENT;
 	int64_t result = vfs_open_file(path, (unsigned)arg[2], &f);
 
 	if (result)
 		return result;
+	if (is_new)
+		(void)!set_mode(path, arg[3] & ~(uint64_t)t->process->umask);
 	result = fd_add(t->process->files, f, 0, arg[2] & O_CLOEXEC);
 	if (result < 0)
 		open_file_put(f);
@@ -80,7 +90,7 @@ static int64_t do_stat(struct thread *t, const char *path, const uint64_t *arg)
 {
 	struct linux_stat out;
 	struct vfs_stat st;
-	int error = vfs_stat(path, &st);
+	int error = arg[3] & LINUX_AT_SYMLINK_NOFOLLOW ? vfs_lstat(path, &st) : vfs_stat(path, &st);
 
 	if (error)
 		return error;
@@ -116,16 +126,19 @@ int64_t sys_faccessat(struct thread *t, const uint64_t *arg)
 
 static int64_t do_readlink(struct thread *t, const char *path, const uint64_t *arg)
 {
-	struct vfs_stat st;
-	int error;
+	char *target;
+	int64_t n;
 
 	if (strcmp(path, "/proc/self/exe") == 0) {
-		size_t n = MIN(strlen(t->process->exe), arg[3]);
-
-		return copy_to_user(t->process->mm, arg[2], t->process->exe, n) ? -EFAULT : (int64_t)n;
+		n = (int64_t)MIN(strlen(t->process->exe), arg[3]);
+		return copy_to_user(t->process->mm, arg[2], t->process->exe, (size_t)n) ? -EFAULT : n;
 	}
-	error = vfs_stat(path, &st);
-	return error ? error : -EINVAL;
+	target = kalloc(VFS_PATH_MAX);
+	n = target ? vfs_readlink(path, target, MIN(arg[3], (uint64_t)VFS_PATH_MAX)) : -ENOMEM;
+	if (n > 0 && copy_to_user(t->process->mm, arg[2], target, (size_t)n))
+		n = -EFAULT;
+	kfree(target);
+	return n;
 }
 
 int64_t sys_readlinkat(struct thread *t, const uint64_t *arg)
@@ -137,9 +150,11 @@ int64_t sys_readlinkat(struct thread *t, const uint64_t *arg)
 
 static int64_t do_mkdir(struct thread *t, const char *path, const uint64_t *arg)
 {
-	(void)t;
-	(void)arg;
-	return vfs_mkdir(path);
+	int error = vfs_mkdir(path);
+
+	if (!error)
+		(void)!set_mode(path, arg[2] & ~(uint64_t)t->process->umask); /* a file system may have no modes */
+	return error;
 }
 
 int64_t sys_mkdirat(struct thread *t, const uint64_t *arg)
@@ -174,13 +189,138 @@ int64_t sys_renameat2(struct thread *t, const uint64_t *arg)
 	return arg[4] ? -EINVAL : with_path(t, arg[0], arg[1], do_rename, arg);
 }
 
+/* --- links and attributes --- */
+
+int64_t sys_symlinkat(struct thread *t, const uint64_t *arg)
+{
+	char *names = kalloc(2 * VFS_PATH_MAX);
+	int64_t result = names ? copy_string_from_user(t->process->mm, names, arg[0], VFS_PATH_MAX) : -ENOMEM;
+
+	if (result >= 0)
+		result = path_from_user(t, (int64_t)arg[1], arg[2], names + VFS_PATH_MAX);
+	if (result == 0)
+		result = vfs_symlink(names, names + VFS_PATH_MAX);
+	kfree(names);
+	return result;
+}
+
+static int64_t do_link(struct thread *t, const char *from, const uint64_t *arg)
+{
+	char *to = kalloc(VFS_PATH_MAX);
+	int64_t result = to ? path_from_user(t, (int64_t)arg[2], arg[3], to) : -ENOMEM;
+
+	if (result == 0)
+		result = vfs_link(from, to);
+	kfree(to);
+	return result;
+}
+
+int64_t sys_linkat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_link, arg);
+}
+
+static int64_t do_mknod(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct open_file *f;
+	uint64_t kind = arg[2] & LINUX_S_IFMT;
+	int error;
+
+	if (kind == LINUX_S_IFCHR)
+		return vfs_mknod(path, (unsigned)arg[2] & 07777 & ~t->process->umask, arg[3]);
+	if (kind && kind != LINUX_S_IFREG)
+		return -EPERM;
+	error = vfs_open_file(path, O_WRONLY | O_CREAT | O_EXCL, &f);
+	if (!error)
+		open_file_put(f);
+	return error;
+}
+
+int64_t sys_mknodat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_mknod, arg);
+}
+
+static int64_t do_chmod(struct thread *t, const char *path, const uint64_t *arg)
+{
+	(void)t;
+	return set_mode(path, arg[2]);
+}
+
+int64_t sys_fchmodat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_chmod, arg);
+}
+
+/* Everybody is root, and all is root's. */
+static int64_t do_chown(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct vfs_stat st;
+
+	(void)t;
+	(void)arg;
+	return vfs_lstat(path, &st);
+}
+
+int64_t sys_fchownat(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, arg[0], arg[1], do_chown, arg);
+}
+
+static int64_t do_utimens(struct thread *t, const char *path, const uint64_t *arg)
+{
+	enum { UTIME_NOW = 0x3fffffff, UTIME_OMIT = 0x3ffffffe };
+	struct linux_timespec times[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+
+	if (arg[2] && copy_from_user(t->process->mm, times, arg[2], sizeof(times)))
+		return -EFAULT;
+	if (times[1].ns == UTIME_OMIT)
+		return do_chown(t, path, arg);
+	if (times[1].ns == UTIME_NOW)
+		times[1].s = (int64_t)(rtc_wall_ns() / 1000000000);
+	return vfs_set(path, &(struct vfs_stat){ .mtime = (uint64_t)times[1].s }, VFS_SET_MTIME);
+}
+
+int64_t sys_utimensat(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f;
+	int64_t result;
+
+	if (arg[1])
+		return with_path(t, arg[0], arg[1], do_utimens, arg);
+	f = fd_get(t->process->files, arg[0]);
+	result = f ? do_utimens(t, f->path, arg) : -EBADF;
+	open_file_put(f);
+	return result;
+}
+
+static int64_t do_truncate(struct thread *t, const char *path, const uint64_t *arg)
+{
+	struct vfs_file *f;
+	int64_t error;
+
+	(void)t;
+	if ((int64_t)arg[1] < 0)
+		return -EINVAL;
+	error = vfs_open(path, VFS_WRITE, &f);
+	if (error)
+		return error;
+	error = vfs_truncate(f, arg[1]);
+	return vfs_close(f) && !error ? -EIO : error;
+}
+
+int64_t sys_truncate(struct thread *t, const uint64_t *arg)
+{
+	return with_path(t, (uint64_t)LINUX_AT_FDCWD, arg[0], do_truncate, arg);
+}
+
 /* --- the current directory --- */
 
 static int64_t do_chdir(struct thread *t, const char *path, const uint64_t *arg)
 {
 	char *resolved = kalloc(VFS_PATH_MAX);
 	struct vfs_stat st;
-	int error = resolved ? vfs_resolve(path, resolved) : -ENOMEM;
+	int error = resolved ? vfs_real_path(path, resolved) : -ENOMEM;
 
 	(void)arg;
 	if (!error)

@@ -1,8 +1,7 @@
 /* System calls about the machine. */
 #include <errno.h>
-#include <string.h>
 
-#include <caisson/time.h>
+#include <caisson/random.h>
 
 #include "syscalls.h"
 
@@ -18,16 +17,6 @@ int64_t sys_uname(struct thread *t, const uint64_t *arg)
 	return copy_to_user(t->process->mm, arg[0], &name, sizeof(name));
 }
 
-static void fill(unsigned char *to, size_t n)
-{
-	static uint64_t state; /* racing harts only stir it */
-
-	for (size_t i = 0; i < n; i++) {
-		state = (state ^ time_now()) * UINT64_C(0x9e3779b97f4a7c15) + 1;
-		to[i] = (unsigned char)(state >> 56);
-	}
-}
-
 int64_t sys_getrandom(struct thread *t, const uint64_t *arg)
 {
 	uint64_t n = MIN(arg[1], (uint64_t)INT32_MAX), done = 0;
@@ -36,7 +25,7 @@ int64_t sys_getrandom(struct thread *t, const uint64_t *arg)
 	while (done < n && !thread_interrupted(t)) {
 		size_t len = MIN(n - done, sizeof(piece));
 
-		fill(piece, len);
+		random_bytes(piece, len);
 		if (copy_to_user(t->process->mm, arg[0] + done, piece, len))
 			return -EFAULT;
 		done += len;

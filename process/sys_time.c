@@ -1,18 +1,18 @@
 /* System calls about time. The wall clock is the machine's, if it has one. */
 #include <errno.h>
 
+#include <caisson/rtc.h>
 #include <caisson/time.h>
 
 #include "syscalls.h"
 
 #define NS UINT64_C(1000000000)
 
-enum { CLOCK_REALTIME = 0, CLOCKS = 12, TIMER_ABSTIME = 1 };
+enum { CLOCK_REALTIME = 0, CLOCK_REALTIME_COARSE = 5, CLOCKS = 12, TIMER_ABSTIME = 1 };
 
 static uint64_t clock_ns(uint64_t clock)
 {
-	(void)clock;
-	return time_to_ns(time_now());
+	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ? rtc_wall_ns() : time_to_ns(time_now());
 }
 
 int64_t sys_clock_gettime(struct thread *t, const uint64_t *arg)
@@ -56,7 +56,9 @@ static int64_t sleep(struct thread *t, uint64_t clock, uint64_t flags, uint64_t 
 		return -EFAULT;
 	if (ts.s < 0 || ts.ns < 0 || ts.ns >= (int64_t)NS || clock >= CLOCKS)
 		return -EINVAL;
-	error = sleep_until(t, (flags & TIMER_ABSTIME ? 0 : start) + (uint64_t)ts.s * NS + (uint64_t)ts.ns);
+	/* The deadline is one of the machine's time, which no clock that is set moves. */
+	error = sleep_until(t, (flags & TIMER_ABSTIME ? clock_ns(CLOCKS) - start : clock_ns(CLOCKS)) + (uint64_t)ts.s * NS +
+			       (uint64_t)ts.ns);
 	if (error && rest && !(flags & TIMER_ABSTIME)) {
 		uint64_t slept = clock_ns(clock) - start, all = (uint64_t)ts.s * NS + (uint64_t)ts.ns;
 		uint64_t left = slept < all ? all - slept : 0;

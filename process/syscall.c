@@ -6,10 +6,14 @@
 typedef int64_t (*syscall_t)(struct thread *t, const uint64_t *arg);
 
 static const syscall_t calls[] = {
-	[17] = sys_getcwd, [23] = sys_dup, [24] = sys_dup3, [25] = sys_fcntl, [29] = sys_ioctl, [34] = sys_mkdirat,
-	[35] = sys_unlinkat, [48] = sys_faccessat, [49] = sys_chdir, [56] = sys_openat, [57] = sys_close,
+	[17] = sys_getcwd, [23] = sys_dup, [24] = sys_dup3, [25] = sys_fcntl, [29] = sys_ioctl, [33] = sys_mknodat, [34] = sys_mkdirat,
+	[35] = sys_unlinkat, [36] = sys_symlinkat, [37] = sys_linkat, [45] = sys_truncate, [46] = sys_ftruncate, [48] = sys_faccessat, [49] = sys_chdir,
+	[52] = sys_fchmod, [53] = sys_fchmodat, [54] = sys_fchownat, [55] = sys_fchown, [56] = sys_openat, [57] = sys_close,
+	[59] = sys_pipe2,
 	[61] = sys_getdents64, [62] = sys_lseek, [63] = sys_read, [64] = sys_write, [65] = sys_readv, [66] = sys_writev,
-	[78] = sys_readlinkat, [79] = sys_newfstatat, [80] = sys_fstat, [93] = sys_exit, [94] = sys_exit,
+	[71] = sys_sendfile, [72] = sys_pselect6, [73] = sys_ppoll,
+	[78] = sys_readlinkat, [79] = sys_newfstatat, [80] = sys_fstat, [81] = sys_sync, [82] = sys_fsync,
+	[83] = sys_fsync, [88] = sys_utimensat, [93] = sys_exit, [94] = sys_exit,
 	[96] = sys_set_tid_address, [99] = sys_set_robust_list, [101] = sys_nanosleep, [113] = sys_clock_gettime,
 	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [129] = sys_kill, [130] = sys_tkill, [131] = sys_tgkill,
 	[132] = sys_sigaltstack, [133] = sys_rt_sigsuspend, [134] = sys_rt_sigaction, [135] = sys_rt_sigprocmask,

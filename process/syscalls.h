@@ -19,6 +19,16 @@ SYSCALL(sys_fcntl);
 SYSCALL(sys_ioctl);
 SYSCALL(sys_fstat);
 SYSCALL(sys_getdents64);
+SYSCALL(sys_ftruncate);
+SYSCALL(sys_fsync);
+SYSCALL(sys_fchmod);
+SYSCALL(sys_fchown);
+SYSCALL(sys_sync);
+SYSCALL(sys_pipe2);
+SYSCALL(sys_sendfile);
+/* sys_poll.c */
+SYSCALL(sys_ppoll);
+SYSCALL(sys_pselect6);
 /* sys_path.c: by name */
 SYSCALL(sys_openat);
 SYSCALL(sys_newfstatat);
@@ -27,6 +37,13 @@ SYSCALL(sys_readlinkat);
 SYSCALL(sys_mkdirat);
 SYSCALL(sys_unlinkat);
 SYSCALL(sys_renameat2);
+SYSCALL(sys_symlinkat);
+SYSCALL(sys_linkat);
+SYSCALL(sys_mknodat);
+SYSCALL(sys_fchmodat);
+SYSCALL(sys_fchownat);
+SYSCALL(sys_utimensat);
+SYSCALL(sys_truncate);
 SYSCALL(sys_chdir);
 SYSCALL(sys_getcwd);
 /* sys_memory.c */

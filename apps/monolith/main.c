@@ -13,11 +13,11 @@
 #include <caisson/process.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
-#include <caisson/vfs.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "root.h"
 
 #define LOG_NAME "init"
 #define PROGRAMS_MAX 16
@@ -75,10 +75,10 @@ static int run_program(const struct file *args)
 	struct file env = { .data = "", .size = 0 };
 	const char **argv, **envp;
 	int status = STATUS_CANNOT_RUN;
-	int error = vfs_mount("initrd", "", "/", 0);
+	int error = root_mount();
 
 	if (error)
-		return report("the initrd", error, "it cannot be mounted");
+		return report("the root", error, "it cannot be made");
 	(void)!initrd_open(".caisson/env", &env);
 	argv = strings_of(args);
 	envp = strings_of(&env);

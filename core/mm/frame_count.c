@@ -8,6 +8,8 @@
 
 static int start(struct region *r)
 {
+	if (r->owners)
+		return 0;
 	r->owners = kzalloc((r->end - r->first) * sizeof(r->owners[0]));
 	return r->owners ? 0 : -ENOMEM;
 }

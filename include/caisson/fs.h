@@ -23,6 +23,7 @@ struct initrd_entry {
 #define INITRD_TYPE 0170000u
 #define INITRD_REGULAR 0100000u
 #define INITRD_DIRECTORY 0040000u
+#define INITRD_LINK 0120000u
 
 /**
  * Adopt an archive, which must stay. Checked while read: a damaged one is an error, never a fault; its files

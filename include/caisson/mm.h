@@ -31,7 +31,7 @@ void frame_free(hpa_t frame, unsigned order);
 
 /**
  * Single frames with several owners (CONFIG_FRAME_COUNTS): one that frame_alloc(0) gave has one owner. Begin to count:
- * once, before the others. @return 0 or -ENOMEM.
+ * before the others; once more does nothing. @return 0 or -ENOMEM.
  */
 int frame_counts_start(void) __must_check;
 /** One more owner. Any context. */

@@ -2,9 +2,9 @@
  * The file tree: file systems of several kinds below one root.
  *
  * A file system is attached ("mounted") at a path, and has everything below that path,
- * except where another one is mounted further down. Paths are absolute; "." and "..",
- * and several slashes in a row, are resolved by their text, which is right as long as no
- * file system follows symbolic links. A mount point need not exist as a directory.
+ * except where another one is mounted further down. Paths are absolute; symbolic links in
+ * them are followed (those in the last component only where a function says so), and ".."
+ * leads from where a link has led to. A mount point need not exist as a directory.
  *
  * What a kind of file system is able to do stands in its struct fs_type and in the
  * struct vfs_file_ops of the files that it opens. What it leaves NULL it cannot do.
@@ -18,7 +18,7 @@
  *
  * All functions: task context, and negative errno on failure. Errors that any of them may return
  * beside those named: -ENOMEM; -EIO and -ETIMEDOUT of a device; -EINVAL for a path that is not absolute;
- * -ENAMETOOLONG; -ENOENT also where nothing is mounted; -ENOTDIR.
+ * -ENAMETOOLONG; -ENOENT also where nothing is mounted; -ENOTDIR; -ELOOP, more than VFS_LINKS_MAX links.
  */
 #pragma once
 
@@ -28,6 +28,7 @@
 
 #define VFS_PATH_MAX 1024 /* bytes, with the NUL */
 #define VFS_NAME_MAX 255  /* bytes of one component */
+#define VFS_LINKS_MAX 40  /* symbolic links that one path may lead through */
 
 /** How to open. At least one of the first two, except for directories. */
 enum {
@@ -37,6 +38,7 @@ enum {
 	VFS_EXCLUSIVE = 8,  /* with VFS_CREATE: -EEXIST if there is one */
 	VFS_TRUNCATE = 16,  /* needs VFS_WRITE */
 	VFS_APPEND = 32,    /* each write goes to the end; needs VFS_WRITE */
+	VFS_NO_FOLLOW = 128, /* -ELOOP if the last component is a symbolic link */
 	VFS_DIRECTORY = 64, /* a directory, for vfs_readdir; -ENOTDIR if it is none. Alone or with VFS_READ. */
 };
 
@@ -45,6 +47,8 @@ enum { VFS_READ_ONLY = 1 };
 
 enum vfs_kind {
 	VFS_FILE, VFS_DIR,
+	VFS_LINK,           /* a symbolic link */
+	VFS_DEVICE,         /* a character device: what it does is its opener's business */
 	VFS_OTHER,          /* something else, which is seen but cannot be opened */
 };
 
@@ -53,7 +57,13 @@ struct vfs_stat {
 	unsigned mode;      /* permissions, as in POSIX: 0755 */
 	uint64_t size;      /* bytes; 0 for directories */
 	uint64_t mtime;     /* last change of the contents, seconds since 1970 */
+	uint64_t ino;       /* tells it from others of its mount; 0: the file system has no such numbers */
+	unsigned links;     /* names that it has; 0: not known */
+	uint64_t device;    /* VFS_DEVICE: which */
 };
+
+/** What vfs_set changes. */
+enum { VFS_SET_MODE = 1, VFS_SET_MTIME = 2 };
 
 struct vfs_dirent {
 	enum vfs_kind kind;
@@ -80,6 +90,12 @@ struct fs_type {
 	int (*unlink)(struct vfs_mount *m, const char *path);
 	int (*rmdir)(struct vfs_mount *m, const char *path);
 	int (*rename)(struct vfs_mount *m, const char *from, const char *to);
+	int (*symlink)(struct vfs_mount *m, const char *target, const char *path);
+	int (*link)(struct vfs_mount *m, const char *from, const char *to);
+	int (*mknod)(struct vfs_mount *m, const char *path, unsigned mode, uint64_t device);
+	int (*set)(struct vfs_mount *m, const char *path, const struct vfs_stat *st, unsigned what);
+	/** Also where m->read_only. @return bytes of the target that were put to `to`, without a NUL */
+	int64_t (*readlink)(struct vfs_mount *m, const char *path, char *to, size_t n);
 	int (*sync)(struct vfs_mount *m);
 	struct list node;
 };
@@ -93,6 +109,8 @@ struct vfs_file_ops {
 	int (*truncate)(struct vfs_file *f, uint64_t size);
 	int (*sync)(struct vfs_file *f);
 	int (*stat)(struct vfs_file *f, struct vfs_stat *st);
+	/** The frame that has the page at this offset: one owner more (frame_get). NULL: its pages are copies. @return 0, -ENXIO, -ENOMEM */
+	int (*page)(struct vfs_file *f, uint64_t offset, hpa_t *out);
 	/** Directories. @return 1 with the next entry, 0 at the end. Entries "." and ".." are left out. */
 	int (*readdir)(struct vfs_file *f, struct vfs_dirent *d);
 };
@@ -142,6 +160,8 @@ int vfs_close(struct vfs_file *f);
 int64_t vfs_read(struct vfs_file *f, void *data, size_t n) __must_check;
 /** Read at `pos`, whatever the file's position. */
 int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos) __must_check;
+/** The frame with the page at an offset, one owner more. @return 0; -ENOTSUP: read a copy; -ENXIO beyond the end; -ENOMEM. */
+int vfs_page(struct vfs_file *f, uint64_t offset, hpa_t *out) __must_check;
 /**
  * Write likewise. A gap before the position reads as zeros.
  * @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF.
@@ -158,6 +178,18 @@ int vfs_fstat(struct vfs_file *f, struct vfs_stat *st) __must_check;
 int vfs_readdir(struct vfs_file *f, struct vfs_dirent *d) __must_check;
 
 int vfs_stat(const char *path, struct vfs_stat *st) __must_check;
+/** The same of a symbolic link itself, where the path ends with one. */
+int vfs_lstat(const char *path, struct vfs_stat *st) __must_check;
+/** @return bytes of the link's target in `to`, without a NUL, n at most; -EINVAL it is none. */
+int64_t vfs_readlink(const char *path, char *to, size_t n) __must_check;
+/** Make a symbolic link, a further name, a device. @return 0; -EEXIST, -ENOSPC, -EROFS (also: it has no such thing); -EXDEV; -EPERM. */
+int vfs_symlink(const char *target, const char *path) __must_check;
+int vfs_link(const char *from, const char *to) __must_check;
+int vfs_mknod(const char *path, unsigned mode, uint64_t device) __must_check;
+/** Change permissions or the time of the last change (VFS_SET_*), those that st has. @return 0, -EROFS. */
+int vfs_set(const char *path, const struct vfs_stat *st, unsigned what) __must_check;
+/** Where a path leads, every link followed. out has VFS_PATH_MAX bytes; "" is the root. */
+int vfs_real_path(const char *path, char *out) __must_check;
 /** @return 0; -EEXIST, -ENOSPC, -EROFS. */
 int vfs_mkdir(const char *path) __must_check;
 /** Remove a file. @return 0; -EISDIR, -EROFS, -EACCES; -EBUSY it is open and the file system needs it. */
@@ -174,7 +206,7 @@ int vfs_rename(const char *from, const char *to) __must_check;
 int vfs_sync_all(void) __must_check;
 
 /**
- * Resolve an absolute path: "/a//./b/../c/" becomes "/a/c", and "/" becomes "". out has VFS_PATH_MAX bytes.
+ * Resolve an absolute path by its text alone: "/a//./b/../c/" becomes "/a/c", and "/" becomes "". out has VFS_PATH_MAX bytes.
  * @return 0, -EINVAL (not absolute), -ENAMETOOLONG.
  */
 int vfs_resolve(const char *path, char *out) __must_check;

@@ -1,4 +1,6 @@
 """Debian's busybox, unmodified, on the monolith (P5)."""
+import hashlib
+
 import pytest
 
 from machines import run
@@ -61,3 +63,28 @@ def test_P5_signals(busybox):
 def test_P5_many_forks(busybox):
     script = "i=0; while [ $i -lt 150 ]; do (exit 1); i=$((i + 1)); done; echo $i"
     assert shell(busybox, script, harts=2) == (0, "150\n")
+
+
+def test_P5_a_file_tree(busybox):
+    script = ("busybox --install -s /bin; cd /tmp; mkdir -p x/y; echo hi >x/f; ln -s ../f x/y/l; cat x/y/l; mv x/f x/g; "
+              "cat x/y/l 2>/dev/null || echo dangling; find x | sort; cp x/g c; chmod 600 c; stat -c '%a %s' c; rm -r x; ls; "
+              "dd if=/dev/zero bs=4096 count=50 2>/dev/null | cat >/dev/null; cat c >/dev/full || echo full")
+    status, text = shell(busybox, script)
+    assert (status, text) == (0, "hi\ndangling\nx\nx/g\nx/y\nx/y/l\n600 3\nc\ncat: write error: No space left on device\nfull\n")
+
+
+def test_P5_tools(busybox):
+    script = ("busybox --install -s /bin; cd /tmp; cp -r /text .; sed s/two/TWO/ text; grep -c o text; sort -r text; "
+              "awk '{ n += length($1) } END { print n }' text; wc -l <text; head -1 text; tar cf t text; tar tf t; gzip t; gunzip t.gz; "
+              "tar xOf t text; md5sum text; od -c text")
+    status, text = shell(busybox, script)
+    digest = hashlib.md5(b"one\ntwo\nthree\n").hexdigest()
+    assert (status, text) == (0, "one\nTWO\nthree\n2\ntwo\nthree\none\n11\n3\none\ntext\none\ntwo\nthree\n" + digest + "  text\n"
+                              "0000000   o   n   e  \\n   t   w   o  \\n   t   h   r   e   e  \\n\n0000016\n")
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_P5_pipes(busybox, harts):
+    script = ("busybox --install -s /bin; seq 3 | tac; seq 20000 | wc -l; yes | head -2; dd if=/dev/zero bs=1000 count=300 2>/dev/null | wc -c; "
+              "echo x | { read a; echo got $a; }; (echo out; echo err >&2) 2>&1 | sort; true | false; echo $?")
+    assert shell(busybox, script, harts=harts) == (0, "3\n2\n1\n20000\ny\ny\n300000\ngot x\nerr\nout\n1\n")

@@ -1,5 +1,5 @@
 /* The file tree: paths, the table of mounts, and the initrd in it. */
-// sources: fs/vfs_path.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/cpio.c fs/initrd.c fs/fat/fat.c fs/fat/disk.c fs/fat/names.c fs/fat/file.c fs/fat/dir.c fs/fat/library.c fs/fat/unicode.c
+// sources: fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/cpio.c fs/initrd.c fs/fat/fat.c fs/fat/disk.c fs/fat/names.c fs/fat/file.c fs/fat/dir.c fs/fat/library.c fs/fat/unicode.c
 #include <errno.h>
 
 #include <caisson/fs.h>
@@ -42,7 +42,7 @@ static const char *listing(const char *path)
 	text[0] = '\0';
 	while ((more = vfs_readdir(f, &d)) > 0) {
 		strcat(text, d.name);
-		strcat(text, d.kind == VFS_DIR ? "/ " : d.kind == VFS_OTHER ? "? " : " ");
+		strcat(text, d.kind == VFS_DIR ? "/ " : d.kind == VFS_OTHER ? "? " : d.kind == VFS_LINK ? "@ " : " ");
 	}
 	assert_int_equal(more, 0);
 	assert_int_equal(vfs_close(f), 0);
@@ -99,7 +99,7 @@ static void initrd_is_a_tree(void **state)
 	pack("mkdir -p a/b a-b empty && printf one >a/one && printf two >a/b/two && printf x >a-b/x && printf z >z && "
 	     "chmod 0640 z && ln -s z link && TZ=UTC touch -d '2024-02-29 13:14:16' z");
 	assert_int_equal(vfs_mount("initrd", "initrd", "/", 0), 0);
-	assert_string_equal(listing("/"), "a/ a-b/ empty/ link? z ");
+	assert_string_equal(listing("/"), "a/ a-b/ empty/ link@ z ");
 	assert_string_equal(listing("/a"), "b/ one ");
 	assert_string_equal(listing("/a/b"), "two ");
 	assert_string_equal(listing("/empty"), "");
@@ -112,7 +112,8 @@ static void initrd_is_a_tree(void **state)
 	assert_int_equal(st.kind, VFS_DIR);
 	assert_int_equal(vfs_stat("/a/b/tw", &st), -ENOENT);
 	assert_int_equal(vfs_stat("/zz", &st), -ENOENT);
-	assert_int_equal(vfs_open("/link", VFS_READ, &f), -ENOTSUP);
+	assert_int_equal(vfs_open("/link", VFS_READ | VFS_NO_FOLLOW, &f), -ELOOP);
+	assert_string_equal(get("/link"), get("/z"));
 	assert_int_equal(vfs_open("/a", VFS_READ, &f), -EISDIR);
 	assert_int_equal(vfs_open("/z", VFS_DIRECTORY, &f), -ENOTDIR);
 	assert_int_equal(vfs_open("/z", VFS_WRITE, &f), -EROFS);

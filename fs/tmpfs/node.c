@@ -1,0 +1,109 @@
+/* Nodes of a tmpfs and the names they have. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/mm.h>
+
+#include "tmpfs.h"
+
+struct node *node_new(struct tmpfs *fs, enum vfs_kind kind, unsigned mode)
+{
+	struct node *n = kzalloc(sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->fs = fs;
+	n->kind = kind;
+	n->mode = mode & 07777;
+	n->ino = ++fs->last_ino;
+	if (kind == VFS_DIR)
+		list_init(&n->entries);
+	return n;
+}
+
+void node_drop(struct node *n)
+{
+	if (n->names || n->open)
+		return;
+	if (n->kind == VFS_FILE)
+		data_free(n);
+	if (n->kind == VFS_LINK)
+		kfree(n->target);
+	kfree(n);
+}
+
+struct entry *node_entry(const struct node *dir, const char *name)
+{
+	list_for_each(e, &dir->entries, struct entry, link)
+		if (!strcmp(e->name, name))
+			return e;
+	return NULL;
+}
+
+/* One component of n bytes. */
+static struct node *child(const struct node *dir, const char *name, size_t n)
+{
+	list_for_each(e, &dir->entries, struct entry, link)
+		if (!strncmp(e->name, name, n) && e->name[n] == '\0')
+			return e->node;
+	return NULL;
+}
+
+/* From the root along the first len bytes of a path. */
+static int walk(struct tmpfs *fs, const char *path, size_t len, struct node **out)
+{
+	const char *end = path + len;
+
+	*out = fs->root;
+	while (path < end) {
+		size_t n = MIN(strcspn(path, "/"), (size_t)(end - path));
+
+		if ((*out)->kind != VFS_DIR)
+			return -ENOTDIR;
+		*out = child(*out, path, n);
+		if (!*out)
+			return -ENOENT;
+		path += n;
+		path += path < end && *path == '/';
+	}
+	return 0;
+}
+
+int node_find(struct tmpfs *fs, const char *path, struct node **out)
+{
+	return walk(fs, path, strlen(path), out);
+}
+
+int node_find_parent(struct tmpfs *fs, const char *path, struct node **dir, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	int err = walk(fs, path, slash ? (size_t)(slash - path) : 0, dir);
+
+	*name = slash ? slash + 1 : path;
+	return !err && (*dir)->kind != VFS_DIR ? -ENOTDIR : err;
+}
+
+int node_add(struct node *dir, const char *name, struct node *n)
+{
+	struct entry *e = kalloc(sizeof(*e) + strlen(name) + 1);
+
+	if (!e)
+		return -ENOMEM;
+	strcpy(e->name, name);
+	e->node = n;
+	e->number = ++dir->fs->last_ino;
+	n->names++;
+	list_push_back(&dir->entries, &e->link);
+	node_touch(dir);
+	return 0;
+}
+
+void node_remove(struct entry *e)
+{
+	struct node *n = e->node;
+
+	list_del(&e->link);
+	kfree(e);
+	n->names--;
+	node_drop(n);
+}

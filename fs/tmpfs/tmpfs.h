@@ -1,0 +1,66 @@
+/*
+ * tmpfs: a file system in memory, empty when it is mounted and gone when it is unmounted.
+ *
+ * A node is a file, a directory, a symbolic link or a device; it lives as long as it has a name or is open. Files have
+ * frames for the pages that were written; the others read as zeros. One mount may take half of what memory was free when it
+ * was mounted. Everything under the mount's lock.
+ */
+#pragma once
+
+#include <caisson/list.h>
+#include <caisson/vfs.h>
+
+struct tmpfs {
+	uint64_t pages, pages_max; /* of files */
+	uint64_t last_ino;
+	struct node *root;
+};
+
+struct node {
+	struct tmpfs *fs;
+	enum vfs_kind kind;
+	unsigned mode;
+	unsigned names;           /* how many there are for it */
+	unsigned open;            /* by so many */
+	uint64_t ino, mtime, device;
+	uint64_t size;            /* bytes: of a file, a link's target */
+	union {
+		struct list entries;      /* directory: struct entry */
+		char *target;             /* link */
+		struct { hpa_t *frames; uint64_t room; } pages; /* file: frames[i].v is 0 for a page never written */
+	};
+};
+
+struct entry {
+	struct list link;
+	uint64_t number;          /* grows with each entry: where a reader of the directory is */
+	struct node *node;
+	char name[];
+};
+
+/* node.c: nodes and names */
+
+/** @return a node with no name yet, or NULL. */
+struct node *node_new(struct tmpfs *fs, enum vfs_kind kind, unsigned mode) __must_check;
+/** Free it if nobody needs it any more. */
+void node_drop(struct node *n);
+/** Walk a path of the mount. @return 0; -ENOENT, -ENOTDIR */
+int node_find(struct tmpfs *fs, const char *path, struct node **out) __must_check;
+/** The directory that has (or would have) the last component, and that. @return 0; -ENOENT, -ENOTDIR */
+int node_find_parent(struct tmpfs *fs, const char *path, struct node **dir, const char **name) __must_check;
+struct entry *node_entry(const struct node *dir, const char *name);
+/** Give a node a name. @return 0; -ENOMEM */
+int node_add(struct node *dir, const char *name, struct node *n) __must_check;
+/** Take an entry away, and its node if that was the last use of it. */
+void node_remove(struct entry *e);
+void node_touch(struct node *n);
+
+/* data.c: the bytes of files */
+
+int64_t data_read(const struct node *n, char *to, size_t len, uint64_t pos);
+/** @return bytes, or -ENOSPC, -EFBIG with none */
+int64_t data_write(struct node *n, const char *from, size_t len, uint64_t pos);
+int data_truncate(struct node *n, uint64_t size) __must_check;
+/** The frame of a page, made if there is none. @return 0; -ENXIO beyond the end; -ENOMEM */
+int data_page(struct node *n, uint64_t offset, hpa_t *out) __must_check;
+void data_free(struct node *n);

@@ -1,0 +1,219 @@
+/* Waiting for several descriptors: ppoll and pselect6. */
+#include <errno.h>
+#include <string.h>
+
+#include <caisson/mm.h>
+#include <caisson/time.h>
+
+#include "syscalls.h"
+
+#define NS UINT64_C(1000000000)
+#define LOOK_US 10000          /* how often to look where a kind does not tell, or there are several */
+#define ALWAYS (POLL_ERR | POLL_HUP | POLL_INVALID)
+#define SET_BITS 1024
+
+struct linux_pollfd {
+	int32_t fd;
+	uint16_t events, found;
+};
+
+/* What a descriptor is ready for, of what was asked. *wq: who tells of a change, if anybody does. */
+static unsigned ready(struct thread *t, const struct linux_pollfd *p, struct waitq **wq)
+{
+	struct open_file *f;
+	unsigned found = POLL_IN | POLL_OUT; /* what cannot wait is ready */
+
+	*wq = NULL;
+	if (p->fd < 0)
+		return 0;
+	f = fd_get(t->process->files, (uint64_t)p->fd);
+	if (!f)
+		return POLL_INVALID;
+	if (f->ops->poll)
+		found = f->ops->poll(f, wq);
+	open_file_put(f);
+	return found & (p->events | ALWAYS);
+}
+
+static unsigned look(struct thread *t, struct linux_pollfd *fds, unsigned n)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct waitq *wq;
+
+		fds[i].found = (uint16_t)ready(t, &fds[i], &wq);
+		count += fds[i].found != 0;
+	}
+	return count;
+}
+
+static bool is_interrupted(void *arg)
+{
+	return thread_interrupted(arg);
+}
+
+/* Look, sleep a little, look again: no queue to stand in belongs to all of them. @return how many are ready; -EINTR */
+static int64_t wait_for(struct thread *t, struct linux_pollfd *fds, unsigned n, uint64_t deadline)
+{
+	struct waitq nobody = WAITQ_INIT(nobody);
+
+	for (;;) {
+		unsigned count = look(t, fds, n);
+		uint64_t now = time_now();
+
+		if (count || now >= deadline)
+			return count;
+		if (waitq_wait(&nobody, is_interrupted, t, MIN(deadline, now + time_from_us(LOOK_US))) == 0)
+			return -EINTR;
+	}
+}
+
+static int deadline_of(struct thread *t, uint64_t at, uint64_t *deadline)
+{
+	struct linux_timespec ts;
+
+	*deadline = UINT64_MAX;
+	if (!at)
+		return 0;
+	if (copy_from_user(t->process->mm, &ts, at, sizeof(ts)))
+		return -EFAULT;
+	if (ts.s < 0 || ts.ns < 0 || ts.ns >= (int64_t)NS)
+		return -EINVAL;
+	if ((uint64_t)ts.s < UINT64_MAX / NS / 2)
+		*deadline = time_now() + time_from_us(((uint64_t)ts.s * NS + (uint64_t)ts.ns + 999) / 1000);
+	return 0;
+}
+
+/* A mask of signals for the time of the call; it stays until a handler has run. */
+static int use_mask(struct thread *t, uint64_t at)
+{
+	uint64_t set;
+
+	if (!at)
+		return 0;
+	if (copy_from_user(t->process->mm, &set, at, sizeof(set)))
+		return -EFAULT;
+	t->saved_blocked = t->blocked;
+	t->has_saved_blocked = true;
+	t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+	return 0;
+}
+
+int64_t sys_ppoll(struct thread *t, const uint64_t *arg)
+{
+	uint64_t n = arg[1], deadline;
+	struct linux_pollfd *fds;
+	int64_t result;
+
+	if (n > FDS_MAX)
+		return -EINVAL;
+	result = deadline_of(t, arg[2], &deadline);
+	fds = result ? NULL : kalloc(MAX(n, UINT64_C(1)) * sizeof(*fds));
+	if (!fds)
+		return result ? result : -ENOMEM;
+	result = copy_from_user(t->process->mm, fds, arg[0], n * sizeof(*fds));
+	if (!result)
+		result = use_mask(t, arg[3]);
+	if (!result)
+		result = wait_for(t, fds, (unsigned)n, deadline);
+	if (result >= 0 && copy_to_user(t->process->mm, arg[0], fds, n * sizeof(*fds)))
+		result = -EFAULT;
+	kfree(fds);
+	return result;
+}
+
+/* --- pselect6: sets of descriptors --- */
+
+struct sets {
+	uint64_t bits[3][SET_BITS / 64]; /* to read, to write, exceptions */
+	struct linux_pollfd fds[SET_BITS];
+};
+
+static int read_sets(struct thread *t, const uint64_t *arg, struct sets *s)
+{
+	for (unsigned k = 0; k < 3; k++)
+		if (arg[1 + k] && copy_from_user(t->process->mm, s->bits[k], arg[1 + k], (arg[0] + 63) / 64 * 8))
+			return -EFAULT;
+	return 0;
+}
+
+static unsigned to_list(struct sets *s, unsigned n)
+{
+	static const uint16_t events[] = { POLL_IN, POLL_OUT, 0 };
+	unsigned count = 0;
+
+	for (unsigned fd = 0; fd < n; fd++) {
+		uint16_t wanted = 0;
+		bool any = false;
+
+		for (unsigned k = 0; k < 3; k++)
+			if (s->bits[k][fd / 64] >> fd % 64 & 1) {
+				wanted |= events[k];
+				any = true;
+			}
+		if (any)
+			s->fds[count++] = (struct linux_pollfd){ .fd = (int32_t)fd, .events = wanted };
+	}
+	return count;
+}
+
+static int64_t from_list(struct sets *s, unsigned n)
+{
+	int64_t count = 0;
+
+	memset(s->bits, 0, sizeof(s->bits));
+	for (unsigned i = 0; i < n; i++) {
+		unsigned fd = (unsigned)s->fds[i].fd, found = s->fds[i].found;
+
+		if (found & POLL_INVALID)
+			return -EBADF;
+		if ((s->fds[i].events & POLL_IN) && (found & (POLL_IN | POLL_HUP | POLL_ERR))) {
+			s->bits[0][fd / 64] |= BIT(fd % 64);
+			count++;
+		}
+		if ((s->fds[i].events & POLL_OUT) && (found & (POLL_OUT | POLL_ERR))) {
+			s->bits[1][fd / 64] |= BIT(fd % 64);
+			count++;
+		}
+	}
+	return count;
+}
+
+static int64_t select_sets(struct thread *t, const uint64_t *arg, struct sets *s, uint64_t deadline)
+{
+	int64_t result = read_sets(t, arg, s);
+	unsigned n;
+
+	if (result)
+		return result;
+	n = to_list(s, (unsigned)arg[0]);
+	result = wait_for(t, s->fds, n, deadline);
+	if (result >= 0)
+		result = from_list(s, n);
+	for (unsigned k = 0; k < 3 && result >= 0; k++)
+		if (arg[1 + k] && copy_to_user(t->process->mm, arg[1 + k], s->bits[k], (arg[0] + 63) / 64 * 8))
+			result = -EFAULT;
+	return result;
+}
+
+int64_t sys_pselect6(struct thread *t, const uint64_t *arg)
+{
+	uint64_t deadline, mask[2] = { 0 };
+	struct sets *s;
+	int64_t result;
+
+	if (arg[0] > SET_BITS)
+		return -EINVAL;
+	result = deadline_of(t, arg[4], &deadline);
+	if (!result && arg[5] && copy_from_user(t->process->mm, mask, arg[5], sizeof(mask)))
+		result = -EFAULT;
+	s = result ? NULL : kzalloc(sizeof(*s));
+	if (!s)
+		return result ? result : -ENOMEM;
+	result = use_mask(t, mask[0]);
+	if (!result)
+		result = select_sets(t, arg, s, deadline);
+	kfree(s);
+	return result;
+}
