@@ -11,8 +11,8 @@ from prompt import Monitor, to_monitor
 
 pytestmark = pytest.mark.long
 
-BOOT = 600       # seconds that a boot may take on a computer that has much else to do; alone it takes a minute
-WORK = 600
+BOOT = 900       # seconds that a boot may take on a computer that has much else to do; alone it takes a minute
+WORK = 900
 READY = "READY> "
 FAILED = "0 loaded units listed"
 FIO = ("fio --name=proof --filename=/root/proof --size=32M --bs=4k --rw=randwrite --ioengine=libaio --iodepth=16 "
@@ -67,9 +67,9 @@ class Guest:
 
 
 @pytest.fixture
-def start(installed, spawn):
+def start(installed, spawn, tmp_path):
     def run(*words):
-        return spawn("run", "--quiet", "--harts", "2", *words, timeout=BOOT, encoding="utf-8", codec_errors="replace")
+        return spawn("run", "--quiet", "--console-log", tmp_path, "--harts", "2", *words, timeout=BOOT, encoding="utf-8", codec_errors="replace")
 
     return run
 
@@ -78,7 +78,7 @@ def start(installed, spawn):
 def one(installed, start, disk):
     """One VM with a disk of its own."""
     return Guest(start("--kernel", installed / "vmlinux", "--initrd", installed / "initramfs", "--cpus", "2",
-                       "--memory", "512M", "--append", "console=ttyS0 root=/dev/vda", "--disk", disk))
+                       "--memory", "512M", "--append", "console=ttyS0 quiet root=/dev/vda", "--disk", disk))
 
 
 def end_of_run(child) -> int:
@@ -133,7 +133,7 @@ def room(installed, start, tmp_path):
     for name, uplink in (("left", "true"), ("right", "false")):
         (tmp_path / f"{name}.toml").write_text(
             f'cpus = 1\nmemory = "384M"\nkernel = "{installed}/vmlinux"\ninitrd = "{installed}/initramfs"\n'
-            f'append = "console=ttyS0 root=/dev/vda systemd.hostname={name}"\n'
+            f'append = "console=ttyS0 quiet root=/dev/vda systemd.hostname={name}"\n'
             f'[[disk]]\nfile = "{installed}/disk.img"\noverlay = true\n[[net]]\nuplink = {uplink}\n')
     return Room(start(tmp_path / "left.toml", tmp_path / "right.toml"))
 

@@ -103,6 +103,12 @@ ExecStartPre=
 ExecStartPre=/bin/sh -c '[ -s /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key'
 ExecStartPre=/usr/sbin/sshd -t
 """
+# An emulated machine that shares its computer is slow, not broken: after 90 s without /dev/ttyS0 there would be no login.
+_PATIENCE = """\
+[Manager]
+DefaultTimeoutStartSec=15min
+DefaultDeviceTimeoutSec=15min
+"""
 
 FILES = {
     SCRIPT: _SECOND_STAGE,
@@ -110,6 +116,7 @@ FILES = {
     "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 debian\n::1 localhost ip6-localhost ip6-loopback\n",
     "etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
     "etc/apt/sources.list.d/debian.sources": _SOURCES,
+    "etc/systemd/system.conf.d/caisson.conf": _PATIENCE,
     "etc/systemd/network/80-caisson.network": _NETWORK,
     "etc/ssh/sshd_config.d/caisson.conf": _SSH,
     "etc/systemd/system/ssh.service.d/caisson.conf": _SSH_KEY,
