@@ -1,6 +1,7 @@
 """Killing QEMU at a random moment while its guests acknowledge what they have written."""
 import os
 import random
+import select
 import time
 from pathlib import Path
 from typing import Callable
@@ -10,6 +11,7 @@ import writelog
 from machines import CAISSON, kill_all, qemu_below, start
 
 LONGEST_DELAY = 0.02  # seconds from an acknowledgement to the kill
+SILENCE = 180         # seconds without a byte: something hangs
 
 
 def again_and_again(live_once: Callable[[random.Random], None], rounds: int) -> None:
@@ -39,8 +41,10 @@ def run_until_killed(words: list, acks: int, delay: float) -> bytes:
 
 
 def read_acks(child, n: int) -> bytes:
+    """What comes until n acknowledgements have come."""
     out = b""
     while out.count(b"ack ") < n:
+        assert select.select([child.stdout], [], [], SILENCE)[0], f"nothing more after {out[-3000:].decode(errors='replace')}"
         data = os.read(child.stdout.fileno(), 1 << 16)
         assert data, f"ended early: {out[-3000:].decode(errors='replace')}\n{child.stderr.read()[-2000:]!r}"
         out += data

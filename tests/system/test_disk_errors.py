@@ -4,6 +4,7 @@ import re
 import journal
 import linux_disks
 import pytest
+from killing import read_acks
 from machines import CAISSON, batch, kill_all, run, start
 
 from caisson import initramfs, modules
@@ -166,12 +167,6 @@ def other_machine(disks):
     child = start([CAISSON, "run", "--batch", "--kernel", "guest:journal", "--memory", "16M", "--disk", disks[1]])
     yield child
     kill_all(child)
-
-
-def read_acks(child, n: int) -> None:
-    for _ in range(n):
-        while b"ack " not in child.stdout.readline():
-            assert child.poll() is None
 
 
 @pytest.mark.parametrize("flags", ["", ",ro", ",overlay"])
