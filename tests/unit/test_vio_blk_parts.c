@@ -66,6 +66,7 @@ static void more_sectors_than_the_back_end_takes(void **state)
 	assert_all(7);
 	assert_int_equal(mb.n_requests, 12);
 	assert_int_equal(mb.deepest, 1);
+	assert_int_equal(mb_pauses, 6);
 }
 
 /* Blocks of 4 KiB: a part ends where a block does, though its segments would reach further. */
@@ -176,6 +177,39 @@ static void a_reset_waits_for_one_part_only(void **state)
 	assert_int_equal(mv_try_write(0x070, 4, 0), 0);
 }
 
+/* In the pause of a long one: it ends, the reset after it. */
+static void a_reset_in_a_pause(void **state)
+{
+	(void)state;
+	mb.dev.max_sectors = 4;
+	mb_start(BIT(MB_F_FLUSH));
+	scatter(true);
+	mb_add(MB_IN, 0, pieces, N, 0);
+	assert_int_equal(mg_kick(0), 0);
+	assert_int_equal(mb.n_requests, 2);
+	assert_int_equal(mv_try_write(0x070, 4, 0), -EAGAIN);
+	mb_wait();
+	assert_int_equal(mb.n_requests, 2);
+	assert_int_equal(mv_try_write(0x070, 4, 0), 0);
+}
+
+/* What memory copies with interrupts off is little at a time. */
+static void a_kick_of_a_disk_in_memory_does_less(void **state)
+{
+	static const uint64_t none;
+	const struct mg_piece data = { MG_DATA, 32 * KiB, true };
+
+	(void)state;
+	mb.dev.memory = &none;
+	mb_start(BIT(MB_F_FLUSH));
+	for (unsigned i = 0; i < 16; i++)
+		mb_add(MB_IN, 0, &data, 1, i);
+	for (unsigned i = 0; i < 30; i++)
+		mg_offer(0, 3 * (i % 16));
+	assert_int_equal(mg_kick(0), -EAGAIN);
+	assert_int_equal(mb.n_requests, VIO_KICK_MAX / 2);
+}
+
 static void without_memory(void **state)
 {
 	(void)state;
@@ -188,6 +222,7 @@ static void without_memory(void **state)
 	mg.fail_after = 10; /* header and status are there, the third part's data is not */
 	mb_add(MB_IN, 0, pieces, N, 0);
 	assert_int_equal(mg_kick(0), 0);
+	mb_wait();
 	mg.no_memory = false;
 	assert_int_equal(mb_status(0), MB_IOERR);
 	assert_true(mg_take(0, NULL) >= 0);
@@ -240,6 +275,8 @@ int main(void)
 		BLK_TEST(others_come_in_between),
 		BLK_TEST(a_part_that_fails_ends_it),
 		BLK_TEST(a_reset_waits_for_one_part_only),
+		BLK_TEST(a_reset_in_a_pause),
+		BLK_TEST(a_kick_of_a_disk_in_memory_does_less),
 		BLK_TEST(without_memory),
 		cmocka_unit_test(at_random),
 	};

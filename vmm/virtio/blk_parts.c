@@ -6,10 +6,16 @@
 #include <string.h>
 
 #include <caisson/mm.h>
+#include <caisson/time.h>
 
 #include "blk.h"
 
+#define IN_A_ROW 2u            /* parts that a back end in memory does at once, with interrupts off */
+#define PAUSE_US 1000          /* before the next ones: others want the hart, too */
+
 struct blk_parts {
+	struct timer timer;    /* of the pause */
+	struct blk_request *request;
 	uint32_t came;         /* atomic: its submitter or its answer, whoever comes second goes on */
 	bool unmap, flush;     /* flush: when all is written */
 	enum block_op op;
@@ -48,7 +54,7 @@ struct blk_request *blk_parts_new(struct blk *blk, struct vio_queue *q, const st
 		return NULL;
 	r->parts = (struct blk_parts *)((char *)r + head);
 	*r->parts = (struct blk_parts){
-		.op = w->op, .unmap = w->unmap, .flush = w->flush, .side = w->side, .max_segs = max_segs,
+		.request = r, .op = w->op, .unmap = w->unmap, .flush = w->flush, .side = w->side, .max_segs = max_segs,
 		.sector = w->sector, .left = w->n_sectors, .off = w->off, .n_ranges = w->n_ranges,
 		.n_read = q->chain.n_read, .n_write = q->chain.n_write,
 	};
@@ -169,23 +175,42 @@ static void part_done(struct block_request *rq)
 		blk_parts_run(r);
 }
 
-/* A loop and no recursion: a back end in memory answers before it returns. */
-void blk_parts_run(struct blk_request *r)
+static void go_on(struct timer *t)
+{
+	blk_parts_run(container_of(t, struct blk_parts, timer)->request);
+}
+
+/* @return 0: part_done goes on; 1: it is done already; negative errno */
+static int submit_part(struct blk_request *r)
 {
 	int error;
 
-	do {
-		error = next_part(r);
-		if (error <= 0)
-			break;
-		r->rq.done = part_done;
-		__atomic_store_n(&r->parts->came, 0, __ATOMIC_RELAXED);
-		error = block_submit(r->blk->dev, &r->rq);
-		if (error)
-			break;
-		if (is_first(r->parts))
-			return; /* it may be gone */
-		error = r->rq.status;
-	} while (!error);
-	blk_finish(r, error);
+	r->rq.done = part_done;
+	__atomic_store_n(&r->parts->came, 0, __ATOMIC_RELAXED);
+	error = block_submit(r->blk->dev, &r->rq);
+	if (error)
+		return error;
+	if (is_first(r->parts))
+		return 0; /* it may be gone */
+	return r->rq.status ? r->rq.status : 1;
+}
+
+/* A loop and no recursion: a back end in memory answers before it returns. */
+void blk_parts_run(struct blk_request *r)
+{
+	for (unsigned n = 0; n < IN_A_ROW; n++) {
+		int more = next_part(r);
+
+		if (more <= 0) {
+			blk_finish(r, more);
+			return;
+		}
+		more = submit_part(r);
+		if (more < 0)
+			blk_finish(r, more);
+		if (more <= 0)
+			return;
+	}
+	timer_init(&r->parts->timer, go_on);
+	timer_arm(&r->parts->timer, time_now() + time_from_us(PAUSE_US));
 }
