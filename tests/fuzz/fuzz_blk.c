@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <caisson/time.h>
 #include <vmm/virtio_blk.h>
 
 #define SECTORS 320
@@ -21,6 +22,8 @@ static struct {
 	int refuses;              /* the next request with this error */
 	unsigned n;
 	struct block_request *waiting[WAITING_MAX];
+	unsigned n_timers;
+	struct timer *timers[WAITING_MAX]; /* of long requests that pause */
 	uint8_t bytes[SECTORS * BLOCK_SECTOR];
 } be;
 
@@ -114,6 +117,27 @@ int block_submit(struct block_device *dev, struct block_request *rq)
 	return 0;
 }
 
+void timer_init(struct timer *t, void (*fn)(struct timer *))
+{
+	t->fn = fn;
+}
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+	(void)deadline;
+	if (be.n_timers == WAITING_MAX)
+		fuzz_fail("more requests pause than there can be");
+	be.timers[be.n_timers++] = t;
+}
+
+static void go_on(unsigned i)
+{
+	struct timer *t = be.timers[i];
+
+	be.timers[i] = be.timers[--be.n_timers];
+	t->fn(t);
+}
+
 static void answer(unsigned i, int error)
 {
 	struct block_request *rq = be.waiting[i];
@@ -124,9 +148,12 @@ static void answer(unsigned i, int error)
 
 static bool pump(void)
 {
-	if (be.n == 0)
+	if (be.n_timers)
+		go_on(0);
+	else if (be.n)
+		answer(0, 0);
+	else
 		return false;
-	answer(0, 0);
 	return true;
 }
 
@@ -143,7 +170,9 @@ static void backend(struct guest *g, uint8_t what, uint16_t arg)
 		be.refuses = errors[arg & 3];
 		break;
 	default:
-		if (be.n)
+		if (be.n_timers && arg & 1)
+			go_on(arg / 8 % be.n_timers);
+		else if (be.n)
 			answer(arg / 8 % be.n, arg & 4 ? errors[arg & 3] : 0);
 	}
 }
@@ -155,7 +184,7 @@ static void *attach(struct guest *g)
 	(void)g;
 	be.delays = false;
 	be.refuses = 0;
-	be.n = 0;
+	be.n = be.n_timers = 0;
 	be.dev = (struct block_device){
 		.name = "fuzz", .n_sectors = SECTORS, .max_sectors = small ? 8 : 128, .max_segs = small ? 3 : 64,
 		.unit = fuzz_flavour & UNITS ? 8 : 1, .read_only = fuzz_flavour & READ_ONLY, .can_flush = !plain, .can_discard = !plain,
