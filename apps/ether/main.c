@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arch/cpu.h>
 #include <caisson/init.h>
 #include <caisson/print.h>
 #include <caisson/task.h>
@@ -82,6 +83,52 @@ static int send_many(unsigned n, uint32_t len)
 	else
 		print("send: %u frames of %u bytes\n", n, (unsigned)len);
 	return error ? error : failed ? -EIO : 0;
+}
+
+/* --- what it costs --- */
+
+#define COST_BATCH 16u
+#define COST_LOOKS 1000000u
+
+/* Look at the device until it has sent everything. @return instructions of the looks that found something. */
+static uint64_t end_all(void)
+{
+	uint64_t counted = 0;
+
+	for (unsigned i = 0; i < COST_LOOKS && !all_done(NULL); i++) {
+		unsigned had = __atomic_load_n(&under_way, __ATOMIC_RELAXED);
+		uint64_t before = cpu_instret();
+
+		net_poll(net);
+		if (__atomic_load_n(&under_way, __ATOMIC_RELAXED) != had)
+			counted += cpu_instret() - before;
+	}
+	return counted;
+}
+
+/* Instructions (under --icount) of net_send, and of everything between the device's end of a frame and done(). */
+static int cost(unsigned batches, uint32_t len)
+{
+	uint8_t *data = len > NET_HEADER_SIZE + 2 ? kzalloc(len) : NULL;
+	uint64_t sending = 0, ending = 0, n = (uint64_t)COST_BATCH * batches;
+
+	if (!data || batches == 0)
+		return print("cost: error %d\n", -ENOMEM), -ENOMEM;
+	fill(data, len, 0);
+	for (unsigned batch = 0; batch < batches; batch++) {
+		irqflags_t flags = irq_save();
+		uint64_t before = cpu_instret();
+
+		for (unsigned i = 0; i < COST_BATCH; i++)
+			(void)!send_one(data, len);
+		sending += cpu_instret() - before;
+		ending += end_all();
+		irq_restore(flags);
+		waitq_wait(&done_queue, all_done, NULL, UINT64_MAX);
+	}
+	kfree(data);
+	print("cost: %u instructions to send, %u to end\n", (unsigned)(sending / n), (unsigned)(ending / n));
+	return failed ? -EIO : 0;
 }
 
 /* --- send back what comes --- */
@@ -160,6 +207,8 @@ static unsigned command(unsigned n, int *error)
 		return *error = mirror(first), 2;
 	if (strcmp(word, "send") == 0)
 		return *error = send_many(first, second), 3;
+	if (strcmp(word, "cost") == 0)
+		return *error = cost(first, second), 3;
 	if (strcmp(word, "link") == 0)
 		return *error = wait_for_link(), 1;
 	print("%s: no such command\n", word);

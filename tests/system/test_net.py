@@ -134,6 +134,14 @@ def test_a_peer_that_takes_nothing_for_long_costs_frames_not_the_device(wire):
     assert wire.end(status=1) == "mirror: 1 frames\n"
 
 
+def test_what_a_frame_costs():
+    """Three segments; counted, so that the test is the same on every machine."""
+    result = caisson("app", "--icount", "--net", "ether", "cost", "10", "1514")
+    found = re.search(r"^cost: (\d+) instructions to send, (\d+) to end$", result.text, re.MULTILINE)
+    assert result.status == 0 and found, result.text
+    assert 100 < int(found[1]) < 1000 and 50 < int(found[2]) < 300
+
+
 def test_without_a_device(tmp_path):
     result = caisson("app", "--log", tmp_path / "log", "ether")
     assert (result.status, result.text) == (1, "net0: no such network device\n")
