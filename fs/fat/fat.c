@@ -48,6 +48,14 @@ static struct fat *new_volume(struct block_device *dev, bool read_only)
 	return fat;
 }
 
+/* What is beyond the end of a device is no file system either: no I/O error. */
+static int read_volume(struct fat *fat)
+{
+	int err = fat->dev->n_sectors ? fat_error(fat, f_mount(&fat->fs), -EIO) : -EINVAL;
+
+	return err ? err : check_extent(fat);
+}
+
 static int fat_mount(struct vfs_mount *m, const char *source)
 {
 	struct block_device *dev = block_find(source);
@@ -62,11 +70,11 @@ static int fat_mount(struct vfs_mount *m, const char *source)
 	fat = new_volume(dev, m->read_only);
 	if (!fat)
 		return -ENOMEM;
-	/* What is beyond the end of a device is no file system either: no I/O error. */
-	err = dev->n_sectors ? fat_error(fat, f_mount(&fat->fs), -EIO) : -EINVAL;
+	err = block_claim(&fat->claim, dev, m->read_only ? BLOCK_SHARED : BLOCK_EXCLUSIVE, "a file system");
 	if (!err)
-		err = check_extent(fat);
+		err = read_volume(fat);
 	if (err) {
+		block_release(&fat->claim);
 		kfree(fat);
 		return err;
 	}
@@ -95,6 +103,7 @@ static int fat_unmount(struct vfs_mount *m)
 
 	(void)f_umount(&fat->fs);
 	list_del(&fat->node);
+	block_release(&fat->claim);
 	kfree(fat);
 	return err;
 }

@@ -11,6 +11,7 @@
 struct fat {
 	FATFS fs;
 	struct block_device *dev;
+	struct block_claim claim; /* of the device */
 	bool read_only;
 	int io_error;           /* what the device said last, 0 if all is well */
 	uint64_t first, end;    /* sectors that may be written; none while it is being mounted */

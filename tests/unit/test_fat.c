@@ -1,5 +1,5 @@
 /* FAT through the VFS: images made by ordinary tools, changed by us, checked and read back by these tools. */
-// sources: fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/fat/fat.c fs/fat/disk.c fs/fat/names.c fs/fat/file.c fs/fat/dir.c fs/fat/library.c fs/fat/unicode.c
+// sources: fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c drivers/block/claim.c fs/fat/fat.c fs/fat/disk.c fs/fat/names.c fs/fat/file.c fs/fat/dir.c fs/fat/library.c fs/fat/unicode.c
 #include <errno.h>
 
 #include <caisson/mm.h>
@@ -489,6 +489,30 @@ static void dates(void **state)
 	image_unmount_clean();
 }
 
+static void the_disk_of_a_file_system_is_claimed(void **state)
+{
+	struct block_claim c, other;
+
+	(void)state;
+	begin(&kinds[0]);
+	assert_int_equal(block_claim(&c, &mock_disk, BLOCK_SHARED, "a VM"), -EBUSY);
+	end();
+	assert_int_equal(block_claim(&c, &mock_disk, BLOCK_SHARED, "a VM"), 0);
+	assert_int_equal(vfs_mount("fat", "vda", "/", 0), -EBUSY);
+	image_mount(VFS_READ_ONLY);
+	assert_int_equal(block_claim(&other, &mock_disk, BLOCK_SHARED, "another"), 0);
+	block_release(&other);
+	block_release(&c);
+	assert_int_equal(vfs_unmount("/"), 0);
+	assert_int_equal(block_claim(&c, &mock_disk, BLOCK_EXCLUSIVE, "a VM"), 0);
+	block_release(&c);
+	mock_disk_poke(510, 0); /* no file system: nothing stays claimed */
+	assert_int_not_equal(vfs_mount("fat", "vda", "/", 0), 0);
+	assert_int_equal(block_claim(&c, &mock_disk, BLOCK_EXCLUSIVE, "a VM"), 0);
+	block_release(&c);
+	assert_int_equal(heap_in_use(), used_before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +530,7 @@ int main(void)
 		cmocka_unit_test(a_file_marked_read_only),
 		cmocka_unit_test(sync_puts_it_on_the_medium),
 		cmocka_unit_test(dates),
+		cmocka_unit_test(the_disk_of_a_file_system_is_claimed),
 	};
 
 	return cmocka_run_group_tests(tests, image_folder, image_folder_remove);
