@@ -222,6 +222,7 @@ static bool flood(void)
 	uint64_t frames = bootarg_number("frames", 10000), sources = bootarg_number("sources", 1);
 	uint64_t burst = bootarg_number("burst", 32);
 	unsigned to = (unsigned)bootarg_number("to", 2);
+	uint64_t start = time_now();
 	uint32_t size = frame_size();
 
 	for (uint64_t n = 0; n < frames; n++) {
@@ -239,7 +240,7 @@ static bool flood(void)
 			nic_kick(&nic);
 	}
 	nic_kick(&nic);
-	print("flood: %lu frames\n", frames);
+	print("flood: %lu frames, %lu ns each\n", frames, (time_now() - start) * (1000000000 / machine.timebase) / (frames ? frames : 1));
 	return stop((unsigned)bootarg_number("end", to));
 }
 

@@ -12,12 +12,12 @@
 
 #include "vm_commands.h"
 
-#define SET_TEXT 320 /* extensions, channels, disks */
+#define SET_TEXT 320 /* extensions, channels, disks, networks */
 
 /* Members bear the names of the keys in docs/configuration.md. */
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
-		*isa_require, *restart, *channel, *disk, *console;
+		*isa_require, *restart, *channel, *disk, *net, *console;
 	uint64_t id, cpus, memory, ram, load, kernel_size, entry;
 	uint64_t initrd_load, initrd_size, dtb_load, dtb_size;
 	uint64_t eager, exclusive, weight, cap, scrollback, log,
@@ -62,13 +62,14 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, watchdog, SHELL_NUMBER, "watchdog, s (0: none)", 0),
 	SHELL_FIELD(struct show_row, channel, SHELL_TEXT, "channel", 0),
 	SHELL_FIELD(struct show_row, disk, SHELL_TEXT, "disk", 0),
+	SHELL_FIELD(struct show_row, net, SHELL_TEXT, "net", 0),
 	SHELL_FIELD(struct show_row, autostart, SHELL_FLAG, "autostart", 0),
 };
 static const struct shell_layout show_layout = SHELL_LAYOUT(show_fields);
 
 /* Words for the sets of a description. */
 struct set_texts {
-	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT], disks[SET_TEXT];
+	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT], disks[SET_TEXT], nets[SET_TEXT];
 	struct isa_text isa;
 };
 
@@ -110,6 +111,23 @@ static const char *disk_names(const struct vm_config *c, char *out)
 	return n ? out : NULL;
 }
 
+/* Switch and address: "lan:02:ca:00:00:00:01". */
+static const char *net_names(const struct vm_config *c, char *out)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < c->n_nets && n < SET_TEXT; i++) {
+		const struct net_config *net = &c->nets[i];
+		const uint8_t *mac = net->mac;
+
+		n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s:%02x:%02x:%02x:%02x:%02x:%02x%s%s", n ? " " : "",
+				      net->net_switch, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+				      net->isolated ? ":isolated" : "", net->plain ? ":plain" : "");
+	}
+	return n ? out : NULL;
+}
+
 static const char *label(const struct vm_image *image)
 {
 	return image->file.data ? image->label : NULL;
@@ -145,7 +163,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.console = vm->console ? "virtio" : "uart", .scrollback = console.size, .log = c->console_log,
 		.stop_timeout = c->stop_timeout, .watchdog = c->watchdog, .entropy = c->entropy,
 		.channel = channel_names(c, t->channels),
-		.disk = disk_names(c, t->disks),
+		.disk = disk_names(c, t->disks), .net = net_names(c, t->nets),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,
 	};
 }
