@@ -3,9 +3,11 @@
  * (program.c); after each step it is checked that the device has kept to what it may do.
  *
  *     program.c   reads the input and does what it says; what has to hold after each step
+ *     input.c     its words: addresses, lengths, values
  *     guest.c     a guest: registers, a driver that builds rings and chains, vCPUs that repeat an access
  *     ram.c       its memory: what the device may not touch just now is poisoned; what it has written
  *     chains.c    stands around vmm/virtio/ring.c: which chains a device holds, and whether each was read rightly
+ *     kernel.c    the rest of the kernel: time, the log
  *     fuzz_NAME.c one type of device with a back end: its second line names the sources that it is linked with
  *
  * tests/fuzz/fuzz.mk builds and runs them (docs/testing.md).
@@ -67,8 +69,12 @@ static inline uint16_t take16(struct input *in)
 	return (uint16_t)(low | take8(in) << 8);
 }
 
+/* Words of an input (input.c). An address: where things are, at a corner, or far away. */
+uint64_t take_address(struct input *in);
 /** The length of something: small, or near to where something changes. */
 uint32_t take_length(struct input *in);
+/** For a register: small numbers, corners, halves of addresses. */
+uint32_t take_value(struct input *in);
 
 /** One piece of a chain to be. */
 struct piece {
@@ -137,6 +143,7 @@ extern const struct fuzz_target fuzz_target;
 extern struct guest fuzz_guests[GUESTS_MAX];
 extern uint64_t fuzz_time;        /* ticks, which are microseconds */
 
+extern unsigned fuzz_sleeps;      /* in this step */
 extern uint64_t fuzz_progress;    /* counted by back ends: bytes or requests that they have got */
 extern uint8_t fuzz_flavour;      /* of the target, 0 to 15: from the input's first byte */
 

@@ -28,7 +28,7 @@ OPTIONS := -max_len=400 -timeout=60 -rss_limit_mb=3000 -print_final_stats=0
 # It does without sanitizers, and with them it would take most of the time.
 $(FUZZ)/obj/tests/fuzz/ram.o: FUZZ_CFLAGS := $(filter-out -fsanitize% -O1,$(FUZZ_CFLAGS)) -O2
 
-COMMON  := $(patsubst %,$(FUZZ)/obj/%.o,tests/fuzz/program tests/fuzz/guest tests/fuzz/ram tests/fuzz/chains \
+COMMON  := $(patsubst %,$(FUZZ)/obj/%.o,$(patsubst %.c,%,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))) \
 	tests/unit/mock/cpu tests/unit/mock/heap tests/unit/mock/mem)
 
 .DELETE_ON_ERROR:

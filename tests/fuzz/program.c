@@ -1,99 +1,15 @@
 /* Reads an input as a program of steps, does them, and looks after each at what has to hold. */
 #include "fuzz.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <caisson/mm.h>
-#include <caisson/task.h>
-#include <caisson/time.h>
 
-#define LOG_NAME "fuzz"
-#include <caisson/log.h>
-
-#define DRAIN_MAX 10000
 #define PIECES_MAX 300
 #define DEPTH_MAX 3
 #define STATUS_KNOWN (1 | 2 | 4 | 8 | 64 | 128)
 
 enum { DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
-
-uint64_t fuzz_time;
-uint64_t fuzz_progress;
-uint8_t fuzz_flavour;
-enum log_level log_level = LOG_TRACE;
-
-/* --- words --- */
-
-void fuzz_fail(const char *fmt, ...)
-{
-	va_list args;
-
-	fputs("fuzz: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	abort();
-}
-
-static bool tracing(void)
-{
-	static int on = -1;
-
-	if (on < 0)
-		on = getenv("FUZZ_TRACE") != NULL;
-	return on;
-}
-
-void fuzz_trace(const char *fmt, ...)
-{
-	va_list args;
-
-	if (!tracing())
-		return;
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-}
-
-/* Leaks are counted after each run (heap_in_use), and little needs to be kept to find who uses what is freed. */
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0:quarantine_size_mb=16";
-}
-
-/* --- what the kernel asks of its surroundings --- */
-
-void log_write(enum log_level level, const char *component, const char *fmt, ...)
-{
-	char line[256];
-	va_list args;
-
-	(void)level;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	fuzz_trace("    %s: %s\n", component, line);
-}
-
-uint64_t time_now(void) { return ++fuzz_time; }
-uint64_t time_from_us(uint64_t us) { return us; }
-uint64_t time_to_ns(uint64_t ticks) { return ticks * 1000; }
-
-static unsigned drained;
-
-/* A device that waits for chains at its VM's end: the back end answers meanwhile. */
-void task_sleep_until(uint64_t deadline)
-{
-	fuzz_time = MAX(fuzz_time, deadline);
-	if (++drained > DRAIN_MAX)
-		fuzz_fail("the end of a VM waits for ever");
-	ram_step();
-	if (fuzz_target.pump)
-		(void)fuzz_target.pump();
-}
 
 /* --- a step --- */
 
@@ -113,7 +29,7 @@ void step_begin(void)
 	had_others = !outer;
 	if (outer) {
 		ram_step();
-		drained = 0;
+		fuzz_sleeps = 0;
 	}
 	for (unsigned i = 0; i < fuzz_target.guests; i++) {
 		struct guest *g = &fuzz_guests[i];
@@ -184,69 +100,12 @@ void step_end(void)
 		chains_step();
 }
 
-/* --- words of an input --- */
-
-/* Where things are; corners; far away. */
-static uint64_t take_address(struct input *in)
-{
-	static const uint64_t corners[] = {
-		0, RAM - 1, RAM, RAM + RAM_SIZE - 1, RAM + RAM_SIZE, RAM + RAM_SIZE - 8, RAM + RAM_SIZE - 4096, UINT64_MAX,
-		UINT64_MAX - 15, UINT64_C(1) << 63, 0x10001000, RAM + RAM_REAL - 4, RAM + RAM_SIZE - 16, UINT32_MAX,
-	};
-	uint16_t c = take16(in), low = c & 0x1fff;
-
-	switch (c >> 13) {
-	case 0:
-	case 1:
-	case 2:
-		return DATA + low * 23u;
-	case 3:
-		return DATA + (low & 31) * PAGE_SIZE + PAGE_SIZE - (low >> 5);
-	case 4:
-		return RAM + low * 8u;
-	case 5:
-		return TABLES + low % TABLES_SIZE;
-	case 6:
-		return RAM + ((uint64_t)low << 21) + (low & 7);
-	default:
-		return corners[low % ARRAY_SIZE(corners)];
-	}
-}
-
-uint32_t take_length(struct input *in)
-{
-	static const uint32_t some[] = {
-		0, 200, 255, 256, 511, 512, 513, 528, 1023, 1024, 1500, 1514, 1526, 2048, 4095, 4096, 4097, 8192, 10000,
-		16384, 32768, 65535, 65536, 65562, 100000, 262144, 1u << 20, 1u << 30, 0x7fffffff, 0x80000000, 0xfffffff0, UINT32_MAX,
-	};
-	uint8_t c = take8(in);
-
-	return c < 160 ? c : some[(c - 160u) % ARRAY_SIZE(some)];
-}
-
-/* Values for a register: small ones, corners, halves of addresses. */
-static uint32_t take_value(struct input *in)
-{
-	uint8_t how = take8(in);
-
-	switch (how % 4) {
-	case 0:
-		return how / 4 & 15;
-	case 1:
-		return take8(in);
-	case 2:
-		return take_length(in);
-	default:
-		return (uint32_t)(take_address(in) >> (how & 4 ? 32 : 0));
-	}
-}
+/* --- steps --- */
 
 static unsigned take_queue(const struct guest *g, struct input *in)
 {
 	return take8(in) % g->dev->type->n_queues;
 }
-
-/* --- steps --- */
 
 static struct guest *now; /* whose turn it is */
 static struct input *program;
