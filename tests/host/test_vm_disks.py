@@ -113,6 +113,19 @@ def test_nine_images_are_too_many_for_the_machine(disk):
                    'b.toml:9: file = "8.img": the machine has places for 8 disks, all VMs together')
 
 
+def test_a_machine_without_disks(disk):
+    assert_refused(disk.run("run", "--platform", "sifive_u", "--kernel", "kernel", "--disk", "d.img"),
+                   "--platform sifive_u: this machine has no disks and networks")
+    assert_refused(disk.run("app", "--platform", "sifive_u", "--disk", "d.img", "hello"), "--platform sifive_u: this machine has no")
+
+
+def test_disks_and_uplinks_share_the_places(disk):
+    words = [word for number in range(8) for word in ("--disk", f"{number}.img")]
+    for number in range(8):
+        disk.file(f"{number}.img", bytes(512))
+    assert_refused(disk.run("run", "--kernel", "kernel", *words, "--net"), "8 disks and 1 uplinks: the machine has places for 8")
+
+
 def test_two_writers_in_two_vms(disk):
     disk.file("a.toml", HEAD + 'file = "d.img"\n')
     disk.file("b.toml", HEAD + 'overlay = true\nfile = "link.img"\n')

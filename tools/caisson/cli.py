@@ -112,7 +112,9 @@ def _read_run_options(options, errors: Errors | None = None):
     machine.check_memory(plan, vms, errors)
     machine.check_harts(plan, vms, errors)
     partition.check(plan, vms, errors)
-    return dataclasses.replace(plan, nets=len(networks.uplinks(vms))), output, vms
+    plan = dataclasses.replace(plan, nets=len(networks.uplinks(vms)))
+    machine.check_places(plan, errors)
+    return plan, output, vms
 
 
 def _vms_from_options(options, errors: Errors) -> list[vmconfig.VmConfig]:
@@ -171,6 +173,7 @@ def command_app(options) -> int:
         sys.stdout.write(applications.listing())
         return 0
     plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk), nets=int(options.net))
+    machine.check_places(plan, Errors())
     output = dataclasses.replace(runner.output_from_options(options), batch=True)
     words = applications.boot_words(options.arguments)
     variant = _application(options, plan)

@@ -137,6 +137,15 @@ def _check_against_ram(ram: int, vms, errors: Errors) -> None:
             errors.add(vm.fail("memory", f"the machine has only {show_size(ram)} (--ram)"))
 
 
+def check_places(machine: Machine, errors: Errors) -> None:
+    """Each disk and each network device of the machine has a place."""
+    wanted, places = len(machine.disks) + machine.nets, machine.platform.virtio_places
+    if wanted > places == 0:
+        errors.add(UsageError(f"--platform {machine.platform.name}: this machine has no disks and networks"))
+    elif wanted > places:
+        errors.add(UsageError(f"{len(machine.disks)} disks and {machine.nets} uplinks: the machine has places for {places}"))
+
+
 def check_harts(machine: Machine, vms, errors: Errors) -> None:
     """Every hart that a VM names exists."""
     for vm in vms:

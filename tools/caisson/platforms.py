@@ -20,6 +20,7 @@ class Platform:
     cpu: str | None = None  # for QEMU's -cpu; None: the machine's own, which cannot be changed
     max_harts: int = 1  # harts that we run on
     more_harts: int = 0  # harts that the machine has besides
+    virtio_places: int = 0  # for its disks and network devices
     qemu_args: list[str] = field(default_factory=list)
     switches: list[str] = field(default_factory=list)  # of the build, as in DRIVER_PLIC=n
 
