@@ -3,6 +3,7 @@ import json
 import random
 import re
 import socket
+import threading
 
 import pytest
 from machines import CAISSON, caisson, kill_all, run, start
@@ -39,10 +40,13 @@ class Wire:
         self.socket.sendto(frame, str(self.folder / "machine"))
 
     def end(self, status: int = 0) -> str:
-        """What it printed."""
-        out, err = self.child.communicate(timeout=60)
-        assert self.child.returncode == status, out.decode() + err.decode() + self.log()
-        return out.decode()
+        """What it printed since the last line()."""
+        limit = threading.Timer(60, kill_all, [self.child])
+        limit.start()
+        out, err = self.child.stdout.read().decode(), self.child.stderr.read().decode()
+        limit.cancel()
+        assert self.child.wait(10) == status, out + err + self.log()
+        return out
 
     def line(self) -> str:
         return self.child.stdout.readline().decode()
