@@ -240,7 +240,8 @@ static bool flood(void)
 			nic_kick(&nic);
 	}
 	nic_kick(&nic);
-	print("flood: %lu frames, %lu ns each\n", frames, (time_now() - start) * (1000000000 / machine.timebase) / (frames ? frames : 1));
+	start = (time_now() - start) * (1000000000 / machine.timebase);
+	print("flood: %lu frames, %lu ns each\n", frames, start / (frames ? frames : 1));
 	return stop((unsigned)bootarg_number("end", to));
 }
 

@@ -416,7 +416,8 @@ static void describe_mac(const struct switch_port *p, const struct switch_mac *m
 		out->address[i] = (uint8_t)(m->mac >> (8 * i));
 }
 
-static void each_mac_of(struct net_switch *sw, unsigned port, void (*fn)(const struct switch_mac_state *s, void *arg), void *arg)
+static void each_mac_of(struct net_switch *sw, unsigned port, void (*fn)(const struct switch_mac_state *s, void *arg),
+			void *arg)
 {
 	struct switch_mac_state state;
 
