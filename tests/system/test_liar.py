@@ -5,6 +5,7 @@ import pytest
 
 from machines import batch, guest
 from test_neighbours import OWN_EXITS, alone, worked, worker  # noqa: F401 (fixtures)
+from test_rounds import documents, scripted  # noqa: F401 (fixtures)
 
 DEVICES = {"entropy": "entropy = true\n", "console": 'console = "virtio"\n', "block": '[[disk]]\nram = "1M"\n',
            "net": '[[net]]\nswitch = "liars"\nuplink = false\n'}
@@ -13,7 +14,7 @@ DEVICES = {"entropy": "entropy = true\n", "console": 'console = "virtio"\n', "bl
 def liar(folder, device: str, rounds: int) -> str:
     path = folder / "bad.toml"
     path.write_text(f'name = "bad"\nkernel = "{guest("liar")}"\nappend = "device={device} rounds={rounds}"\nmemory = "16M"\n'
-                    + DEVICES[device])
+                    + "stop-timeout = 0\n" + DEVICES[device])
     return str(path)
 
 
@@ -35,3 +36,17 @@ def test_H15_work_beside_a_liar(alone, worker, tmp_path, device):  # noqa: F811
     assert lines == alone[0]
     assert abs(use["us"] - alone[1]["us"]) < alone[1]["us"] / 100, "less than 1 % of its own time"
     assert {kind: use[kind] for kind in OWN_EXITS} == {kind: alone[1][kind] for kind in OWN_EXITS}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_stopped_in_the_middle_of_it(scripted, tmp_path, device):  # noqa: F811
+    """Again and again, wherever it is: not one frame is missing in the end."""
+    bad = liar(tmp_path, device, 0)
+    lines = []
+    for n in range(50):
+        lines += ["vm start bad", f"sleep 0.00{n % 9 + 1}", "vm stop bad", "wait bad ended"]
+        lines += ["mem --json"] if n in (0, 49) else []
+    result = scripted(["vm stop bad", "wait bad ended", *lines], bad)
+    before, after = documents(result.err)
+    assert result.text.count("FAIL") == 0 and result.text.count("ok loop") > 20
+    assert before == after
