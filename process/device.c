@@ -89,7 +89,7 @@ static const struct {
 int device_open(uint64_t device, unsigned flags, const char *path, struct open_file **out)
 {
 	if (device == DEVICE(5, 0) || device == DEVICE(5, 1)) {
-		*out = console_open(flags);
+		*out = console_open(flags, false);
 		return *out ? 0 : -ENOMEM;
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++) {

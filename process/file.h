@@ -93,8 +93,12 @@ int fd_close(struct fd_table *t, uint64_t fd) __must_check;
 
 /* Kinds. */
 
-/** The console, as its reader and writer (process/file_console.c). @return NULL: out of memory */
-struct open_file *console_open(unsigned flags) __must_check;
+/**
+ * The console, as its reader and writer (process/tty.c).
+ * @param errors  what is written goes to the standard error of who looks, if that is no terminal
+ * @return NULL: out of memory
+ */
+struct open_file *console_open(unsigned flags, bool errors) __must_check;
 /** A device by its number (process/device.c). @return 0; -ENXIO: there is no such device; -ENOMEM */
 int device_open(uint64_t device, unsigned flags, const char *path, struct open_file **out) __must_check;
 /** A file or directory of the VFS (process/file_vfs.c). path is absolute. */

@@ -8,6 +8,7 @@
 
 #include "run.h"
 #include "thread.h"
+#include "tty.h"
 
 #define LOG_NAME "process"
 
@@ -29,15 +30,15 @@ int process_init(void)
 
 static int open_console(struct fd_table *files)
 {
-	struct open_file *console = console_open(O_RDWR);
-	int error = console ? 0 : -ENOMEM;
+	int error = 0;
 
 	for (unsigned fd = 0; fd < 3 && !error; fd++) {
-		error = fd_set(files, fd, console, false);
-		if (!error)
-			open_file_get(console);
+		struct open_file *console = console_open(O_RDWR, fd == 2);
+
+		error = console ? fd_set(files, fd, console, false) : -ENOMEM;
+		if (error)
+			open_file_put(console);
 	}
-	open_file_put(console);
 	return error;
 }
 
@@ -70,6 +71,7 @@ static int finish(struct process *p, const struct program *program, struct proce
 		return error;
 	}
 	process_enter(p, NULL);
+	tty_set_foreground(p->group);
 	*out = p;
 	return 0;
 }

@@ -5,6 +5,7 @@
  * Otherwise it runs the flat programs of the initrd that its arguments name, all at once, and ends with the status of the
  * last. A word starting with `-` kills: `-9` sends signal 9 to the program before it.
  */
+#include <caisson/console.h>
 #include <caisson/fs.h>
 #include <caisson/init.h>
 #include <caisson/log.h>
@@ -14,6 +15,7 @@
 #include <caisson/task.h>
 #include <caisson/time.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,16 +28,20 @@
 #define STATUS_NO_PROGRAM 127
 #define STATUS_CANNOT_RUN 126
 
+/* To the log and, as far as somebody has it apart, to standard error. */
 static int report(const char *path, int error, const char *why)
 {
+	char text[256];
+
 	if (error == -ENOENT)
-		log_error("%s: no such program", path);
+		why = "no such program";
 	else if (error == -ENOMEM)
-		log_error("%s: out of memory", path);
-	else if (why)
-		log_error("%s: cannot be run: %s", path, why);
+		why = "out of memory";
+	if (why)
+		snprintf(text, sizeof(text), "caisson: %s: %s\n", path, why);
 	else
-		log_error("%s: cannot be run (error %d)", path, error);
+		snprintf(text, sizeof(text), "caisson: %s: cannot be run (error %d)\n", path, error);
+	console_write(CONSOLE_ERROR, text, strlen(text));
 	return error == -ENOENT ? STATUS_NO_PROGRAM : STATUS_CANNOT_RUN;
 }
 
@@ -72,7 +78,7 @@ static int run_argv(const char *const *argv, const char *const *envp)
 
 static int run_program(const struct file *args)
 {
-	struct file env = { .data = "", .size = 0 };
+	struct file env = { .data = "", .size = 0 }, terminal;
 	const char **argv, **envp;
 	int status = STATUS_CANNOT_RUN;
 	int error = root_mount();
@@ -80,6 +86,7 @@ static int run_program(const struct file *args)
 	if (error)
 		return report("the root", error, "it cannot be made");
 	(void)!initrd_open(".caisson/env", &env);
+	process_set_terminal(initrd_open(".caisson/terminal", &terminal) == 0);
 	argv = strings_of(args);
 	envp = strings_of(&env);
 	if (argv && envp && argv[0])

@@ -7,6 +7,7 @@
 #include <caisson/console.h>
 
 #define SIZE_MARK 'S'
+#define END_MARK 'E'
 #define SIZE_TEXT 12      /* "65535x65535" */
 
 static enum { TYPED, AFTER_DLE, IN_SIZE } state;
@@ -14,7 +15,7 @@ static char text[SIZE_TEXT + 1];
 static unsigned text_n;
 
 static uint32_t size;     /* columns in the upper half; atomic */
-static void (*resized)(void);
+static void (*resized)(void), (*ended)(void);
 
 struct console_size console_size(void)
 {
@@ -26,6 +27,19 @@ struct console_size console_size(void)
 void console_set_resized(void (*fn)(void))
 {
 	__atomic_store_n(&resized, fn, __ATOMIC_RELEASE);
+}
+
+void console_set_ended(void (*fn)(void))
+{
+	__atomic_store_n(&ended, fn, __ATOMIC_RELEASE);
+}
+
+static void take_end(void)
+{
+	void (*fn)(void) = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
+
+	if (fn)
+		fn();
 }
 
 void console_resize(struct console_size new)
@@ -71,6 +85,8 @@ static bool byte_after_dle(char c, size_t (*input)(const char *buf, size_t n))
 {
 	if (c == CONSOLE_DLE && input(&c, 1) == 0)
 		return false;
+	if (c == END_MARK)
+		take_end();
 	state = c == SIZE_MARK ? IN_SIZE : TYPED;
 	text_n = 0;
 	return true;

@@ -17,6 +17,7 @@
  *
  *     DLE DLE                               one data byte 0x10
  *     DLE 'S' COLUMNS 'x' ROWS '\n'         the terminal has this size (decimal)
+ *     DLE 'E'                               there is no more input to come
  *     DLE, any other byte                   nothing, and not data
  *
  * A driver registers a struct console_driver; before that, output goes through
@@ -93,6 +94,9 @@ void console_tx_ready(void);
 /** Set the consumer of received bytes; it returns how many it takes. It is called in interrupt context.
  *  Until there is one, input is held back. */
 void console_set_input(size_t (*handler)(const char *buf, size_t n));
+/** What to call, in interrupt context, when the host says that its input has ended. NULL: nobody wants to know. */
+void console_set_ended(void (*fn)(void));
+
 /** The terminal that shows the console; 0: not known. */
 struct console_size {
 	uint16_t columns, rows;

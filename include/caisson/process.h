@@ -14,6 +14,9 @@ struct process;
 /** Make the kernel's half fit for sharing, and user areas possible. Once, before the first process. @return 0 or -ENOMEM. */
 int process_init(void) __must_check;
 
+/** Is what is behind the console a terminal, or a stream of bytes with an end (as at first)? Before the first process. */
+void process_set_terminal(bool is_one);
+
 /**
  * Make a process of an executable; process_start() lets it run. Its descriptors 0, 1 and 2 are the console. Task context.
  * @param path        of the VFS, absolute

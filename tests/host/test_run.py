@@ -307,9 +307,9 @@ def test_help_everywhere(tool, words):
 
 def test_usage(tool):
     assert re.fullmatch(rb"caisson \d+\.\d+\.\d+\n", tool.run("--version").stdout)
-    for words in ([], ["dance"], ["build", "nothing"], ["app", "nothing"], ["setup", "nothing"]):
+    for words in ([], ["dance"], ["build", "nothing"], ["app", "nothing"], ["setup", "nothing"],
+                  ["exec", "nothing-there"], ["exec", "--root", "/nowhere", "/bin/true"], ["exec", "/"], ["exec", "/dev/null"]):
         result = tool.run(*words)
         assert result.returncode == 2, words
         assert result.stdout == b""
         assert result.stderr.startswith(b"caisson: ")
-    assert tool.run("exec", "/bin/true").returncode == 3

@@ -3,11 +3,12 @@ import dataclasses
 import os
 import re
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
 from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, installed, jitter, machine,
-                     networks, packages, partition, paths, process, runner, script, testing, tomlfile, vmconfig, vmdisks)
+                     networks, packages, partition, paths, process, programs, runner, script, testing, tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -191,7 +192,17 @@ def _application(options, plan: machine.Machine) -> building.Variant:
 
 
 def command_exec(options) -> int:
-    raise CannotStart(f"{options.program}: programs run on the monolith, which does not exist yet")
+    programs.check(options.program, options.root)
+    terminal = os.isatty(0) and os.isatty(1)
+    plan = machine.from_options(options)
+    output = runner.output_from_options(options)
+    output = dataclasses.replace(output, batch=not terminal, quiet=True, level=options.log_level or "warn")
+    packages.ensure("exec")
+    image = runner.image_to_run(building.variant("monolith", debug=options.debug, switches=list(plan.platform.switches)))
+    with tempfile.NamedTemporaryFile(prefix="caisson-") as archive:
+        programs.pack(archive, options.program, options.arguments, options.root, terminal)
+        archive.flush()
+        return runner.run_program(archive.name, plan, output, image)
 
 
 def command_test(options) -> int:

@@ -11,6 +11,9 @@ def typed(data: bytes) -> bytes:
     return data.replace(b"\x10", b"\x10\x10")
 
 
+END_OF_INPUT = b"\x10E"  # tells the machine that there is no more to come
+
+
 def terminal_size(columns: int, rows: int) -> bytes:
     """What tells the machine how large the terminal is."""
     return b"\x10S%dx%d\n" % (columns, rows)

@@ -208,7 +208,8 @@ def _add_set(parser) -> None:
 
 def _add_exec(commands) -> None:
     program = _command(commands, "exec", "run a static RISC-V Linux program on the monolith")
-    program.add_argument("--root", metavar="DIR", help="its root folder (default: an empty one)")
+    program.add_argument("--root", metavar="DIR", help="its root folder, of which it gets a copy (default: an empty one)")
+    _add_machine_options(program)
     program.add_argument("program", metavar="PROGRAM", help="a file on this computer")
     program.add_argument("arguments", nargs="*", metavar="ARG")
 

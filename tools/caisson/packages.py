@@ -58,6 +58,7 @@ NEEDS = {
     "build": BUILD,
     "run": _RUN,
     "app": _RUN,
+    "exec": _RUN,
     "bench": _RUN,
     "debug": {**_RUN, **GDB},
     "test": {**_RUN, **TEST, **GDB},

@@ -71,6 +71,7 @@ class Relay:
         self._kill_at: float | None = None
         self.qemu_said = b""  # the end of QEMU's own messages
         self.input_ready: Callable[[], bool] = lambda: True
+        self.tell_end = False  # whether the input's end is something that the machine wants to know
         self.on_input: Callable[[bytes], None] = lambda data: None
         self.started: Callable[[], bool] = lambda: True
         _enlarge(child.stdout.fileno())
@@ -187,6 +188,7 @@ class Relay:
             self.on_input(data)
         else:
             self._input_fd = None
+            self._to_machine += demux.END_OF_INPUT if self.tell_end else b""
 
     def _read_size(self) -> None:
         self._to_machine += demux.terminal_size(*self._size_watch.size())

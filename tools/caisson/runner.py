@@ -21,6 +21,7 @@ from caisson.terminal import RawTerminal, SizeWatch, is_foreground_terminal, ter
 from caisson.values import MIB
 
 _APP_RAM = 128 * MIB
+_PROGRAM_RAM = 256 * MIB
 _TAIL_LINES = 15
 _ESCAPE = 0x1D
 _SIGPIPE_STATUS = 141  # what a shell says about a program whose reader went away
@@ -71,6 +72,15 @@ def run_app(arguments: list[str], plan: machine.Machine, output: Output, image: 
     return Session(command, output, [], _open_log(output.log), own_statuses=False).run()
 
 
+def run_program(archive: str, plan: machine.Machine, output: Output, image: Path) -> int:
+    """Run what an archive for the monolith says (programs.py). Its input, output and exit status are the program's."""
+    words = ["framed", f"loglevel={output.level}"]
+    command = machine.command(plan, plan.ram or _PROGRAM_RAM, str(image), archive, " ".join(words))
+    session = Session(command, output, [], _open_log(output.log), own_statuses=False)
+    session.tell_end = True
+    return session.run()
+
+
 def _open_log(path: str | None) -> int | None:
     if path is None:
         return None
@@ -95,6 +105,7 @@ class Session:
         self._tail: collections.deque[bytes] = collections.deque(maxlen=_TAIL_LINES)
         self._tail_rest = b""
         self._end_text = b""
+        self.tell_end = False
         self._end: Callable[[], None] = lambda: None
         self._escapes: list[float] = []
         self._log_on_terminal = not output.batch and log is None and not output.quiet
@@ -113,6 +124,7 @@ class Session:
         relay = Relay(child, self._demux.feed, [self._stdout, self._stderr, self._log], Sink(_usable(2)))
         relay.input_ready = lambda: bool(self._demux.channels_seen - {demux.LOG, demux.ERROR})
         relay.started = lambda: bool(self._demux.channels_seen)
+        relay.tell_end = self.tell_end
         self._end = relay.end
         try:
             self._relay(relay, child)
@@ -139,6 +151,8 @@ class Session:
         ours = is_foreground_terminal(0)
         if ours or not os.isatty(0):  # in the background, reading from a terminal would stop us
             relay.take_input_from(0)
+        elif self.tell_end:
+            relay.take_input_from(os.open(os.devnull, os.O_RDONLY))
         if ours and not self._output.batch:
             relay.on_input = lambda data: self._watch_escape(data, child)
             with RawTerminal(0):

@@ -1,0 +1,70 @@
+"""./caisson exec: a program's input, output and status are its own."""
+import pytest
+
+from machines import caisson
+
+
+@pytest.fixture(scope="module")
+def busybox():
+    from caisson import fetch
+
+    return str(fetch.debian() / "busybox")
+
+
+def test_P5_output_and_status(busybox):
+    result = caisson("exec", busybox, "sh", "-c", "echo out; echo err >&2; exit 9", timeout=120)
+    assert (result.status, result.text, result.err) == (9, "out\n", "err\n")
+
+
+def test_P5_a_signal_is_128_and_its_number(busybox):
+    assert caisson("exec", busybox, "sh", "-c", "kill -9 $$", timeout=120).status == 137
+
+
+def test_P5_input_and_its_end(busybox):
+    result = caisson("exec", busybox, "sort", "-r", timeout=120, data=b"a\nc\x10\x04\nb\n")
+    assert (result.status, result.out) == (0, b"c\x10\x04\nb\na\n")
+
+
+def test_P5_an_empty_root_and_the_program_at_its_own_name(busybox):
+    assert caisson("exec", busybox, "ls", "/", timeout=120).text.split() == ["busybox", "dev", "proc", "tmp"]
+
+
+def test_P5_a_root_folder(busybox, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_bytes(open(busybox, "rb").read())
+    (tmp_path / "bin" / "cat").symlink_to("tool")
+    (tmp_path / "script").write_text("#!/bin/cat -\nhello\n")
+    result = caisson("exec", "--root", str(tmp_path), str(tmp_path / "bin" / "cat"), "/script", timeout=120)
+    assert (result.status, result.text) == (0, "#!/bin/cat -\nhello\n")
+
+
+@pytest.mark.parametrize("words, said", [
+    (["/bin/ls"], "/ls: not for 64-bit RISC-V"),
+    (["README.md"], "/README.md: not an ELF file"),
+])
+def test_P3_what_is_no_program_is_refused_with_a_reason(words, said):
+    result = caisson("exec", *words, timeout=120)
+    assert result.status == 126 and said in result.err
+
+
+def test_P5_a_terminal(busybox, spawn):
+    child = spawn("exec", busybox, "sh", "-i", timeout=60, encoding="utf-8")
+    child.expect("# ")
+    child.send("ech\x7fho a$((1+1))b\r")
+    child.expect("a2b\r\n")
+    child.send("/busybox stty size\r")
+    child.expect("40 120")
+    child.send("/busybox sleep 1000\r")
+    child.expect("1000\r\n")
+    child.send("\x03")
+    child.expect("# ")
+    child.send("/busybox cat\r")
+    child.expect("cat\r\n")
+    child.send("line\r")
+    child.expect("line\r\n")
+    child.send("\x04")
+    child.expect("# ")
+    child.send("exit 5\r")
+    child.expect_exact("exit 5")
+    child.wait()
+    assert child.exitstatus == 5
