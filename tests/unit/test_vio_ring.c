@@ -310,6 +310,25 @@ static void lies_of_descriptors(void **state)
 	is_caught();
 }
 
+/* A driver that offers again what it has not got back would have us hold more and more. */
+static void no_more_is_under_way_than_the_queue_holds(void **state)
+{
+	(void)state;
+	mg_desc(0, 0, MG_DATA, 8, MG_WRITE, 0);
+	for (unsigned i = 0; i < MG_SIZE_OF_QUEUE; i++) {
+		mg_offer(0, 0);
+		assert_true(pop());
+	}
+	mg_offer(0, 0);
+	assert_false(pop());
+	assert_true(mg_needs_reset());
+	assert_int_equal(Q->held, MG_SIZE_OF_QUEUE);
+	while (Q->held)
+		push(0, 0);
+	(void)mg_interrupt();
+	mg_begin(EVENT | INDIRECT);
+}
+
 static void indirect_is_caught(const struct mg_desc *entries, unsigned n)
 {
 	mg_put(MG_DATA, entries, n * sizeof(*entries));
@@ -396,7 +415,7 @@ int main(void)
 		T(a_chain_comes_and_goes), T(indices_wrap), T(copies_cross_pieces_and_pages), T(segments_cover_what_they_say),
 		T(indirect_tables_may_begin_anywhere), T(unpopped_chains_come_again), T(interrupts_by_event_index),
 		T(interrupts_by_flag), T(kicks_are_asked_for), T(lies_of_descriptors), T(lies_of_indirect_tables),
-		T(a_guest_without_memory_is_told), T(noise),
+		T(no_more_is_under_way_than_the_queue_holds), T(a_guest_without_memory_is_told), T(noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

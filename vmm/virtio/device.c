@@ -100,8 +100,8 @@ void vio_fail(struct vio *dev, const char *fmt, ...)
 	va_list args;
 	char why[96];
 
-	set_live(dev, false);
 	flags = spin_lock_irqsave(&dev->lock);
+	set_live(dev, false);
 	nth = ++dev->broken;
 	dev->status |= STATUS_NEEDS_RESET;
 	if (dev->status & STATUS_DRIVER_OK)
@@ -189,34 +189,44 @@ static uint32_t acceptable(struct vio *dev, uint32_t set)
 	return set;
 }
 
-/* @return does the driver begin with this? */
-static bool add_status(struct vio *dev, uint32_t status)
+/*
+ * The device comes to life with the lock held, and never during a reset: what that has found given back stays so.
+ * @return 0, or -EAGAIN: a reset has begun meanwhile
+ */
+static int add_status(struct vio *dev, uint32_t status, bool *begins)
 {
 	irqflags_t flags = spin_lock_irqsave(&dev->lock);
-	uint32_t set = acceptable(dev, status & STATUS_DRIVERS & ~dev->status);
-	bool begins = (set & STATUS_DRIVER_OK) && !(dev->status & STATUS_NEEDS_RESET);
+	int error = dev->resetting ? -EAGAIN : 0;
+	uint32_t set = error ? 0 : acceptable(dev, status & STATUS_DRIVERS & ~dev->status);
 
+	*begins = (set & STATUS_DRIVER_OK) && !(dev->status & STATUS_NEEDS_RESET);
 	dev->status |= set;
+	if (*begins)
+		set_live(dev, true);
 	spin_unlock_irqrestore(&dev->lock, flags);
-	return begins;
+	return error;
+}
+
+static int reset(struct vio *dev)
+{
+	irqflags_t flags = spin_lock_irqsave(&dev->lock);
+
+	dev->resetting = true;
+	spin_unlock_irqrestore(&dev->lock, flags);
+	return finish_reset(dev);
 }
 
 int vio_set_status(struct vio *dev, uint32_t status)
 {
-	if (status == 0 || dev->resetting) {
-		int error;
+	bool begins;
+	int error = status == 0 || __atomic_load_n(&dev->resetting, __ATOMIC_RELAXED) ? reset(dev) : 0;
 
-		dev->resetting = true;
-		error = finish_reset(dev);
-		if (error || status == 0)
-			return error;
-	}
-	if (!add_status(dev, status))
-		return 0;
-	set_live(dev, true);
-	if (dev->type->start)
+	if (error || status == 0)
+		return error;
+	error = add_status(dev, status, &begins);
+	if (begins && dev->type->start)
 		dev->type->start(dev);
-	return 0;
+	return error;
 }
 
 void vio_drain(struct vio *dev)

@@ -237,7 +237,8 @@ bool vio_pop(struct vio_queue *q)
 	n = offered(q);
 	if (n == 0)
 		return false;
-	if (n > q->size) {
+	/* Each chain takes a descriptor until it is back: so an honest driver has no more, and a liar costs no more. */
+	if ((uint32_t)n + q->held > q->size) {
 		lie(q, "its available index runs ahead");
 		return false;
 	}
@@ -268,7 +269,7 @@ void vio_push(struct vio_queue *q, uint16_t head, uint32_t written)
 	uint32_t off = RING_ENTRIES + (q->next_used & (q->size - 1)) * USED_ENTRY;
 
 	q->held--;
-	if (!vio_runs(q->dev))
+	if (!q->ready || !vio_runs(q->dev))
 		return;
 	/* The ring is aligned to 4 bytes: an entry may cross a page. */
 	*(uint32_t *)part_at(&q->used, off) = head;
@@ -290,7 +291,7 @@ void vio_publish(struct vio_queue *q)
 {
 	bool wanted;
 
-	if (q->next_used == q->told_used || !vio_runs(q->dev))
+	if (q->next_used == q->told_used || !q->ready || !vio_runs(q->dev))
 		return;
 	__atomic_store_n((uint16_t *)part_at(&q->used, RING_INDEX), q->next_used, __ATOMIC_RELEASE);
 	/* The index before the question whether somebody wants to know of it: the driver does it the other way round. */
