@@ -139,13 +139,9 @@ static int add_user_strings(struct user_mm *mm, struct exec_args *args, uint64_t
 
 void thread_replace(struct thread *t, const struct program *program)
 {
-	struct process *p = t->process;
-	struct user_mm *old = p->mm;
+	struct user_mm *old = process_set_mm(t->process, program->mm);
 	irqflags_t flags = irq_save();
 
-	mm_unload(old);
-	p->mm = program->mm;
-	mm_load(p->mm);
 	memset(&t->fp, 0, sizeof(t->fp));
 	fp_state_load(&t->fp);
 	memset(t->ctx.x, 0, sizeof(t->ctx.x));
@@ -158,37 +154,26 @@ void thread_replace(struct thread *t, const struct program *program)
 	mm_put(old);
 }
 
-static void rename_process(struct process *p, char *exe)
-{
-	const char *slash = strrchr(exe, '/');
-
-	memset(p->name, 0, sizeof(p->name));
-	strncpy(p->name, slash ? slash + 1 : exe, sizeof(p->name) - 1);
-	kfree(p->exe);
-	p->exe = exe;
-}
-
-static int exec(struct thread *t, char *path, struct exec_args *args)
+static int exec(struct thread *t, const char *path, struct exec_args *args)
 {
 	struct program program;
 	const char *why;
-	int error = exec_load(path, args, &program, &why);
+	char *real = kalloc(VFS_PATH_MAX);
+	int error = real ? vfs_real_path(path, real) : -ENOMEM;
 
-	if (error)
+	if (!error)
+		error = exec_load(real, args, &program, &why);
+	if (error) {
+		kfree(real);
 		return error;
+	}
 	thread_replace(t, &program);
 	fd_table_close_on_exec(t->process->files);
 	signal_table_reset(t->process->signals);
-	rename_process(t->process, path);
+	process_set_exe(t->process, real);
+	process_set_name(t->process, path);
 	process_take_off(t->process);
 	return 0;
-}
-
-/* Where "itself" leads. */
-static void follow_self(const struct process *p, char *path)
-{
-	if (strcmp(path, "/proc/self/exe") == 0)
-		strcpy(path, p->exe);
 }
 
 int64_t sys_execve(struct thread *t, const uint64_t *arg)
@@ -202,12 +187,9 @@ int64_t sys_execve(struct thread *t, const uint64_t *arg)
 		error = add_user_strings(mm, &args, arg[1], &args.argc);
 	if (!error)
 		error = add_user_strings(mm, &args, arg[2], &args.envc);
-	if (!error) {
-		follow_self(t->process, path);
+	if (!error)
 		error = exec(t, path, &args);
-	}
 	kfree(args.strings);
-	if (error)
-		kfree(path);
+	kfree(path);
 	return error;
 }

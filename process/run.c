@@ -49,6 +49,11 @@ static const struct task_ext_ops ext_ops = {
 	.switch_out = switch_out,
 };
 
+const struct task_ext_ops *thread_ext_ops(void)
+{
+	return &ext_ops;
+}
+
 /* --- what stops a program --- */
 
 void process_end(struct process *p, int status)

@@ -126,15 +126,8 @@ int64_t sys_faccessat(struct thread *t, const uint64_t *arg)
 
 static int64_t do_readlink(struct thread *t, const char *path, const uint64_t *arg)
 {
-	char *target;
-	int64_t n;
-
-	if (strcmp(path, "/proc/self/exe") == 0) {
-		n = (int64_t)MIN(strlen(t->process->exe), arg[3]);
-		return copy_to_user(t->process->mm, arg[2], t->process->exe, (size_t)n) ? -EFAULT : n;
-	}
-	target = kalloc(VFS_PATH_MAX);
-	n = target ? vfs_readlink(path, target, MIN(arg[3], (uint64_t)VFS_PATH_MAX)) : -ENOMEM;
+	char *target = kalloc(VFS_PATH_MAX);
+	int64_t n = target ? vfs_readlink(path, target, MIN(arg[3], (uint64_t)VFS_PATH_MAX)) : -ENOMEM;
 	if (n > 0 && copy_to_user(t->process->mm, arg[2], target, (size_t)n))
 		n = -EFAULT;
 	kfree(target);
@@ -331,8 +324,7 @@ static int64_t do_chdir(struct thread *t, const char *path, const uint64_t *arg)
 		kfree(resolved);
 		return error;
 	}
-	kfree(t->process->cwd);
-	t->process->cwd = resolved;
+	process_set_cwd(t->process, resolved);
 	return 0;
 }
 

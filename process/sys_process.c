@@ -1,5 +1,6 @@
 /* System calls about the process itself. */
 #include <errno.h>
+#include <string.h>
 
 #include "syscalls.h"
 
@@ -179,4 +180,25 @@ int64_t sys_umask(struct thread *t, const uint64_t *arg)
 
 	t->process->umask = arg[0] & 0777;
 	return old;
+}
+
+int64_t sys_prctl(struct thread *t, const uint64_t *arg)
+{
+	enum { PR_SET_NAME = 15, PR_GET_NAME = 16, NAME_SIZE = 16 };
+	char name[NAME_SIZE] = { 0 };
+	int64_t n;
+
+	switch (arg[0]) {
+	case PR_SET_NAME:
+		n = copy_string_from_user(t->process->mm, name, arg[1], NAME_SIZE - 1);
+		if (n < 0 && n != -ENAMETOOLONG)
+			return n;
+		process_set_name(t->process, name);
+		return 0;
+	case PR_GET_NAME:
+		memcpy(name, t->process->name, NAME_SIZE - 1);
+		return copy_to_user(t->process->mm, arg[1], name, NAME_SIZE);
+	default:
+		return -EINVAL;
+	}
 }

@@ -18,7 +18,7 @@ static const syscall_t calls[] = {
 	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [129] = sys_kill, [130] = sys_tkill, [131] = sys_tgkill,
 	[132] = sys_sigaltstack, [133] = sys_rt_sigsuspend, [134] = sys_rt_sigaction, [135] = sys_rt_sigprocmask,
 	[136] = sys_rt_sigpending, [139] = sys_rt_sigreturn, [154] = sys_setpgid, [155] = sys_getpgid,
-	[156] = sys_getsid, [157] = sys_setsid, [160] = sys_uname, [166] = sys_umask, [169] = sys_gettimeofday,
+	[156] = sys_getsid, [157] = sys_setsid, [160] = sys_uname, [166] = sys_umask, [167] = sys_prctl, [169] = sys_gettimeofday,
 	[172] = sys_getpid, [173] = sys_getppid, [174] = sys_getid, [175] = sys_getid,
 	[176] = sys_getid, [177] = sys_getid, [178] = sys_gettid, [214] = sys_brk, [215] = sys_munmap, [220] = sys_clone, [221] = sys_execve,
 	[222] = sys_mmap,

@@ -71,6 +71,7 @@ SYSCALL(sys_set_tid_address);
 SYSCALL(sys_set_robust_list);
 SYSCALL(sys_prlimit64);
 SYSCALL(sys_umask);
+SYSCALL(sys_prctl);
 /* sys_signal.c */
 SYSCALL(sys_rt_sigaction);
 SYSCALL(sys_rt_sigprocmask);

@@ -96,6 +96,11 @@ void process_free(struct process *p);
 void process_enter(struct process *p, struct process *parent);
 /** It ends: memory and files go, its children become orphans, whoever waits is told. Its own task, the last thing it does. */
 void process_leave(struct process *p);
+/** Change what others may look at (process_for_each). The strings are the process's then. Its own task. */
+struct user_mm *process_set_mm(struct process *p, struct user_mm *mm) __must_check; /* and translate through it; @return the old one */
+void process_set_exe(struct process *p, char *exe);
+void process_set_name(struct process *p, const char *path); /* its last component */
+void process_set_cwd(struct process *p, char *cwd);
 /** It is in its parent's memory no more (vfork). */
 void process_take_off(struct process *p);
 void process_wait_take_off(struct process *child);
@@ -112,6 +117,8 @@ enum { WAIT_NO_HANG = 1, WAIT_STOPPED = 2, WAIT_CONTINUED = 8 };
  * @return its number; 0; -ECHILD; -EINTR
  */
 int64_t process_wait(struct process *p, int64_t which, unsigned flags, int *code) __must_check;
+/** Pages that it has at the moment. The table's lock is held (process_for_each). */
+uint64_t process_resident(const struct process *p);
 /** Call fn with each process until it returns false; the table's lock is held. */
 void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);
 
@@ -123,5 +130,6 @@ void process_end(struct process *p, int status);
 void process_die(struct process *p, unsigned signal);
 /** Is it to leave the kernel soon, because a signal waits? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
-/** The thread whose task runs. */
+/** The thread whose task runs, if its extension is thread_ext_ops(). */
 struct thread *thread_current(void);
+const struct task_ext_ops *thread_ext_ops(void);

@@ -104,15 +104,20 @@ void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+uint64_t process_resident(const struct process *p)
+{
+	return p->mm ? p->mm->space.resident : 0;
+}
+
 /* Take it out and give everything back, when its task has left the hart. */
 static void bury(struct process *p)
 {
 	irqflags_t flags;
 
-	(void)task_join(p->thread.task);
 	flags = spin_lock_irqsave(&lock);
 	list_del(&p->node);
 	spin_unlock_irqrestore(&lock, flags);
+	(void)task_join(p->thread.task);
 	process_free(p);
 }
 
@@ -133,15 +138,46 @@ static void abandon_children(struct process *p)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-static void drop_memory(struct process *p)
+struct user_mm *process_set_mm(struct process *p, struct user_mm *mm)
 {
-	struct user_mm *mm = p->mm;
-	irqflags_t flags = irq_save();
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	struct user_mm *old = p->mm;
 
-	mm_unload(mm);
-	p->mm = NULL;
-	irq_restore(flags);
-	mm_put(mm);
+	mm_unload(old);
+	p->mm = mm;
+	if (mm)
+		mm_load(mm);
+	spin_unlock_irqrestore(&lock, flags);
+	return old;
+}
+
+static void set_string(char **place, char *s)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	char *old = *place;
+
+	*place = s;
+	spin_unlock_irqrestore(&lock, flags);
+	kfree(old);
+}
+
+void process_set_exe(struct process *p, char *exe)
+{
+	set_string(&p->exe, exe);
+}
+
+void process_set_name(struct process *p, const char *path)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	memset(p->name, 0, sizeof(p->name));
+	strncpy(p->name, last_component(path), sizeof(p->name) - 1);
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+void process_set_cwd(struct process *p, char *cwd)
+{
+	set_string(&p->cwd, cwd);
 }
 
 void process_wait_until(bool (*pred)(void *), void *arg)
@@ -172,7 +208,7 @@ void process_leave(struct process *p)
 
 	fd_table_put(p->files);
 	p->files = NULL;
-	drop_memory(p);
+	mm_put(process_set_mm(p, NULL));
 	abandon_children(p);
 	flags = spin_lock_irqsave(&lock);
 	p->zombie = p->took_off = true;

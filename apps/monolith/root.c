@@ -114,5 +114,6 @@ int root_mount(void)
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(devices) && !error; i++)
 		error = vfs_mknod(devices[i].path, devices[i].mode, devices[i].device);
-	return error == -EEXIST ? 0 : error;
+	error = error == -EEXIST ? 0 : error;
+	return error ? error : vfs_mount("proc", "proc", "/proc", VFS_READ_ONLY);
 }

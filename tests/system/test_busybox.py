@@ -88,3 +88,11 @@ def test_P5_pipes(busybox, harts):
     script = ("busybox --install -s /bin; seq 3 | tac; seq 20000 | wc -l; yes | head -2; dd if=/dev/zero bs=1000 count=300 2>/dev/null | wc -c; "
               "echo x | { read a; echo got $a; }; (echo out; echo err >&2) 2>&1 | sort; true | false; echo $?")
     assert shell(busybox, script, harts=harts) == (0, "3\n2\n1\n20000\ny\ny\n300000\ngot x\nerr\nout\n1\n")
+
+
+def test_P5_proc(busybox):
+    script = ("busybox --install -s /bin; cd /tmp; readlink /proc/self/exe; readlink /proc/self/cwd; grep -c tmpfs /proc/mounts; "
+              "sleep 100 & ps -o pid,comm | grep -c sleep; ls /proc/$!; kill $!; wait; ls /proc/$! 2>/dev/null || echo gone; "
+              "free | grep -c Mem; cat /proc/none || uptime >/dev/null && echo up")
+    assert shell(busybox, script) == (0, "/bin/busybox\n/tmp\n1\n1\ncmdline\ncomm\ncwd\nexe\nstat\nstatus\ngone\n1\n"
+                                         "cat: can't open '/proc/none': No such file or directory\nup\n")
