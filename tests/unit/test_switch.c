@@ -431,6 +431,26 @@ static void test_a_sender_that_is_gone_is_not_called_back(void **state)
 	assert_int_equal(ends[0].resumed, 0);
 }
 
+/* Nobody else would call it back: its ring would stand still for ever. */
+static void test_a_receiver_that_goes_lets_go_of_who_waits(void **state)
+{
+	struct timer *t;
+
+	(void)state;
+	ends[1].answer = -EAGAIN;
+	ends[0].to = MAC(1);
+	assert_int_equal(send(0, MAC(1)), -EAGAIN);
+	switch_port_remove(&ends[1].port);
+	ends[1].port.net_switch = NULL;
+	t = armed;
+	assert_ptr_equal(t, &ends[0].port.patience);
+	armed = NULL;
+	t->fn(t);
+	assert_int_equal(ends[0].resumed, 1);
+	assert_int_equal(got(), 0xc); /* its address is not known any more */
+	assert_null(armed);
+}
+
 static void test_one_that_cannot_wait(void **state)
 {
 	(void)state;
@@ -517,6 +537,7 @@ int main(void)
 		TEST(test_a_full_receiver_is_waited_for_a_while),
 		TEST(test_dropping_goes_on),
 		TEST(test_a_sender_that_is_gone_is_not_called_back),
+		TEST(test_a_receiver_that_goes_lets_go_of_who_waits),
 		TEST(test_one_that_cannot_wait),
 		TEST(test_frames_to_many_do_not_wait),
 		TEST(test_other_answers_are_counted_by_reason),

@@ -110,21 +110,6 @@ static void forget_waiter(struct net_switch *sw, unsigned index)
 			sw->ports[i]->waiters &= ~(uint32_t)BIT(index);
 }
 
-void switch_port_remove(struct switch_port *port)
-{
-	struct net_switch *sw = port->net_switch;
-	irqflags_t flags = spin_lock_irqsave(&sw->lock);
-
-	mac_forget(&sw->macs, port);
-	sw->ports[port->index] = NULL;
-	forget_waiter(sw, port->index);
-	spin_unlock_irqrestore(&sw->lock, flags);
-	/* Whoever hands it a frame has interrupts off, so it is another hart, and soon done. */
-	while (__atomic_load_n(&port->users, __ATOMIC_ACQUIRE))
-		cpu_relax();
-	timer_cancel_sync(&port->patience);
-}
-
 bool switch_port_is_of(const struct switch_port *port, const char *name)
 {
 	return strcmp(port->net_switch->name, name) == 0;
@@ -248,8 +233,8 @@ static bool resume_waiters(struct switch_port *to)
 	while (!more && n-- > 0) {
 		struct switch_port *from = next_waiter(to);
 
-		if (!from)
-			break;
+		if (!from) /* it was removed meanwhile */
+			continue;
 		more = from->ops->resume(from);
 		if (more)
 			wait_for(to, from, SWITCH_RETRY_US);
@@ -272,6 +257,35 @@ static void out_of_patience(struct timer *t)
 	to->armed = false;
 	spin_unlock_irqrestore(&to->net_switch->lock, flags);
 	(void)resume_waiters(to);
+}
+
+/* Those that wait for a port that is gone: each is called back by its own timer, and finds that its frames go elsewhere. */
+static void release_waiters(struct switch_port *gone)
+{
+	while (__atomic_load_n(&gone->waiters, __ATOMIC_SEQ_CST)) {
+		struct switch_port *from = next_waiter(gone);
+
+		if (!from)
+			continue;
+		wait_for(from, from, SWITCH_RETRY_US);
+		let_go(from);
+	}
+}
+
+void switch_port_remove(struct switch_port *port)
+{
+	struct net_switch *sw = port->net_switch;
+	irqflags_t flags = spin_lock_irqsave(&sw->lock);
+
+	mac_forget(&sw->macs, port);
+	forget_waiter(sw, port->index);
+	sw->ports[port->index] = NULL;
+	spin_unlock_irqrestore(&sw->lock, flags);
+	/* Whoever hands it a frame has interrupts off, so it is another hart, and soon done. */
+	while (__atomic_load_n(&port->users, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	timer_cancel_sync(&port->patience);
+	release_waiters(port);
 }
 
 static bool may_talk(const struct switch_port *a, const struct switch_port *b)
