@@ -37,11 +37,14 @@ int net_open(struct net_device *dev, const struct net_user *user, void *arg)
 
 	if (taken)
 		return -EBUSY;
-	dev->user = user;
 	dev->arg = arg;
+	__atomic_store_n(&dev->user, user, __ATOMIC_RELEASE);
 	error = dev->ops->open(dev);
-	if (error)
-		__atomic_store_n(&dev->opened, 0, __ATOMIC_RELEASE);
+	if (!error)
+		return 0;
+	/* Nobody finds what the caller is going to free. */
+	__atomic_store_n(&dev->user, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&dev->opened, 0, __ATOMIC_RELEASE);
 	return error;
 }
 

@@ -28,13 +28,14 @@ static unsigned n_devices;
 
 static void set_link(struct nic *nic, bool up)
 {
+	const struct net_user *user = __atomic_load_n(&nic->dev.user, __ATOMIC_ACQUIRE);
 	bool was = __atomic_exchange_n(&nic->dev.link, (uint32_t)up, __ATOMIC_ACQ_REL);
 
 	if (was == up)
 		return;
 	log_info("%s: link %s", nic->name, up ? "up" : "down");
-	if (__atomic_load_n(&nic->dev.opened, __ATOMIC_ACQUIRE) && nic->dev.user->link_changed)
-		nic->dev.user->link_changed(&nic->dev);
+	if (user && user->link_changed)
+		user->link_changed(&nic->dev);
 }
 
 /* The device was reset for good. What it may still write to is never used for anything else. */

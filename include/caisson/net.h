@@ -94,7 +94,7 @@ struct net_device {
 	uint32_t link;         /* atomic, 0 or 1: use net_link */
 	uint32_t dropped;      /* received frames that made no sense; atomic */
 	uint32_t opened;       /* atomic, 0 or 1: somebody uses it */
-	const struct net_user *user;
+	const struct net_user *user; /* atomic; NULL: nobody's */
 	void *arg;             /* the user's */
 	struct list node;      /* in the list of all devices */
 };

@@ -105,6 +105,7 @@ static void without_memory_it_says_so(void **state)
 	for (uint64_t n = 1; n <= VIRTQ_MAX; n += 31) {
 		mock_alloc_fail_at = n;
 		assert_int_equal(net_open(net, &user, NULL), -ENOMEM);
+		assert_null(net->user);
 	}
 	mock_alloc_fail_at = 0;
 	assert_int_equal(net_open(net, &user, NULL), 0);

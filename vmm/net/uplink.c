@@ -103,8 +103,10 @@ static int open(struct net_device *dev, const char *name, char *err, size_t n)
 	error = switch_port_add(name, &u->port, err, n);
 	if (!error)
 		error = net_open(dev, &user, u);
-	if (!error)
+	if (!error) {
+		switch_port_set_link(&u->port, net_link(dev)); /* it may have changed unheard */
 		return 0;
+	}
 	if (error == -EBUSY)
 		snprintf(err, n, "switch '%s': %s is in use", name, dev->name);
 	if (u->port.net_switch)
