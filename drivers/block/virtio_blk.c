@@ -3,7 +3,7 @@
  *
  * A request is taken at once: it either gets a slot and goes to the device, or
  * waits for a slot. Both lists are in the order of their deadlines, because every
- * request has the same time. One that runs out of it costs the device a reset:
+ * request has the same time from when the device has it. One that runs out of it costs the device a reset:
  * only then is nobody writing to the request's memory any more. What else was
  * under way is handed to the device again; a device that after such a reset does
  * not answer either is given up.
@@ -238,7 +238,7 @@ static void end(struct block_request *rq, int status, struct list *ended)
 	list_push_back(ended, &rq->node);
 }
 
-/* Start what waits. */
+/* Start what waits. Its time begins now: a device that is busy with others before it is none that does not answer. */
 static void pump(struct blk *blk, struct list *ended)
 {
 	list_for_each_safe(rq, next, &blk->waiting, struct block_request, node) {
@@ -246,6 +246,8 @@ static void pump(struct blk *blk, struct list *ended)
 
 		list_del(&rq->node);
 		error = start(blk, rq);
+		if (!error)
+			rq->deadline = time_now() + blk->timeout;
 		if (error == -ENOSPC) {
 			list_push_front(&blk->waiting, &rq->node);
 			break;
@@ -351,10 +353,10 @@ static void start_again(struct blk *blk, struct list *ended)
 	blk->restarted = virtio_restart(blk->vdev) == 0;
 }
 
-/* When the oldest request runs out of time, or UINT64_MAX. */
+/* When the oldest request that the device has runs out of time, or UINT64_MAX. Nobody waits while it has none. */
 static uint64_t first_deadline(const struct blk *blk)
 {
-	const struct list *from = list_empty(&blk->started) ? &blk->waiting : &blk->started;
+	const struct list *from = &blk->started;
 
 	return list_empty(from) ? UINT64_MAX : list_first(from, struct block_request, node)->deadline;
 }

@@ -87,6 +87,33 @@ static void what_came_later_is_handed_to_the_device_again(void **state)
 	assert_memory_equal(data + BLOCK_SECTOR, medium + BLOCK_SECTOR, 59 * BLOCK_SECTOR);
 }
 
+/* Somebody floods the device: it is slow then, but it answers, and nobody behind the flood is told of an error. */
+static void waiting_for_a_slot_costs_no_time(void **state)
+{
+	unsigned resets = vd.resets, first;
+
+	(void)state;
+	answers = false;
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(submit(i, BLOCK_READ, i, 1, data + i * BLOCK_SECTOR), 0);
+	mock_time += TIMEOUT * 3 / 4;
+	answer_all();
+	vd_interrupt(VIRTIO_INT_QUEUE);
+	first = n_done;
+	assert_in_range(first, 1, 99);
+	mock_time += TIMEOUT * 3 / 4;
+	disk->ops->poll(disk);
+	assert_int_equal(n_done, first);
+	while (vd_n_available(dq)) {
+		answer_all();
+		vd_interrupt(VIRTIO_INT_QUEUE);
+	}
+	assert_int_equal(n_done, 100);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(rqs[i].status, 0);
+	assert_int_equal(vd.resets, resets);
+}
+
 static void a_lost_interrupt_is_no_loss(void **state)
 {
 	(void)state;
@@ -218,7 +245,7 @@ int main(void)
 		T(one_that_does_not_answer_twice_is_dead),
 		T(the_timer_ends_requests_that_nobody_waits_for),
 		T(what_came_later_is_handed_to_the_device_again),
-		T(a_lost_interrupt_is_no_loss),
+		T(waiting_for_a_slot_costs_no_time), T(a_lost_interrupt_is_no_loss),
 		T(one_that_ignores_the_reset_keeps_the_bounce_buffer),
 		T(a_lie_ends_everything_under_way),
 		T(needing_a_reset_ends_everything_under_way),
