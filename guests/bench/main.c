@@ -6,6 +6,7 @@
  * operation costs is everything executed for it anywhere: here, in the
  * hypervisor and in the firmware, with this guest's loop or handler included.
  */
+#include "bench.h"
 #include "guest.h"
 #include "loops.h"
 #include "plic.h"
@@ -28,13 +29,16 @@ void bench_unexpected(uint64_t frame, uint64_t cause, uint64_t pc, uint64_t valu
 	guest_exit(1);
 }
 
-/* Ticks spent on n operations, as a row in instructions with one decimal. */
-static void row(const char *name, uint64_t ticks, uint64_t n)
+void row(const char *name, uint64_t instructions, uint64_t n)
 {
-	uint64_t per_tick = 1000000000 / machine.timebase;
-	uint64_t tenths = (ticks * per_tick * 10 + n / 2) / n;
+	uint64_t tenths = (instructions * 10 + n / 2) / n;
 
 	print("row %s %lu.%lu\n", name, tenths / 10, tenths % 10);
+}
+
+static void time_row(const char *name, uint64_t ticks, uint64_t n)
+{
+	row(name, ticks * (1000000000 / machine.timebase), n);
 }
 
 #define MEASURE(name, n, call) do { \
@@ -42,7 +46,7 @@ static void row(const char *name, uint64_t ticks, uint64_t n)
 	align_tick(0); \
 	start_ = time_now(); \
 	call; \
-	row(name, time_now() - start_, n); \
+	time_row(name, time_now() - start_, n); \
 } while (0)
 
 static void bench_calls(void)
@@ -100,7 +104,7 @@ static void bench_timer(const char *name, uint64_t (*arm)(uint64_t), uint64_t (*
 		total += wait() - deadline;
 	}
 	csr_write(sie, 0);
-	row(name, total, ROUNDS);
+	time_row(name, total, ROUNDS);
 }
 
 /* WFI with the interrupt enabled but not taken: the wait itself. */
@@ -170,10 +174,10 @@ static void bench_hart_start(void)
 		}
 		total += harts[1].started - start;
 	}
-	row("hart-start", total, rounds);
+	time_row("hart-start", total, rounds);
 }
 
-int main(void)
+static void bench_machine(void)
 {
 	state.claim = PLIC_CLAIM(plic_context(this_hart->id));
 	csr_write(sscratch, &state);
@@ -188,6 +192,19 @@ int main(void)
 	bench_memory();
 	bench_console();
 	bench_hart_start();
+}
+
+/* With a boot argument `block`: see block.c. */
+int main(void)
+{
+	char which[16];
+
+	if (!bootarg("block", which, sizeof(which))) {
+		bench_machine();
+	} else if (!bench_block(which)) {
+		print("FAIL block %s\n", which);
+		return 1;
+	}
 	print("bench done\n");
 	return 0;
 }

@@ -74,7 +74,7 @@ def _sizes(work: Path) -> dict[str, tuple[int, int]]:
 
 def _created(work: Path, cpus: int) -> int:
     """Bytes that a VM takes when it is created, beyond what is the guest's. Its stack is there from before: they are kept."""
-    before, after, stats = _documents(_run(work, [
+    before, after, stats = documents(_run(work, [
         "vm stop v", "wait v ended", "sleep 0.01", "vm delete v", "mem --json", "vm create v", "mem --json", "vm stats v --json"],
         cpus)[1])
     return before["free"] - after["free"] - stats["backed"] - stats["tables"]
@@ -82,13 +82,14 @@ def _created(work: Path, cpus: int) -> int:
 
 def _started(work: Path, cpus: int) -> int:
     """Bytes that are in use on a machine with one VM all of whose vCPUs run, beyond what is the guest's."""
-    memory, stats = _documents(_run(work, ["sleep 0.3", "mem --json", "vm stats v --json"], cpus, "ipi")[1])
+    memory, stats = documents(_run(work, ["sleep 0.3", "mem --json", "vm stats v --json"], cpus, "ipi")[1])
     if any(vcpu["state"] == "stopped" for vcpu in stats["vcpus"]):
         raise CannotStart("the guest has not started all its CPUs in time to measure them")
     return memory["total"] - memory["free"] - stats["backed"] - stats["tables"]
 
 
-def _documents(text: str) -> list[dict]:
+def documents(text: str) -> list[dict]:
+    """What commands with --json have said, between anything else."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while (at := text.find("{", at)) >= 0:
         document, length = decoder.raw_decode(text[at:])

@@ -1,0 +1,11 @@
+/* The parts of the bench guest. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Print what n operations took as a row: instructions for each, with one decimal. */
+void row(const char *name, uint64_t instructions, uint64_t n);
+
+/** What a disk costs. which: the operation, or `all`. @return whether there is a disk and all went well. */
+bool bench_block(const char *which);

@@ -1,0 +1,26 @@
+"""What `./caisson bench` measures of disks and networks stays below its targets (5,000 and 20,000 instructions)."""
+import pytest
+from caisson import bench_io
+
+
+def test_a_request_to_a_file_of_the_host_costs_little(tmp_path):
+    """It differs a little from run to run, since the host answers when it likes."""
+    for name, cost in bench_io.disk_costs(tmp_path, ram=False).items():
+        assert 0 < cost.instructions < 5_000, (name, cost)
+        assert cost.exits < (7 if name.endswith("1") else 2), (name, cost)
+
+
+def test_a_request_to_a_disk_in_memory_is_one_exit(tmp_path):
+    """It is done when the notification returns, and eight of them have one."""
+    costs = bench_io.disk_costs(tmp_path, ram=True)
+    assert costs.keys() == {"read-1", "read-8", "write-1", "write-8", "flush-1"}
+    for name, cost in costs.items():
+        assert 0 < cost.instructions < 4_200, (name, cost)
+        assert cost.exits == pytest.approx(1 / int(name[-1]), abs=0.05), (name, cost)
+
+
+def test_a_ping_is_twelve_exits(tmp_path):
+    """Of each guest: the notification, four for the interrupt, and the WFI that gives the hart away."""
+    cost = bench_io.ping_cost(tmp_path)
+    assert cost.exits == pytest.approx(12, abs=0.2)
+    assert 0 < cost.instructions < 16_000
