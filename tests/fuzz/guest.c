@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <caisson/mm.h>
+#include <mem.h>
 #include <vmm/memory.h>
 
 #define ROUNDS_MAX 400       /* of asking again: then there is more to do than is worth our time */
@@ -220,6 +221,7 @@ void guest_settle(void)
 	unsigned idle = 0;
 
 	ram_fail_after(-1);
+	mock_alloc_fail_at = 0;
 	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
 		uint64_t before = fuzz_progress;
 		bool left = retry_all();

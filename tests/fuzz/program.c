@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <caisson/mm.h>
+#include <mem.h>
 
 #define PIECES_MAX 300
 #define DEPTH_MAX 3
@@ -334,11 +335,13 @@ static void do_backend(struct input *in)
 	step_end();
 }
 
+/* Pages of guests from now on, or one allocation. */
 static void do_memory(struct input *in)
 {
 	uint8_t n = take8(in);
 
-	ram_fail_after(n & 1 ? n / 2 : -1);
+	ram_fail_after(n & 1 ? n / 4 : -1);
+	mock_alloc_fail_at = n & 2 ? 1 + n / 4 : 0;
 	for (unsigned i = 0; (n & 1) && i < fuzz_target.guests; i++)
 		fuzz_guests[i].honest = false; /* its device may ask for a reset when there is no memory */
 }
@@ -448,6 +451,7 @@ void fuzz_meanwhile(void)
 static void begin(void)
 {
 	fuzz_time = 1000;
+	mock_alloc_fail_at = 0;
 	for (unsigned i = 0; i < fuzz_target.guests; i++) {
 		struct guest *g = &fuzz_guests[i];
 
@@ -466,6 +470,7 @@ static void begin(void)
 static void end(void)
 {
 	ram_fail_after(-1);
+	mock_alloc_fail_at = 0;
 	for (unsigned i = 0; i < fuzz_target.guests; i++)
 		if (!fuzz_guests[i].ended)
 			guest_end(&fuzz_guests[i]);
