@@ -1,0 +1,42 @@
+"""H14: our own images, the same files as on the bare machine, as guests of the hypervisor."""
+import pytest
+
+from machines import batch, caisson, run
+
+
+@pytest.mark.parametrize("name", ["hello", "yield", "sum", "memfaults", "queue-preemptive", "irq-state"])
+def test_H14_a_unikernel_prints_what_it_prints_on_the_bare_machine(name):
+    from caisson import building
+
+    image = building.variant(app=name).image
+    bare = caisson("app", "--log-level", "error", name, timeout=180)
+    guest = batch("--kernel", image, "--memory", "128M", "--append", "loglevel=error", timeout=180)
+    assert bare.status == 0 and bare.text
+    assert (guest.status, guest.text.replace("\r", "")) == (0, bare.text.replace("\r", ""))
+
+
+SCRIPT = ("busybox --install -s /bin; cd /tmp; seq 100 | sort -r | tail -3; mkdir a; echo x >a/b; find a; md5sum a/b; "
+          "(exit 3); echo $?; i=0; while [ $i -lt 30 ]; do (exit 1); i=$((i + 1)); done; echo $i; echo end")
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_H14_the_monolith_runs_busybox_as_on_the_bare_machine(tmp_path, cpus):
+    from caisson import building, cpio, fetch
+
+    chosen = building.variant("monolith")
+    building.build(chosen)
+    archive = tmp_path / "root.cpio"
+    with open(archive, "wb") as out:
+        writer = cpio.Writer(out)
+        writer.file(".caisson/argv", b"".join(word.encode() + b"\0" for word in ("/bin/busybox", "sh", "-c", "echo begin; " + SCRIPT)))
+        writer.file(".caisson/env", b"PATH=/bin\0")
+        writer.file("bin/busybox", (fetch.debian() / "busybox").read_bytes(), 0o755)
+        writer.finish()
+    bare = run(["qemu-system-riscv64", "-M", "virt", "-smp", cpus, "-m", "128M", "-nodefaults", "-display", "none", "-serial", "stdio",
+                "-kernel", chosen.image, "-initrd", archive, "-append", "loglevel=error"], timeout=180)
+    guest = batch("--kernel", chosen.image, "--initrd", archive, "--cpus", cpus, "--memory", "128M", "--append", "loglevel=error",
+                  timeout=180)
+    said = bare.out.partition(b"begin\n")[2]
+    assert said.endswith(b"3\n30\nend\n")
+    assert (bare.status, guest.status) == (0, 0)
+    assert guest.out.partition(b"begin\n")[2] == said
