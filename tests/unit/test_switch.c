@@ -400,6 +400,38 @@ static void test_a_full_receiver_is_waited_for_a_while(void **state)
 	assert_int_equal(send(2, MAC(1)), -EAGAIN);
 }
 
+/* One buffer now and then: senders would spend all of their time waiting for it. */
+static void test_a_dripping_receiver_loses_its_senders_patience(void **state)
+{
+	uint64_t waited = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t pause = time_from_us(SWITCH_PATIENCE_US * 4 / 5), wait = 0;
+		struct timer *t;
+
+		ends[1].answer = -EAGAIN;
+		if (send(0, MAC(1)) == -EAGAIN) {
+			t = armed;
+			wait = MIN(pause, t->deadline - mock_time);
+			mock_time += wait;
+			if (mock_time == t->deadline)
+				t->fn(t);
+		}
+		ends[1].answer = 0;
+		assert_int_equal(send(0, MAC(1)), 0);
+		waited += wait;
+		mock_time += pause - wait;
+	}
+	assert_in_range(waited, time_from_us(SWITCH_PATIENCE_US), time_from_us(2 * SWITCH_PATIENCE_US));
+	assert_in_range(dropped(1, DROP_FULL), 15, 19);
+	/* One that takes many in a row has all of it again. */
+	for (unsigned i = 0; i < 20 * 50; i++)
+		assert_int_equal(send(0, MAC(1)), 0);
+	ends[1].answer = -EAGAIN;
+	assert_int_equal(send(0, MAC(1)), -EAGAIN);
+}
+
 /* A sender with very many frames for a dead receiver: they are dropped some at a time, each time the timer goes off. */
 static void test_dropping_goes_on(void **state)
 {
@@ -535,6 +567,7 @@ int main(void)
 		TEST(test_who_waits_is_called_back),
 		TEST(test_waiting_is_fair),
 		TEST(test_a_full_receiver_is_waited_for_a_while),
+		TEST(test_a_dripping_receiver_loses_its_senders_patience),
 		TEST(test_dropping_goes_on),
 		TEST(test_a_sender_that_is_gone_is_not_called_back),
 		TEST(test_a_receiver_that_goes_lets_go_of_who_waits),

@@ -152,18 +152,33 @@ static enum switch_drop drop_reason(int error)
 	}
 }
 
-/* It has no buffers. Is it worth waiting for? */
-static bool is_worth_waiting(struct switch_port *to)
+/* It has no buffers. @return ticks for which it is worth waiting */
+static uint64_t patience_left(struct switch_port *to)
 {
-	uint64_t now = time_now() | 1, since = 0;
+	uint64_t now = time_now() | 1, all = time_from_us(SWITCH_PATIENCE_US), since = 0;
 
 	if (__atomic_compare_exchange_n(&to->full_since, &since, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return true;
-	return now - since < time_from_us(SWITCH_PATIENCE_US);
+		return all;
+	return now - since < all ? since + all - now : 0;
+}
+
+/*
+ * It has taken a frame: that buys it some patience and not all of it, or one buffer now and then would be enough to
+ * hold up whatever else its senders have.
+ */
+static void took_one(struct switch_port *to)
+{
+	uint64_t since = __atomic_load_n(&to->full_since, __ATOMIC_RELAXED), now = time_now();
+	uint64_t all = time_from_us(SWITCH_PATIENCE_US);
+
+	if (now - since > all)
+		since = now - all;
+	since += time_from_us(SWITCH_EARNED_US);
+	__atomic_store_n(&to->full_since, since < now ? since : 0, __ATOMIC_RELAXED);
 }
 
 /* Note down that `from` is called back when there are buffers, or after so long. */
-static void wait_for(struct switch_port *to, const struct switch_port *from, uint64_t us)
+static void wait_for(struct switch_port *to, const struct switch_port *from, uint64_t ticks)
 {
 	irqflags_t flags = spin_lock_irqsave(&to->net_switch->lock);
 
@@ -171,7 +186,7 @@ static void wait_for(struct switch_port *to, const struct switch_port *from, uin
 		count(&to->counters.waits, 1);
 	__atomic_store_n(&to->waiters, to->waiters | (uint32_t)BIT(from->index), __ATOMIC_SEQ_CST);
 	if (!to->armed)
-		timer_arm(&to->patience, time_now() + time_from_us(us) + 1);
+		timer_arm(&to->patience, time_now() + ticks + 1);
 	to->armed = true;
 	spin_unlock_irqrestore(&to->net_switch->lock, flags);
 }
@@ -188,9 +203,10 @@ static int deliver(struct switch_port *to, const struct net_frame *frame)
 static int hand_over(struct switch_port *from, struct switch_port *to, const struct net_frame *frame, bool may_wait)
 {
 	int error = deliver(to, frame);
+	uint64_t patience = unlikely(error == -EAGAIN) && may_wait ? patience_left(to) : 0;
 
-	if (unlikely(error == -EAGAIN) && may_wait && is_worth_waiting(to)) {
-		wait_for(to, from, SWITCH_PATIENCE_US);
+	if (unlikely(patience)) {
+		wait_for(to, from, patience);
 		error = deliver(to, frame);
 		if (error == -EAGAIN)
 			return error;
@@ -200,7 +216,7 @@ static int hand_over(struct switch_port *from, struct switch_port *to, const str
 		return 0;
 	}
 	if (unlikely(__atomic_load_n(&to->full_since, __ATOMIC_RELAXED)))
-		__atomic_store_n(&to->full_since, 0, __ATOMIC_RELAXED);
+		took_one(to);
 	count(&to->counters.received, 1);
 	count(&to->counters.received_bytes, frame->len);
 	return 0;
@@ -237,7 +253,7 @@ static bool resume_waiters(struct switch_port *to)
 			continue;
 		more = from->ops->resume(from);
 		if (more)
-			wait_for(to, from, SWITCH_RETRY_US);
+			wait_for(to, from, time_from_us(SWITCH_RETRY_US));
 		let_go(from);
 	}
 	return more;
@@ -267,7 +283,7 @@ static void release_waiters(struct switch_port *gone)
 
 		if (!from)
 			continue;
-		wait_for(from, from, SWITCH_RETRY_US);
+		wait_for(from, from, time_from_us(SWITCH_RETRY_US));
 		let_go(from);
 	}
 }

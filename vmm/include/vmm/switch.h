@@ -9,7 +9,8 @@
  *
  * A frame is handed over by its sender, in the sender's time: from where it stands right into the receiver's buffers.
  * There are no queues in between. When the receiver has no buffers, the frame stays where it is, and the sender is
- * called back when there are some (resume). A receiver that goes on having none misses frames, so it cannot hold up others.
+ * called back when there are some (resume). A receiver that goes on having none, or too few, misses frames, so it cannot
+ * hold up others.
  *
  * Ports are added and removed by the manager task only. Everything else is any context, with interrupts off.
  * Lock order: what the sender holds -> switch (not held while a frame is handed over); sender -> receiver's queue.
@@ -30,6 +31,7 @@
 #define SWITCH_STICKY_S 5      /* one that was seen behind a port in this time is not another's */
 #define SWITCH_RETRY_US 1000
 #define SWITCH_PATIENCE_US 50000 /* how long frames wait for a receiver without buffers */
+#define SWITCH_EARNED_US 1000  /* of that a receiver gets back with each frame that it takes */
 
 struct net_switch;
 struct switch_port;
@@ -92,7 +94,7 @@ struct switch_port {
 	struct switch_mac fixed, learned[SWITCH_LEARNED_MAX]; /* guarded by the switch */
 	unsigned index;            /* in the switch */
 	uint32_t users;            /* atomic: who hands it a frame just now */
-	uint64_t full_since;       /* atomic: ticks; 0: it took the last frame */
+	uint64_t full_since;       /* atomic: ticks, later by what it has earned since; 0: it has its senders' patience */
 	uint32_t waiters;          /* by index, who waits for it; atomic to read. This and the next: guarded by the switch */
 	unsigned served;           /* who was called back last */
 	bool armed;
