@@ -9,8 +9,8 @@ def test_H14_a_unikernel_prints_what_it_prints_on_the_bare_machine(name):
     from caisson import building
 
     image = building.variant(app=name).image
-    bare = caisson("app", "--log-level", "error", name, timeout=180)
-    guest = batch("--kernel", image, "--memory", "128M", "--append", "loglevel=error", timeout=180)
+    bare = caisson("app", "--icount", "--log-level", "error", name, timeout=180)
+    guest = batch("--icount", "--kernel", image, "--memory", "128M", "--append", "loglevel=error", timeout=180)
     assert bare.status == 0 and bare.text
     assert (guest.status, guest.text.replace("\r", "")) == (0, bare.text.replace("\r", ""))
 
