@@ -43,7 +43,7 @@ class Guest:
     """A person at the console of an installed Debian."""
 
     def __init__(self, child):
-        self.child = child
+        self.child, self._number = child, 0
 
     def log_in(self, name: str = "debian") -> None:
         self.child.expect_exact(f"{name} login: ", timeout=BOOT)
@@ -56,8 +56,9 @@ class Guest:
 
     def __call__(self, line: str, timeout: float = 60) -> str:
         """Run a line; what it prints. It must end with status 0."""
-        self.child.send(f"{line}; echo status $?\r")
-        self.child.expect(r"status (\d+)\r+\n", timeout=timeout)
+        self._number += 1  # a console that is gone back to shows its last lines again
+        self.child.send(f"{line}; echo end {self._number}: $?\r")
+        self.child.expect(rf"end {self._number}: (\d+)\r+\n", timeout=timeout)
         said, status = self.child.before, self.child.match[1]
         self.child.expect_exact(READY, timeout=60)
         assert status == "0", f"{line}: status {status}\n{said}"
