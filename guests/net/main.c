@@ -16,6 +16,7 @@
  */
 #include "guest.h"
 #include "nic.h"
+#include "stream.h"
 
 #include <string.h>
 
@@ -288,22 +289,28 @@ static const struct {
 	{ "link", watch_link },
 };
 
+static int end(const char *role, bool good)
+{
+	print("%s %s\n", good ? "PASS" : "FAIL", role);
+	return good ? 0 : 1;
+}
+
 int main(void)
 {
 	char role[32] = "ping";
 
 	bootarg("role", role, sizeof(role));
+	if (!strcmp(role, "stream"))
+		return end(role, stream_send());
+	if (!strcmp(role, "sink"))
+		return end(role, stream_take());
 	if (!nic_open(&nic, (unsigned)bootarg_number("nth", 0), !strcmp(role, "deaf"))) {
 		print("FAIL no network device\n");
 		return 1;
 	}
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (!strcmp(roles[i].name, role)) {
-			bool good = roles[i].play();
-
-			print("%s %s\n", good ? "PASS" : "FAIL", role);
-			return good ? 0 : 1;
-		}
+		if (!strcmp(roles[i].name, role))
+			return end(role, roles[i].play());
 	print("FAIL unknown role %s\n", role);
 	return 1;
 }

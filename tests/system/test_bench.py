@@ -24,3 +24,11 @@ def test_a_ping_is_twelve_exits(tmp_path):
     cost = bench_io.ping_cost(tmp_path)
     assert cost.exits == pytest.approx(12, abs=0.2)
     assert 0 < cost.instructions < 16_000
+
+
+@pytest.mark.parametrize("size, most, exits", [(1514, 4_000, 0.6), (65214, 30_000, 2)])
+def test_a_frame_of_a_flood_costs_little(tmp_path, size, most, exits):
+    """Notifications and interrupts are shared by frames; one of 64 KiB is copied once, and not cut for a guest that takes it whole."""
+    cost = bench_io.flood_cost(tmp_path, size)
+    assert 0 < cost.instructions < most
+    assert 0 < cost.exits < exits

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import bench_io, bench_vms, building, fetch, initramfs, machine, packages, paths, process, runner
+from caisson import bench_io, bench_throughput, bench_vms, building, fetch, initramfs, machine, packages, paths, process, runner
 from caisson.errors import CannotStart
 from caisson.values import MIB
 
@@ -87,7 +87,8 @@ def run(whole_boot: bool) -> int:
         print(bench_vms.table(work) + "\n")
         print(bench_io.tables(work) + "\n")
         if whole_boot:
-            print(_boot_lines(work))
+            print(_boot_lines(work) + "\n")
+            print(bench_throughput.table(work))
     return 0
 
 

@@ -18,6 +18,8 @@ _ROUNDS, _BEFORE = 2000, 256  # requests that are counted, and those that the gu
 _TARGET, _RIVAL = 5_000, 39_000
 _PING_TARGET, _PING_RIVAL = 20_000, 156_000
 _DISK_SIZE = 2 * MIB
+FRAMES = {64: "frame of 64 bytes, of a flood", 1514: "frame of 1,514 bytes, of a flood",
+          65214: "frame of 45 TCP segments (TSO), of a flood"}
 _OPERATIONS = {
     "read-1": "read of 4 KiB, one under way",
     "read-8": "read of 4 KiB, eight under way",
@@ -38,14 +40,14 @@ class Cost:
 def tables(work: Path) -> str:
     """Markdown tables."""
     return "\n\n".join([_disk_table(_bare_disk(work), disk_costs(work, ram=False), disk_costs(work, ram=True)),
-                        _net_table(ping_cost(work))])
+                        _net_table(ping_cost(work), {size: flood_cost(work, size) for size in FRAMES})])
 
 
 def disk_costs(work: Path, ram: bool) -> dict[str, Cost]:
     """A VM for each operation, one after the other, and one more that only begins with its disk."""
     names = ["none", *_OPERATIONS]
     lines = [line for name in names for line in (f"vm start {name}", f"wait {name} ended 60", f"vm stats {name} --json")]
-    text, stats = _run(work, lines, [_disk_vm(work, name, ram) for name in names], "--qemu-arg=" + _ICOUNT[0],
+    text, stats = run_vms(work, lines, [_disk_vm(work, name, ram) for name in names], "--qemu-arg=" + _ICOUNT[0],
                        "--qemu-arg=" + _ICOUNT[1])
     exits = {document["name"]: _exits(document) for document in stats}
     return {name: Cost(cost, (exits[name] - exits["none"]) / (_ROUNDS + _BEFORE)) for name, cost in _rows(text).items()}
@@ -53,14 +55,23 @@ def disk_costs(work: Path, ram: bool) -> dict[str, Cost]:
 
 def ping_cost(work: Path) -> Cost:
     """There and back."""
-    few, many = (_ping(work, rounds) for rounds in (0, 1000))
+    few, many = (_between_two(work, f"role=ping rounds={rounds}", "role=pong", r"(\d+) ns each") for rounds in (0, 1000))
     return Cost(many.instructions, (many.exits - few.exits) / 1000)
 
 
-def _ping(work: Path, rounds: int) -> Cost:
-    lines = ["wait v1 ended 60", "wait v2 ended 60", "vm stats v1 --json", "vm stats v2 --json"]
-    text, stats = _run(work, lines, [_net_vm(work, 1, f"role=ping rounds={rounds}"), _net_vm(work, 2, "role=pong")], "--icount")
-    return Cost(float(re.search(r"(\d+) ns each", text)[1]), sum(map(_exits, stats)))
+def flood_cost(work: Path, size: int) -> Cost:
+    """One way, sixteen frames for each notification."""
+    few, many = (_between_two(work, *(f"role={role} size={size} frames={n}" for role in ("stream", "sink")),
+                              r"stream: (\d+) ns") for n in (1000, 3000))
+    return Cost((many.instructions - few.instructions) / 2000, (many.exits - few.exits) / 2000)
+
+
+def _between_two(work: Path, first: str, second: str, pattern: str) -> Cost:
+    """In all, by what one of them says; the second one is there first."""
+    lines = ["vm start v2", "sleep 0.02", "vm start v1", *(f"wait {name} ended 60" for name in ("v1", "v2")),
+             *(f"vm stats {name} --json" for name in ("v1", "v2"))]
+    text, stats = run_vms(work, lines, [net_vm(work, 1, first), net_vm(work, 2, second)], "--icount")
+    return Cost(float(re.search(pattern, text)[1]), sum(map(_exits, stats)))
 
 
 def _disk_vm(work: Path, name: str, ram: bool) -> str:
@@ -70,8 +81,9 @@ def _disk_vm(work: Path, name: str, ram: bool) -> str:
     return _write(work, name, "bench", f"block={name} rounds={_ROUNDS}", f"[[disk]]\n{disk}\n", "autostart = false\n")
 
 
-def _net_vm(work: Path, number: int, append: str) -> str:
-    return _write(work, f"v{number}", "net", append, f'[[net]]\nmac = "02:00:00:00:00:{number:02x}"\n')
+def net_vm(work: Path, number: int, append: str) -> str:
+    """The description of v1 or v2, which waits to be started."""
+    return _write(work, f"v{number}", "net", append, f'[[net]]\nmac = "02:00:00:00:00:{number:02x}"\n', "autostart = false\n")
 
 
 def _write(work: Path, name: str, guest: str, append: str, device: str, head: str = "") -> str:
@@ -80,7 +92,7 @@ def _write(work: Path, name: str, guest: str, append: str, device: str, head: st
     return str(path)
 
 
-def _run(work: Path, lines: list[str], vms: list[str], *words: str) -> tuple[str, list[dict]]:
+def run_vms(work: Path, lines: list[str], vms: list[str], *words: str) -> tuple[str, list[dict]]:
     """What the guests print, and what `vm stats --json` says."""
     print(f"caisson: measuring {' and '.join(Path(vm).stem for vm in vms)}", file=sys.stderr, flush=True)
     (work / "script").write_text("\n".join([*lines, "poweroff"]))
@@ -118,19 +130,23 @@ def _disk_table(bare: dict[str, float], file: dict[str, Cost], ram: dict[str, Co
     lines = ["| a VM's disk, per request | bare | a file of the host | exits | in RAM | exits | target | a rival |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for name, title in _OPERATIONS.items():
-        cells = [title, f"{bare[name]:,.0f}", *_cells(file[name], _TARGET), *_cells(ram[name], _TARGET), f"{_TARGET:,}",
-                 f"{_RIVAL:,}"]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_row(title, f"{bare[name]:,.0f}", *_cells(file[name], _TARGET), *_cells(ram[name], _TARGET),
+                          f"{_TARGET:,}", f"{_RIVAL:,}"))
     return "\n".join(lines)
 
 
-def _net_table(ping: Cost) -> str:
+def _net_table(ping: Cost, floods: dict[int, Cost]) -> str:
     lines = ["| two VMs, from guest to guest | instructions | exits | target | a rival |", "| --- | ---: | ---: | ---: | ---: |",
-             "| " + " | ".join(["ping of 98 bytes, there and back", *_cells(ping, _PING_TARGET), f"{_PING_TARGET:,}",
-                                f"{_PING_RIVAL:,}"]) + " |"]
+             _row("ping of 98 bytes, there and back", *_cells(ping, _PING_TARGET), f"{_PING_TARGET:,}", f"{_PING_RIVAL:,}")]
+    lines += [_row(title, *_cells(floods[size]), "-", "-") for size, title in FRAMES.items()]
     return "\n".join(lines)
 
 
-def _cells(cost: Cost, target: int) -> list[str]:
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cells(cost: Cost, target: int | None = None) -> list[str]:
     """What is above its target stands out."""
-    return [f"{cost.instructions:,.0f}" + (" (!)" if cost.instructions >= target else ""), f"{cost.exits:.1f}"]
+    missed = target is not None and cost.instructions >= target
+    return [f"{cost.instructions:,.0f}" + (" (!)" if missed else ""), f"{cost.exits:.1f}"]
