@@ -176,6 +176,38 @@ static void test_one_kick_is_bounded(void **state)
 	assert_int_equal(mg_kick(TX), 0);
 }
 
+static int take_any(struct switch_port *port, const struct net_frame *f)
+{
+	(void)port;
+	(void)f;
+	peer.frames++;
+	return 0;
+}
+
+/* What goes to many ports costs the hart as much as many frames. */
+static void test_a_flood_is_bounded_too(void **state)
+{
+	static const uint8_t all[NET_MAC_SIZE] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const struct switch_port_ops ops = { .deliver = take_any };
+	static struct switch_port more[3];
+	char why[96];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(more); i++) {
+		more[i] = (struct switch_port){ .ops = &ops, .owner = "more", .number = i };
+		assert_int_equal(switch_port_add("lan", &more[i], why, sizeof(why)), 0);
+	}
+	mg_begin(PLAIN);
+	make_frame(&(struct header){ 0 }, 60);
+	put_addresses(MG_DATA + HEADER, all, OURS);
+	for (unsigned i = 0; i < MG_SIZE_OF_QUEUE; i++)
+		mg_add(TX, &(struct mg_piece){ MG_DATA, HEADER + 60, false }, 1);
+	assert_int_equal(mg_kick(TX), -EAGAIN);
+	assert_int_equal(peer.frames, VIO_KICK_MAX);
+	for (unsigned i = 0; i < ARRAY_SIZE(more); i++)
+		switch_port_remove(&more[i]);
+}
+
 static void test_a_pulled_cable_is_told(void **state)
 {
 	(void)state;
@@ -277,6 +309,7 @@ int main(void)
 		TEST(test_a_checksum_is_left_to_the_receiver),
 		TEST(test_frames_for_a_full_receiver_stay_in_the_ring),
 		TEST(test_one_kick_is_bounded),
+		TEST(test_a_flood_is_bounded_too),
 		TEST(test_a_pulled_cable_is_told),
 		TEST(test_memory_is_out),
 		TEST(test_a_lie_in_the_receive_ring_is_no_matter_of_the_sender),

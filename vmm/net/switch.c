@@ -344,6 +344,7 @@ static struct switch_port *flooded(struct net_switch *sw, unsigned i, const stru
 static void to_many(struct switch_port *from, const struct net_frame *frame)
 {
 	struct net_switch *sw = from->net_switch;
+	unsigned copies = 0;
 
 	for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++) {
 		struct switch_port *to = flooded(sw, i, from);
@@ -352,7 +353,9 @@ static void to_many(struct switch_port *from, const struct net_frame *frame)
 			continue;
 		(void)hand_over(from, to, frame, false);
 		let_go(to);
+		copies++;
 	}
+	from->copies = copies;
 }
 
 /* Learn where it comes from, find where it goes to. @return false: its source is another's */
@@ -381,6 +384,7 @@ int switch_send(struct switch_port *from, const struct net_frame *frame)
 	struct switch_port *to;
 	int error = 0;
 
+	from->copies = 1;
 	if (unlikely(!switch_port_has_link(from))) {
 		switch_port_drop(from, DROP_DOWN);
 		return 0;

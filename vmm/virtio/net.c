@@ -163,15 +163,17 @@ static bool transmit_some(struct net *s, struct vio_queue *q)
 
 	do {
 		while (vio_pop(q)) {
-			uint32_t len;
+			uint32_t len, cost;
 
 			if (unlikely(transmit(s, q, &len))) {
 				vio_unpop(q, 1);
 				return false;
 			}
 			vio_push(q, q->chain.head, 0);
-			bytes += len;
-			if (--left == 0 || bytes > KICK_BYTES)
+			cost = MAX(s->port.copies, 1u);
+			bytes += (uint64_t)len * cost;
+			left -= MIN(left, cost);
+			if (left == 0 || bytes > KICK_BYTES)
 				return true;
 		}
 	} while (vio_want_kick(q, true));

@@ -93,6 +93,7 @@ struct switch_port {
 	struct net_switch *net_switch;
 	struct switch_mac fixed, learned[SWITCH_LEARNED_MAX]; /* guarded by the switch */
 	unsigned index;            /* in the switch */
+	unsigned copies;           /* made of the last frame that it has sent: what that has cost. The sender's */
 	uint32_t users;            /* atomic: who hands it a frame just now */
 	uint64_t full_since;       /* atomic: ticks, later by what it has earned since; 0: it has its senders' patience */
 	uint32_t waiters;          /* by index, who waits for it; atomic to read. This and the next: guarded by the switch */
