@@ -214,6 +214,21 @@ static void queues_that_cannot_be(void **state)
 	mg_begin(0);
 }
 
+/* That is not the guest's fault: its access is done again when there is some. */
+static void a_queue_waits_for_memory(void **state)
+{
+	(void)state;
+	mg_set_queue(0, 64, MG_DESC(0), MG_AVAIL(0), MG_USED(0));
+	mv_put(QUEUE_READY, 4, 0);
+	mg.no_memory = true;
+	assert_int_equal(mv_try_write(QUEUE_READY, 4, 1), -EAGAIN);
+	assert_int_equal(mv_read(QUEUE_READY, 4), 0);
+	assert_false(mg_needs_reset());
+	mg.no_memory = false;
+	assert_int_equal(mv_try_write(QUEUE_READY, 4, 1), 0);
+	assert_int_equal(mv_read(QUEUE_READY, 4), 1);
+}
+
 static void a_ready_queue_stays_where_it_is(void **state)
 {
 	(void)state;
@@ -280,7 +295,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(says_what_it_is), T(only_whole_registers_answer), T(features_that_were_not_offered), T(features_stand_once_agreed),
 		T(a_reset_forgets_all), T(a_reset_waits_for_what_is_under_way), T(a_queue_is_not_taken_away_under_a_chain),
-		T(queues_that_cannot_be), T(a_ready_queue_stays_where_it_is), T(kicks), T(configuration),
+		T(queues_that_cannot_be), T(a_queue_waits_for_memory), T(a_ready_queue_stays_where_it_is), T(kicks), T(configuration),
 		T(stands_in_the_device_tree),
 	};
 

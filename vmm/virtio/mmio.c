@@ -86,7 +86,10 @@ static void write_queue_address(struct vio_queue *q, unsigned reg, uint32_t valu
 		set_half(&q->gpa[off / 16], off % 16 / 4, value);
 }
 
-/* A queue that is made ready with nonsense stays as it is, and the device needs a reset. */
+/*
+ * A queue that is made ready with nonsense stays as it is, and the device needs a reset. @return 0, or -EAGAIN: chains
+ * of it are under way, or the machine has no memory under it now, which is not the guest's fault
+ */
 static int write_queue_ready(struct vio_queue *q, bool ready)
 {
 	int error;
@@ -101,8 +104,8 @@ static int write_queue_ready(struct vio_queue *q, bool ready)
 	}
 	error = vio_queue_start(q);
 	if (error == -ENOMEM)
-		vio_fail(q->dev, "queue %u: there is no memory behind it", q->index);
-	else if (error)
+		return -EAGAIN;
+	if (error)
 		vio_fail(q->dev, "queue %u: made ready with a size or an address that cannot be", q->index);
 	return 0;
 }
