@@ -337,11 +337,13 @@ static void check_pieces(const struct vio_queue *q)
 		fuzz_fail("queue %u: the length of a chain is not that of its pieces", q->index);
 }
 
-static void check_popped(const struct guest *g, const struct vio_queue *q, bool popped, uint16_t n, uint16_t head)
+/* n: chains that the guest has offered; held: those of before that are not back. */
+static void check_popped(const struct guest *g, const struct vio_queue *q, bool popped, uint16_t n, uint16_t held,
+			 uint16_t head)
 {
 	struct model m;
 	uint64_t sums[2];
-	bool good = n != 0 && n <= q->size && model_read(g, q, head, &m) && model_sums(&m, sums);
+	bool good = n != 0 && (uint32_t)n + held <= q->size && model_read(g, q, head, &m) && model_sums(&m, sums);
 
 	if (popped && !good)
 		fuzz_fail("queue %u: a chain that breaks the rules was popped", q->index);
@@ -359,7 +361,7 @@ bool __wrap_vio_pop(struct vio_queue *q)
 {
 	struct guest *g = guest_of(q);
 	bool runs = q->ready && vio_runs(q->dev), popped;
-	uint16_t n = 0, head = 0;
+	uint16_t n = 0, head = 0, held = q->held;
 
 	check_locked(q, "popped");
 	if (runs) {
@@ -379,7 +381,7 @@ bool __wrap_vio_pop(struct vio_queue *q)
 	if (!runs && popped)
 		fuzz_fail("queue %u: popped from a device that does not run", q->index);
 	if (!ram_raced() && !ram_failed() && runs)
-		check_popped(g, q, popped, n, head);
+		check_popped(g, q, popped, n, held, head);
 	return popped;
 }
 
