@@ -220,12 +220,14 @@ void guest_settle(void)
 {
 	unsigned idle = 0;
 
-	ram_fail_after(-1);
-	mock_alloc_fail_at = 0;
 	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
 		uint64_t before = fuzz_progress;
-		bool left = retry_all();
+		bool left;
 
+		/* Each time: what others do meanwhile may have it fail anew. */
+		ram_fail_after(-1);
+		mock_alloc_fail_at = 0;
+		left = retry_all();
 		if (!answer() && !left) {
 			check_settled();
 			return;
