@@ -98,7 +98,7 @@ struct vio_queue {
 	struct vio_part desc, avail, used;
 	uint16_t next_avail;      /* ring index of the next chain to pop */
 	uint16_t next_used, told_used; /* the next to push; as of the last vio_publish */
-	uint16_t held;            /* popped, not yet pushed */
+	uint16_t held;            /* popped, not yet pushed; with those still offered no more than size */
 	bool starved;             /* atomic: there was no memory to pop the next; a kick that sees that is repeated */
 	uint64_t kicks, chains, interrupts; /* counted since the VM was made */
 	struct guest_extent near; /* where the last bytes of a chain were found; len 0: nowhere yet */
@@ -228,5 +228,5 @@ void vio_acknowledge(struct vio *dev, uint32_t causes);
 int vio_set_status(struct vio *dev, uint32_t status);
 /** Everything as at power-on. Nothing is under way: its vCPUs are gone, and vio_drain was called. */
 void vio_power_on(struct vio *dev);
-/** No chain is popped any more; wait until all are back. Task context. */
+/** No chain is popped any more; wait until all are back, for as long as back ends take to answer. Task context. */
 void vio_drain(struct vio *dev);
