@@ -56,22 +56,35 @@ static const char *reason(int error)
 	}
 }
 
-static void bind(const void *fdt, int node, const struct driver *drv)
+/* Only for lines that are written: libfdt takes 1,500 instructions for it. */
+static const char *name_of(const void *fdt, int node)
 {
 	const char *name = fdt_get_name(fdt, node, NULL);
-	uint64_t base = 0, size = 0;
+
+	return name ? name : "?";
+}
+
+static void say_trying(const void *fdt, int node, const struct driver *drv)
+{
+	uint64_t base, size;
+
+	if (log_level >= LOG_DEBUG && dt_reg(fdt, node, 0, &base, &size) == 0)
+		log_debug("%s: trying %s, %lx-%lx", drv->name, name_of(fdt, node), (unsigned long)base,
+			  (unsigned long)(base + size));
+}
+
+static void bind(const void *fdt, int node, const struct driver *drv)
+{
 	int error;
 
-	if (dt_reg(fdt, node, 0, &base, &size) == 0)
-		log_debug("%s: trying %s, %lx-%lx", drv->name, name ? name : "?", (unsigned long)base,
-			  (unsigned long)(base + size));
+	say_trying(fdt, node, drv);
 	error = drv->probe(fdt, node);
 	if (error == -ENODEV)
-		log_debug("%s: %s not wanted", drv->name, name ? name : "?");
+		log_debug("%s: %s not wanted", drv->name, name_of(fdt, node));
 	else if (error)
-		log_warn("%s: %s not bound: %s (%d)", drv->name, name ? name : "?", reason(error), error);
+		log_warn("%s: %s not bound: %s (%d)", drv->name, name_of(fdt, node), reason(error), error);
 	else
-		log_info("%s: bound to %s", drv->name, name ? name : "?");
+		log_info("%s: bound to %s", drv->name, name_of(fdt, node));
 }
 
 /* One walk over the tree: interrupt controllers are bound on the way, the others wait until it is done. */

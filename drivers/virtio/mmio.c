@@ -165,15 +165,18 @@ static void mmio_interrupt(void *arg)
 }
 
 /* @return 0: there is a device that we can speak to, and a driver for it. */
-static int identify(struct mmio *m)
+static int identify(struct mmio *m, const void *fdt, int node)
 {
+	const char *name;
 	uint32_t version;
 
 	if (reg_read(&m->dev, REG_MAGIC) != MAGIC)
 		return -EINVAL;
 	m->dev.id = reg_read(&m->dev, REG_DEVICE_ID);
 	if (m->dev.id == 0)
-		return -ENODEV; /* an empty slot */
+		return -ENODEV; /* an empty slot: most are, and libfdt takes long for a name */
+	name = fdt_get_name(fdt, node, NULL);
+	m->dev.name = name ? name : "virtio";
 	version = reg_read(&m->dev, REG_VERSION);
 	if (version == LEGACY)
 		log_warn("%s: a legacy device, left alone (QEMU makes modern ones with "
@@ -219,17 +222,15 @@ static int attach(struct mmio *m, const void *fdt, int node)
 static int mmio_probe(const void *fdt, int node)
 {
 	struct mmio *m = kzalloc(sizeof(*m));
-	const char *name = fdt_get_name(fdt, node, NULL);
 	int error;
 
 	if (!m)
 		return -ENOMEM;
 	m->dev.transport = &mmio_transport;
-	m->dev.name = name ? name : "virtio";
 	list_init(&m->dev.queues);
 	error = map_registers(m, fdt, node);
 	if (!error)
-		error = identify(m);
+		error = identify(m, fdt, node);
 	if (error) {
 		kfree(m);
 		return error;
