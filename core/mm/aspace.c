@@ -163,11 +163,10 @@ static void clear_area(struct aspace *as, uint64_t start, uint64_t size)
 /** Take a whole area away again, however much of it was mapped. */
 static void remove_area(struct aspace *as, uint64_t start, uint64_t size)
 {
-	const struct area *a = aspace_find(as, start);
 	irqflags_t irq;
 
-	if (IS_ENABLED(CONFIG_USER_AREAS) && a->kind == AREA_USER)
-		aspace_user_clear(as, a);
+	if (IS_ENABLED(CONFIG_USER_AREAS) && aspace_find(as, start)->kind == AREA_USER)
+		aspace_user_clear(as, aspace_find(as, start));
 	else
 		clear_area(as, start, size);
 	irq = spin_lock_irqsave(&as->lock);
