@@ -23,7 +23,11 @@ int process_init(void)
 		error = aspace_user_init();
 	if (!error)
 		error = signal_init();
-	return error ? error : process_start_reaper();
+	if (!error)
+		error = process_start_reaper();
+	if (IS_ENABLED(CONFIG_DEBUG_HEAP))
+		heap_leak_mark(); /* what was made here stays for good */
+	return error;
 }
 
 /* --- making --- */

@@ -8,10 +8,17 @@
 #include "syscalls.h"
 
 #define IOV_MAX 1024
+#define LITTLE 128        /* bytes: a power of two */
 #define COUNT_MAX 0x7ffff000u /* what Linux moves at most in one call */
 
 enum { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1 };
 #define SETTABLE (O_APPEND | O_NONBLOCK)
+
+/** The kernel's side of a transfer. */
+struct bounce {
+	char *data;
+	size_t size;
+};
 
 typedef int64_t (*transfer_t)(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page);
 
@@ -33,13 +40,13 @@ static int64_t write_piece(struct user_mm *mm, struct open_file *f, uint64_t use
 }
 
 /* What was moved before something went wrong counts. */
-static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, char *page)
+static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, const struct bounce *b)
 {
 	int64_t done = 0;
 
 	while (n > 0 && !(done && thread_interrupted(t))) {
-		size_t want = MIN(n, PAGE_SIZE - (user & (PAGE_SIZE - 1)));
-		int64_t moved = piece(t->process->mm, f, user, want, page);
+		size_t want = MIN(n, b->size - user % b->size);
+		int64_t moved = piece(t->process->mm, f, user, want, b->data);
 
 		if (moved <= 0)
 			return done ? done : moved;
@@ -54,15 +61,12 @@ static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, ui
 
 /* All of a vector; `f` is open for it. */
 static int64_t transfer_vector(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n,
-			       transfer_t piece)
+			       transfer_t piece, const struct bounce *b)
 {
 	int64_t done = 0;
-	hpa_t page;
 
-	if (frame_alloc(0, 0, &page))
-		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
-		int64_t moved = transfer(t, f, iov[i].base, MIN(iov[i].len, COUNT_MAX - (uint64_t)done), piece, hpa_to_kva(page));
+		int64_t moved = transfer(t, f, iov[i].base, MIN(iov[i].len, COUNT_MAX - (uint64_t)done), piece, b);
 
 		if (moved < 0 && done == 0)
 			done = moved;
@@ -72,7 +76,24 @@ static int64_t transfer_vector(struct thread *t, struct open_file *f, const stru
 		if ((uint64_t)moved < iov[i].len)
 			break;
 	}
-	frame_free(page, 0);
+	return done;
+}
+
+/* Through a page; without memory for one in small steps, so that a program can still say so. */
+static int64_t move_through(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n, transfer_t piece)
+{
+	char little[LITTLE];
+	struct bounce b = { little, sizeof(little) };
+	bool whole;
+	int64_t done;
+	hpa_t page;
+
+	whole = frame_alloc(0, 0, &page) == 0;
+	if (whole)
+		b = (struct bounce){ hpa_to_kva(page), PAGE_SIZE };
+	done = transfer_vector(t, f, iov, n, piece, &b);
+	if (whole)
+		frame_free(page, 0);
 	return done;
 }
 
@@ -89,7 +110,7 @@ static int64_t move(struct thread *t, uint64_t fd, const struct linux_iovec *iov
 	else if (write ? !f->ops->write : !f->ops->read)
 		result = -EINVAL;
 	else
-		result = transfer_vector(t, f, iov, n, write ? write_piece : read_piece);
+		result = move_through(t, f, iov, n, write ? write_piece : read_piece);
 	open_file_put(f);
 	return result;
 }

@@ -31,17 +31,22 @@
 /* To the log and, as far as somebody has it apart, to standard error. */
 static int report(const char *path, int error, const char *why)
 {
-	char text[256];
+	char text[192];
 
 	if (error == -ENOENT)
 		why = "no such program";
 	else if (error == -ENOMEM)
 		why = "out of memory";
 	if (why)
-		snprintf(text, sizeof(text), "caisson: %s: %s\n", path, why);
+		snprintf(text, sizeof(text), "%s: %s", path, why);
 	else
-		snprintf(text, sizeof(text), "caisson: %s: cannot be run (error %d)\n", path, error);
-	console_write(CONSOLE_ERROR, text, strlen(text));
+		snprintf(text, sizeof(text), "%s: cannot be run (error %d)", path, error);
+	log_error("%s", text);
+	if (console_framed()) { /* else it would be there twice */
+		console_write(CONSOLE_ERROR, "caisson: ", 9);
+		console_write(CONSOLE_ERROR, text, strlen(text));
+		console_write(CONSOLE_ERROR, "\n", 1);
+	}
 	return error == -ENOENT ? STATUS_NO_PROGRAM : STATUS_CANNOT_RUN;
 }
 
