@@ -29,8 +29,8 @@ struct open_file_ops {
 	int (*readdir)(struct open_file *f, struct vfs_dirent *d);
 	/** -ENOTTY: not for this kind. arg is the program's; t is the one that asks. */
 	int64_t (*ioctl)(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg);
-	/** What it is ready for (POLL_*), and whose queue is notified when that changes: it lives as long as f. NULL: always ready. */
-	unsigned (*poll)(struct open_file *f, struct waitq **wq);
+	/** What it is ready for (POLL_*). NULL: it never has to wait. */
+	unsigned (*poll)(struct open_file *f);
 	/** Where mmap gets its pages: one reference more. NULL in *out: zeros. */
 	int (*source)(struct open_file *f, struct page_source **out);
 	/** The last reference has gone; f is freed afterwards. */

@@ -125,13 +125,12 @@ static int pipe_stat(struct open_file *f, struct linux_stat *st)
 	return 0;
 }
 
-static unsigned pipe_poll(struct open_file *f, struct waitq **wq)
+static unsigned pipe_poll(struct open_file *f)
 {
 	struct pipe *p = f->data;
 	uint32_t used = p->put - p->got;
 	bool reads = (f->flags & O_ACCMODE) == O_RDONLY;
 
-	*wq = &p->changes;
 	if (reads)
 		return (used ? POLL_IN : 0u) | (p->writers ? 0u : POLL_HUP);
 	return (RING_SIZE - used >= ATOMIC_MAX ? POLL_OUT : 0u) | (p->readers ? 0u : POLL_ERR);

@@ -17,20 +17,19 @@ struct linux_pollfd {
 	uint16_t events, found;
 };
 
-/* What a descriptor is ready for, of what was asked. *wq: who tells of a change, if anybody does. */
-static unsigned ready(struct thread *t, const struct linux_pollfd *p, struct waitq **wq)
+/* What a descriptor is ready for, of what was asked. */
+static unsigned ready(struct thread *t, const struct linux_pollfd *p)
 {
 	struct open_file *f;
 	unsigned found = POLL_IN | POLL_OUT; /* what cannot wait is ready */
 
-	*wq = NULL;
 	if (p->fd < 0)
 		return 0;
 	f = fd_get(t->process->files, (uint64_t)p->fd);
 	if (!f)
 		return POLL_INVALID;
 	if (f->ops->poll)
-		found = f->ops->poll(f, wq);
+		found = f->ops->poll(f);
 	open_file_put(f);
 	return found & (p->events | ALWAYS);
 }
@@ -40,9 +39,7 @@ static unsigned look(struct thread *t, struct linux_pollfd *fds, unsigned n)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct waitq *wq;
-
-		fds[i].found = (uint16_t)ready(t, &fds[i], &wq);
+		fds[i].found = (uint16_t)ready(t, &fds[i]);
 		count += fds[i].found != 0;
 	}
 	return count;

@@ -202,10 +202,20 @@ void process_tell_parent(struct process *p, unsigned signal)
 	waitq_notify_all(&changes);
 }
 
+/* A parent that shares the memory may look there (CLONE_CHILD_CLEARTID). */
+static void clear_tid(struct process *p)
+{
+	const uint32_t none = 0;
+
+	if (p->thread.clear_tid)
+		(void)!copy_to_user(p->mm, p->thread.clear_tid, &none, sizeof(none));
+}
+
 void process_leave(struct process *p)
 {
 	irqflags_t flags;
 
+	clear_tid(p);
 	fd_table_put(p->files);
 	p->files = NULL;
 	mm_put(process_set_mm(p, NULL));

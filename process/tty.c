@@ -285,10 +285,9 @@ static int64_t tty_write(struct open_file *f, const void *data, size_t n)
 	return (int64_t)n;
 }
 
-static unsigned tty_poll(struct open_file *f, struct waitq **wq)
+static unsigned tty_poll(struct open_file *f)
 {
 	(void)f;
-	*wq = &tty.readers;
 	return POLL_OUT | (tty.ready != tty.got || tty.ended ? POLL_IN : 0u);
 }
 
