@@ -39,6 +39,8 @@ TEST = {
     "clang": "/usr/bin/clang",
     _CLANG_RT: "/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a",
     "libc6-dev": "/usr/include/stdio.h",
+    "gcc-riscv64-linux-gnu": "/usr/bin/riscv64-linux-gnu-gcc",
+    "libc6-dev-riscv64-cross": "/usr/riscv64-linux-gnu/lib/libc.a",
     "libcmocka-dev": "/usr/include/cmocka.h",
     "libfdt-dev": "/usr/include/libfdt.h",
     "device-tree-compiler": "/usr/bin/dtc",
