@@ -10,6 +10,8 @@
 #include <caisson/types.h>
 #include <caisson/vfs.h>
 
+#include "watch.h"
+
 #define FDS_MAX 1024
 
 struct open_file;
@@ -29,7 +31,7 @@ struct open_file_ops {
 	int (*readdir)(struct open_file *f, struct vfs_dirent *d);
 	/** -ENOTTY: not for this kind. arg is the program's; t is the one that asks. */
 	int64_t (*ioctl)(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg);
-	/** What it is ready for (POLL_*). NULL: it never has to wait. */
+	/** What it is ready for (POLL_*); the file's `changes` is told of any other answer. NULL: it never has to wait. */
 	unsigned (*poll)(struct open_file *f);
 	/** Where mmap gets its pages: one reference more. NULL in *out: zeros. */
 	int (*source)(struct open_file *f, struct page_source **out);
@@ -42,6 +44,7 @@ struct open_file {
 	uint32_t refs;           /* atomic */
 	unsigned flags;          /* O_* as Linux has them, of open and fcntl */
 	void *data;              /* the kind's */
+	struct watch_list *changes; /* told when poll's answer may have changed; NULL: it never does */
 	char path[];             /* by which it was opened, "" for none */
 };
 

@@ -13,10 +13,17 @@
 
 struct pipe {
 	struct waitq changes;  /* its lock guards the rest */
+	struct watch_list watchers;
 	uint32_t put, got;
 	unsigned readers, writers;
 	char *ring;
 };
+
+static void tell(struct pipe *p)
+{
+	waitq_notify_all(&p->changes);
+	watch_tell(&p->watchers);
+}
 
 /* What somebody waits for. */
 struct wish {
@@ -85,7 +92,7 @@ static int64_t pipe_read(struct open_file *f, void *data, size_t n)
 	ended = !p->writers;
 	spin_unlock_irqrestore(&p->changes.lock, flags);
 	if (done)
-		waitq_notify_all(&p->changes);
+		tell(p);
 	return done || ended || n == 0 ? (int64_t)done : f->flags & O_NONBLOCK ? -EAGAIN : -ERESTART;
 }
 
@@ -114,7 +121,7 @@ static int64_t pipe_write(struct open_file *f, const void *data, size_t n)
 	if (nobody)
 		return broken();
 	if (done)
-		waitq_notify_all(&p->changes);
+		tell(p);
 	return done || n == 0 ? (int64_t)done : f->flags & O_NONBLOCK ? -EAGAIN : -ERESTART;
 }
 
@@ -149,7 +156,7 @@ static void pipe_release(struct open_file *f)
 	last = !p->readers && !p->writers;
 	spin_unlock_irqrestore(&p->changes.lock, flags);
 	if (!last) {
-		waitq_notify_all(&p->changes);
+		tell(p);
 		return;
 	}
 	kfree(p->ring);
@@ -166,6 +173,7 @@ static struct pipe *new_pipe(void)
 	if (!p)
 		return NULL;
 	waitq_init(&p->changes);
+	watch_list_init(&p->watchers);
 	p->readers = p->writers = 1;
 	p->ring = kalloc(RING_SIZE);
 	if (p->ring)
@@ -182,8 +190,10 @@ int pipe_open(unsigned flags, struct open_file **reader, struct open_file **writ
 		return -ENOMEM;
 	*reader = open_file_new(&read_ops, O_RDONLY | flags, p, "");
 	*writer = open_file_new(&write_ops, O_WRONLY | flags, p, "");
-	if (*reader && *writer)
+	if (*reader && *writer) {
+		(*reader)->changes = (*writer)->changes = &p->watchers;
 		return 0;
+	}
 	kfree(*reader);
 	kfree(*writer);
 	kfree(p->ring);

@@ -194,9 +194,17 @@ static void settle_call(struct thread *t, bool again)
 	}
 }
 
+uint64_t thread_deadline(struct thread *t, uint64_t deadline)
+{
+	if (!t->again)
+		t->deadline = deadline;
+	return t->deadline;
+}
+
 static void run_handler(struct thread *t, unsigned signal, const struct signal_info *info, const struct signal_action *a)
 {
-	settle_call(t, a->flags & SA_RESTART);
+	settle_call(t, (a->flags & SA_RESTART) && !t->restart_quiet);
+	t->again = false;
 	if (signal_push_frame(t, signal, info, a)) {
 		log_warn("process %u (%s): no stack for a signal's handler: killed", t->process->pid, t->process->name);
 		process_die(t->process, SIGSEGV);
@@ -234,6 +242,7 @@ void signal_take(struct thread *t)
 {
 	while (!t->process->ended && take_one(t))
 		;
+	t->again |= t->restart;
 	settle_call(t, true);
 	if (t->has_saved_blocked) { /* rt_sigsuspend, and no handler ran */
 		t->blocked = t->saved_blocked;

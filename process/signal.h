@@ -77,3 +77,5 @@ int signal_pop_frame(struct thread *t) __must_check;
 
 /** What a call returns that a signal has interrupted and that is to be done again if no handler says otherwise. */
 #define ERESTART 512
+/** The same, but EINTR after any handler, SA_RESTART or not. Its deadline: thread_deadline(). */
+#define ERESTART_QUIET 514

@@ -6,9 +6,9 @@
 #include <caisson/time.h>
 
 #include "syscalls.h"
+#include "watch.h"
 
 #define NS UINT64_C(1000000000)
-#define LOOK_US 10000          /* how often to look where a kind does not tell, or there are several */
 #define ALWAYS (POLL_ERR | POLL_HUP | POLL_INVALID)
 #define SET_BITS 1024
 
@@ -17,53 +17,100 @@ struct linux_pollfd {
 	uint16_t events, found;
 };
 
+/** Files that somebody waits for. */
+struct poll {
+	struct thread *thread;
+	struct linux_pollfd *fds;
+	unsigned n;
+	struct watch_wait wait;
+	struct watched { struct open_file *file; struct watcher watcher; } watched[];
+};
+
 /* What a descriptor is ready for, of what was asked. */
-static unsigned ready(struct thread *t, const struct linux_pollfd *p)
+static unsigned ready(struct open_file *f, const struct linux_pollfd *p)
 {
-	struct open_file *f;
 	unsigned found = POLL_IN | POLL_OUT; /* what cannot wait is ready */
 
 	if (p->fd < 0)
 		return 0;
-	f = fd_get(t->process->files, (uint64_t)p->fd);
 	if (!f)
 		return POLL_INVALID;
 	if (f->ops->poll)
 		found = f->ops->poll(f);
-	open_file_put(f);
 	return found & (p->events | ALWAYS);
 }
 
-static unsigned look(struct thread *t, struct linux_pollfd *fds, unsigned n)
+static unsigned look(struct poll *p)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		fds[i].found = (uint16_t)ready(t, &fds[i]);
-		count += fds[i].found != 0;
+	for (unsigned i = 0; i < p->n; i++) {
+		p->fds[i].found = (uint16_t)ready(p->watched[i].file, &p->fds[i]);
+		count += p->fds[i].found != 0;
 	}
 	return count;
 }
 
-static bool is_interrupted(void *arg)
+static bool has_changed(void *arg)
 {
-	return thread_interrupted(arg);
+	const struct poll *p = arg;
+
+	return __atomic_load_n(&p->wait.changed, __ATOMIC_ACQUIRE) || thread_interrupted(p->thread);
 }
 
-/* Look, sleep a little, look again: no queue to stand in belongs to all of them. @return how many are ready; -EINTR */
+/* @return how many are ready; -ERESTART_QUIET */
+static int64_t watch(struct poll *p, uint64_t deadline)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		watch_add(&p->watched[i].watcher, p->watched[i].file ? p->watched[i].file->changes : NULL, &p->wait);
+	for (;;) {
+		unsigned count;
+
+		__atomic_store_n(&p->wait.changed, false, __ATOMIC_SEQ_CST);
+		count = look(p);
+		if (count)
+			return count;
+		if (thread_interrupted(p->thread))
+			return -ERESTART_QUIET;
+		if (waitq_wait(&p->wait.queue, has_changed, p, deadline))
+			return look(p);
+	}
+}
+
+static int64_t look_or_watch(struct poll *p, uint64_t deadline)
+{
+	int64_t result;
+
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->fds[i].fd >= 0)
+			p->watched[i].file = fd_get(p->thread->process->files, (uint64_t)p->fds[i].fd);
+	result = look(p);
+	if (result == 0 && time_now() < deadline) {
+		result = watch(p, deadline);
+		for (unsigned i = 0; i < p->n; i++)
+			watch_remove(&p->watched[i].watcher);
+	}
+	for (unsigned i = 0; i < p->n; i++)
+		open_file_put(p->watched[i].file);
+	return result;
+}
+
+/* @return how many are ready; -ENOMEM; -ERESTART_QUIET: a signal came first */
 static int64_t wait_for(struct thread *t, struct linux_pollfd *fds, unsigned n, uint64_t deadline)
 {
-	struct waitq nobody = WAITQ_INIT(nobody);
+	struct poll *p = kzalloc(sizeof(*p) + n * sizeof(p->watched[0]));
+	int64_t result;
 
-	for (;;) {
-		unsigned count = look(t, fds, n);
-		uint64_t now = time_now();
-
-		if (count || now >= deadline)
-			return count;
-		if (waitq_wait(&nobody, is_interrupted, t, MIN(deadline, now + time_from_us(LOOK_US))) == 0)
-			return -EINTR;
-	}
+	if (!p)
+		return -ENOMEM;
+	p->thread = t;
+	p->fds = fds;
+	p->n = n;
+	watch_wait_init(&p->wait);
+	deadline = thread_deadline(t, deadline);
+	result = look_or_watch(p, deadline);
+	kfree(p);
+	return result;
 }
 
 static int deadline_of(struct thread *t, uint64_t at, uint64_t *deadline)
@@ -97,6 +144,15 @@ static int use_mask(struct thread *t, uint64_t at)
 	return 0;
 }
 
+/* Once an answer is known, a signal that waits finds the mask that was there before. */
+static void restore_mask(struct thread *t, int64_t result)
+{
+	if (result == -ERESTART_QUIET || !t->has_saved_blocked)
+		return;
+	t->blocked = t->saved_blocked;
+	t->has_saved_blocked = false;
+}
+
 int64_t sys_ppoll(struct thread *t, const uint64_t *arg)
 {
 	uint64_t n = arg[1], deadline;
@@ -114,6 +170,7 @@ int64_t sys_ppoll(struct thread *t, const uint64_t *arg)
 		result = use_mask(t, arg[3]);
 	if (!result)
 		result = wait_for(t, fds, (unsigned)n, deadline);
+	restore_mask(t, result);
 	if (result >= 0 && copy_to_user(t->process->mm, arg[0], fds, n * sizeof(*fds)))
 		result = -EFAULT;
 	kfree(fds);
@@ -211,6 +268,7 @@ int64_t sys_pselect6(struct thread *t, const uint64_t *arg)
 	result = use_mask(t, mask[0]);
 	if (!result)
 		result = select_sets(t, arg, s, deadline);
+	restore_mask(t, result);
 	kfree(s);
 	return result;
 }

@@ -129,7 +129,7 @@ int64_t sys_rt_sigsuspend(struct thread *t, const uint64_t *arg)
 	t->has_saved_blocked = true;
 	t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
 	process_wait_until(has_signal, t);
-	return -EINTR;
+	return -ERESTART_QUIET;
 }
 
 int64_t sys_rt_sigreturn(struct thread *t, const uint64_t *arg)

@@ -38,12 +38,13 @@ static bool wants_out(void *arg)
 	return thread_interrupted(arg);
 }
 
-/* @return 0, or -EINTR: a signal came first */
+/* @return 0, or -ERESTART_QUIET: a signal came first */
 static int sleep_until(struct thread *t, uint64_t ns)
 {
 	struct waitq nobody = WAITQ_INIT(nobody);
+	uint64_t deadline = thread_deadline(t, time_from_us(ns / 1000 + 1));
 
-	return waitq_wait(&nobody, wants_out, t, time_from_us(ns / 1000 + 1)) == -ETIMEDOUT ? 0 : -EINTR;
+	return waitq_wait(&nobody, wants_out, t, deadline) == -ETIMEDOUT ? 0 : -ERESTART_QUIET;
 }
 
 static int64_t sleep(struct thread *t, uint64_t clock, uint64_t flags, uint64_t wish, uint64_t rest)

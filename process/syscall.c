@@ -34,9 +34,12 @@ void syscall_handle(struct thread *t)
 
 	t->first_argument = t->ctx.x[REG_A0];
 	result = call ? call(t, &t->ctx.x[REG_A0]) : -ENOSYS;
-	if (result == -ERESTART)
+	t->again = false;
+	if (result == -ERESTART || result == -ERESTART_QUIET) {
 		t->restart = true;
-	else if (!t->keep_result)
+		t->restart_quiet = result == -ERESTART_QUIET;
+	} else if (!t->keep_result) {
 		t->ctx.x[REG_A0] = (uint64_t)linux_result(result);
+	}
 	t->keep_result = false;
 }

@@ -30,6 +30,9 @@ struct thread {
 	uint64_t saved_blocked; /* while rt_sigsuspend has others: what to go back to */
 	bool has_saved_blocked;
 	bool restart;           /* the call was interrupted and may be done again (ERESTART) */
+	bool restart_quiet;     /* if no handler runs (ERESTART_QUIET) */
+	bool again;             /* the call is done again, and waits until `deadline` */
+	uint64_t deadline;      /* ticks */
 	bool keep_result;       /* the call has set all registers itself */
 	uint64_t first_argument; /* of the call, whose result stands in the same register */
 	struct { uint64_t base, size; } alt_stack; /* for handlers; size 0: none */
@@ -130,6 +133,11 @@ void process_end(struct process *p, int status);
 void process_die(struct process *p, unsigned signal);
 /** Is it to leave the kernel soon, because a signal waits? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
+/**
+ * A call that may end with -ERESTART_QUIET waits until `deadline` (ticks): when it is done again, until what it was the
+ * first time. Once a call, before it waits. @return the deadline
+ */
+uint64_t thread_deadline(struct thread *t, uint64_t deadline);
 /** The thread whose task runs, if its extension is thread_ext_ops(). */
 struct thread *thread_current(void);
 const struct task_ext_ops *thread_ext_ops(void);

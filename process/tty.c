@@ -29,6 +29,7 @@ struct termios {
 static struct {
 	spinlock_t lock;            /* of all this; then: console, the tree of processes */
 	struct waitq readers;
+	struct watch_list watchers;
 	bool is_terminal, ended, held;
 	unsigned foreground;        /* process group */
 	struct termios settings;
@@ -37,6 +38,7 @@ static struct {
 } tty = {
 	.lock = SPINLOCK_INIT,
 	.readers = WAITQ_INIT(tty.readers),
+	.watchers = WATCH_LIST_INIT(tty.watchers),
 	.settings = {
 		.iflag = ICRNL | IXON, .oflag = OPOST | ONLCR, .cflag = CS8 | CREAD | B38400,
 		.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
@@ -47,6 +49,12 @@ static struct {
 void process_set_terminal(bool is_one)
 {
 	tty.is_terminal = is_one;
+}
+
+static void tell_readers(void)
+{
+	waitq_notify_all(&tty.readers);
+	watch_tell(&tty.watchers);
 }
 
 void tty_set_foreground(unsigned group)
@@ -198,14 +206,14 @@ static size_t receive(const char *buf, size_t n)
 	}
 	tty.held = taken < n;
 	spin_unlock(&tty.lock);
-	waitq_notify_all(&tty.readers);
+	tell_readers();
 	return taken;
 }
 
 static void input_ended(void)
 {
 	__atomic_store_n(&tty.ended, true, __ATOMIC_RELEASE);
-	waitq_notify_all(&tty.readers);
+	tell_readers();
 }
 
 /* --- reading --- */
@@ -317,7 +325,7 @@ static int64_t set(struct thread *t, uint64_t from, bool flush)
 	if (!(new.lflag & ICANON)) /* what was typed of a line can be read now */
 		tty.ready = tty.edited;
 	spin_unlock_irqrestore(&tty.lock, flags);
-	waitq_notify_all(&tty.readers);
+	tell_readers();
 	return 0;
 }
 
@@ -396,8 +404,13 @@ static void resized(void)
 
 struct open_file *console_open(unsigned flags, bool errors)
 {
+	struct open_file *f;
+
 	console_set_input(receive);
 	console_set_ended(input_ended);
 	console_set_resized(resized);
-	return open_file_new(errors && !tty.is_terminal ? &error_ops : &ops, flags, NULL, "/dev/console");
+	f = open_file_new(errors && !tty.is_terminal ? &error_ops : &ops, flags, NULL, "/dev/console");
+	if (f)
+		f->changes = &tty.watchers;
+	return f;
 }
