@@ -1,6 +1,13 @@
 """What `./caisson bench` measures of disks and networks stays below its targets (5,000 and 20,000 instructions)."""
 import pytest
-from caisson import bench_io
+from caisson import bench_io, bench_processes
+
+# Instructions, of the rows of bench_processes: some more than they are.
+_MOST = {
+    "null-call": 300, "open-close": 20_000, "stat": 13_000, "write-4k": 8_000, "read-4k": 8_000, "first-touch": 2_000,
+    "copy-on-write": 3_500, "mmap-munmap": 14_000, "fork-exit": 250_000, "fork-exit-large": 1_300_000, "fork-exec": 450_000,
+    "pipe-round-trip": 11_000, "yield-alone": 700, "yield-to-other": 1_600, "signal": 10_000,
+}
 
 
 def test_a_request_to_a_file_of_the_host_costs_little(tmp_path):
@@ -32,3 +39,13 @@ def test_a_frame_of_a_flood_costs_little(tmp_path, size, most, exits):
     cost = bench_io.flood_cost(tmp_path, size)
     assert 0 < cost.instructions < most
     assert 0 < cost.exits < exits
+
+
+def test_P3_what_system_calls_and_processes_cost(tmp_path):
+    """Each row is there and plausible."""
+    rows = bench_processes.on_caisson(bench_processes.build(tmp_path))
+    assert rows.keys() == bench_processes.ROWS.keys()
+    for name, cost in rows.items():
+        assert 100 < cost < _MOST[name], (name, cost)
+    assert rows["null-call"] < rows["stat"] < rows["open-close"] < rows["fork-exit"] < rows["fork-exec"] < rows["fork-exit-large"]
+    assert rows["first-touch"] < rows["copy-on-write"] < rows["mmap-munmap"]

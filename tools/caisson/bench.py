@@ -10,7 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import bench_io, bench_throughput, bench_vms, building, fetch, initramfs, machine, packages, paths, process, runner
+from caisson import (bench_io, bench_processes, bench_throughput, bench_vms, building, fetch, initramfs, machine, packages, paths,
+                     process, runner)
 from caisson.errors import CannotStart
 from caisson.values import MIB
 
@@ -86,6 +87,7 @@ def run(whole_boot: bool) -> int:
         print("\n" + _base_table({sched: _base(work, sched) for sched in building.SCHEDULERS}) + "\n")
         print(bench_vms.table(work) + "\n")
         print(bench_io.tables(work) + "\n")
+        print(bench_processes.table(work) + "\n")
         if whole_boot:
             print(_boot_lines(work) + "\n")
             print(bench_throughput.table(work))
