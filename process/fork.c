@@ -11,13 +11,15 @@
 
 #define POINTERS_MAX 4096 /* of argv and of envp */
 
-enum { CLONE_VM = 0x100, CLONE_VFORK = 0x4000, CLONE_SETTLS = 0x80000, CLONE_PARENT_SETTID = 0x100000,
+enum { CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400, CLONE_SIGHAND = 0x800, CLONE_VFORK = 0x4000, CLONE_THREAD = 0x10000,
+       CLONE_SYSVSEM = 0x40000, CLONE_SETTLS = 0x80000, CLONE_PARENT_SETTID = 0x100000, CLONE_DETACHED = 0x400000,
        CLONE_CHILD_CLEARTID = 0x200000, CLONE_CHILD_SETTID = 0x1000000, CLONE_SIGNAL = 0xff };
 enum { REG_TP = 4 };
 enum { ARG_FLAGS, ARG_STACK, ARG_PARENT_TID, ARG_TLS, ARG_CHILD_TID };
 
 #define CLONE_KNOWN (CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | \
-		     CLONE_CHILD_SETTID | CLONE_SIGNAL)
+		     CLONE_CHILD_SETTID | CLONE_SYSVSEM | CLONE_DETACHED | CLONE_SIGNAL)
+#define CLONE_SHARED (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD) /* by threads, all of it */
 
 /* --- fork --- */
 
@@ -42,7 +44,7 @@ static void copy_registers(struct thread *to, struct thread *from, const uint64_
 		to->clear_tid = arg[ARG_CHILD_TID];
 }
 
-static int copy_process(struct process *child, struct process *p, const uint64_t *arg)
+static int copy_process(struct process *child, struct process *p, bool same_memory)
 {
 	char *cwd = kalloc(strlen(p->cwd) + 1);
 
@@ -56,50 +58,104 @@ static int copy_process(struct process *child, struct process *p, const uint64_t
 	child->signals = signal_table_copy(p->signals);
 	if (!child->files || !child->signals)
 		return -ENOMEM;
-	child->thread.blocked = p->thread.blocked;
-	child->thread.alt_stack = p->thread.alt_stack;
-	if (arg[ARG_FLAGS] & CLONE_VM)
+	if (same_memory)
 		mm_get(p->mm);
-	child->mm = arg[ARG_FLAGS] & CLONE_VM ? p->mm : mm_fork(p->mm);
-	if (!child->mm)
-		return -ENOMEM;
-	copy_registers(&child->thread, &p->thread, arg);
-	return thread_create_task(&child->thread, child->name);
+	child->mm = same_memory ? p->mm : mm_fork(p->mm);
+	return child->mm ? 0 : -ENOMEM;
 }
 
-static void put_tids(struct process *child, struct process *p, const uint64_t *arg)
+/* A thread of `p`, which may be the caller's own process, that goes on where the caller does. */
+static struct thread *copy_thread(struct process *p, struct thread *from, const uint64_t *arg)
 {
-	uint32_t tid = child->thread.tid;
+	struct thread *t = thread_new(p);
+
+	if (!t)
+		return NULL;
+	t->blocked = from->blocked;
+	if (!(arg[ARG_FLAGS] & CLONE_VM) || (arg[ARG_FLAGS] & CLONE_VFORK))
+		t->alt_stack = from->alt_stack;
+	copy_registers(t, from, arg);
+	return t;
+}
+
+static void put_tids(const struct thread *child, const struct thread *t, const uint64_t *arg)
+{
+	uint32_t tid = child->tid;
 
 	if (arg[ARG_FLAGS] & CLONE_PARENT_SETTID)
-		(void)!copy_to_user(p->mm, arg[ARG_PARENT_TID], &tid, sizeof(tid));
+		(void)!copy_to_user(t->process->mm, arg[ARG_PARENT_TID], &tid, sizeof(tid));
 	if (arg[ARG_FLAGS] & CLONE_CHILD_SETTID)
-		(void)!copy_to_user(child->mm, arg[ARG_CHILD_TID], &tid, sizeof(tid));
+		(void)!copy_to_user(child->process->mm, arg[ARG_CHILD_TID], &tid, sizeof(tid));
 }
 
-int64_t sys_clone(struct thread *t, const uint64_t *arg)
+static int64_t fork(struct thread *t, const uint64_t *arg)
 {
-	struct process *p = t->process, *child;
+	struct process *p = t->process, *child = process_new(p->exe);
+	struct thread *first = NULL;
 	unsigned pid;
-	int error;
+	int error = child ? copy_process(child, p, arg[ARG_FLAGS] & CLONE_VM) : -ENOMEM;
 
-	if (arg[ARG_FLAGS] & ~(uint64_t)CLONE_KNOWN)
-		return -EINVAL;
-	child = process_new(p->exe);
-	if (!child)
-		return -ENOMEM;
-	error = copy_process(child, p, arg);
+	if (!error)
+		first = copy_thread(child, t, arg);
+	if (!error)
+		error = first ? process_enter(child, first, t) : -ENOMEM;
 	if (error) {
-		process_free(child);
+		thread_free(first);
+		if (child)
+			process_free(child);
 		return error;
 	}
-	process_enter(child, p);
-	put_tids(child, p, arg);
+	error = thread_create_task(first, child->name);
+	if (error) {
+		process_cancel(child);
+		return error;
+	}
+	put_tids(first, t, arg);
 	pid = child->pid;
-	task_wake(child->thread.task);
+	thread_start(first);
 	if (arg[ARG_FLAGS] & CLONE_VFORK)
-		process_wait_take_off(child);
+		process_wait_take_off(pid);
 	return pid;
+}
+
+static int64_t new_thread(struct thread *t, const uint64_t *arg)
+{
+	struct thread *child;
+	unsigned tid;
+	int error;
+
+	threads_sweep(t->process);
+	child = copy_thread(t->process, t, arg);
+	if (!child)
+		return -ENOMEM;
+	error = thread_enter(child, t);
+	if (error) {
+		thread_free(child);
+		return error;
+	}
+	error = thread_create_task(child, t->process->name);
+	if (error) {
+		thread_cancel(child);
+		return error;
+	}
+	put_tids(child, t, arg);
+	tid = child->tid;
+	thread_start(child);
+	return tid;
+}
+
+/* A thread shares all that Linux lets it choose to share: that is what libraries ask for. */
+int64_t sys_clone(struct thread *t, const uint64_t *arg)
+{
+	uint64_t flags = arg[ARG_FLAGS];
+
+	if (flags & ~(uint64_t)(CLONE_KNOWN | CLONE_SHARED))
+		return -EINVAL;
+	if (!(flags & CLONE_THREAD))
+		return flags & CLONE_SHARED & ~(uint64_t)CLONE_VM ? -EINVAL : fork(t, arg);
+	if ((flags & CLONE_SHARED) != CLONE_SHARED || (flags & CLONE_VFORK))
+		return -EINVAL;
+	return new_thread(t, arg);
 }
 
 /* --- exec --- */
@@ -142,6 +198,9 @@ void thread_replace(struct thread *t, const struct program *program)
 	struct user_mm *old = process_set_mm(t->process, program->mm);
 	irqflags_t flags = irq_save();
 
+	mm_unload(t->mm);
+	t->mm = program->mm;
+	mm_load(t->mm);
 	memset(&t->fp, 0, sizeof(t->fp));
 	fp_state_load(&t->fp);
 	memset(t->ctx.x, 0, sizeof(t->ctx.x));
@@ -164,6 +223,12 @@ static int exec(struct thread *t, const char *path, struct exec_args *args)
 	if (!error)
 		error = exec_load(real, args, &program, &why);
 	if (error) {
+		kfree(real);
+		return error;
+	}
+	error = thread_end_others(t);
+	if (error) {
+		mm_put(program.mm);
 		kfree(real);
 		return error;
 	}

@@ -63,18 +63,24 @@ static struct process *new_process(const char *path)
 
 static int finish(struct process *p, const struct program *program, struct process **out)
 {
-	struct thread *t = &p->thread;
+	struct thread *t;
 	int error;
 
 	p->mm = program->mm;
+	t = thread_new(p);
+	error = t ? process_enter(p, t, NULL) : -ENOMEM;
+	if (error) {
+		thread_free(t);
+		process_free(p);
+		return error;
+	}
 	t->ctx.pc = program->entry;
 	t->ctx.x[REG_SP] = program->sp;
 	error = thread_create_task(t, p->name);
 	if (error) {
-		process_free(p);
+		process_cancel(p);
 		return error;
 	}
-	process_enter(p, NULL);
 	tty_set_foreground(p->group);
 	*out = p;
 	return 0;
@@ -129,7 +135,7 @@ int process_create_flat(const char *name, const void *image, size_t size, struct
 
 void process_start(struct process *p)
 {
-	task_wake(p->thread.task);
+	thread_start(list_first(&p->threads, struct thread, node));
 }
 
 void process_kill(struct process *p, unsigned signal)

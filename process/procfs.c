@@ -108,8 +108,8 @@ static bool take_snapshot(struct process *p, void *arg)
 	s->group = p->group;
 	s->session = p->session;
 	memcpy(s->name, p->name, sizeof(s->name));
-	s->state = p->zombie ? 'Z' : p->stopped_by ? 'T' : p->thread.task->state == TASK_BLOCKED ? 'S' : 'R';
-	s->run_ms = time_to_ns(task_run_time(p->thread.task)) / 1000000;
+	s->state = p->zombie ? 'Z' : p->stopped_by ? 'T' : process_is_asleep(p) ? 'S' : 'R';
+	s->run_ms = time_to_ns(process_run_time(p)) / 1000000;
 	s->resident = process_resident(p);
 	strncpy(s->exe, p->exe, sizeof(s->exe) - 1);
 	strncpy(s->cwd, p->cwd, sizeof(s->cwd) - 1);

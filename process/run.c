@@ -27,16 +27,16 @@ static void switch_in(struct task_ext *ext)
 
 	fp_state_load(&t->fp);
 	this_hart()->fp_owner = t;
-	if (t->process->mm)
-		mm_load(t->process->mm);
+	if (t->mm)
+		mm_load(t->mm);
 }
 
 static void switch_out(struct task_ext *ext)
 {
 	struct thread *t = container_of(ext, struct thread, ext);
 
-	if (t->process->mm)
-		mm_unload(t->process->mm);
+	if (t->mm)
+		mm_unload(t->mm);
 	if (t->ctx.fs != SSTATUS_FS_DIRTY)
 		return;
 	fp_state_save(&t->fp);
@@ -55,23 +55,6 @@ const struct task_ext_ops *thread_ext_ops(void)
 }
 
 /* --- what stops a program --- */
-
-void process_end(struct process *p, int status)
-{
-	p->status = status;
-	p->ended = true;
-}
-
-void process_die(struct process *p, unsigned signal)
-{
-	p->died_of = signal;
-	process_end(p, 128 + (int)signal);
-}
-
-bool thread_interrupted(const struct thread *t)
-{
-	return signal_waits(t);
-}
 
 static unsigned access_of(uint64_t cause)
 {
@@ -154,23 +137,21 @@ static void after_trap(struct thread *t)
 static void run(void *arg)
 {
 	struct thread *t = arg;
-	struct process *p = t->process;
 
 	irq_disable();
 	for (;;) {
-		if (t->restart || t->has_saved_blocked || signal_waits(t)) {
+		if (t->restart || t->has_saved_blocked || signal_waits(t) || t->process->stopped_by) {
 			irq_enable();
 			signal_take(t);
 			irq_disable();
 		}
-		if (p->ended)
+		if (__atomic_load_n(&t->leaving, __ATOMIC_RELAXED))
 			break;
 		user_run(&t->ctx);
 		after_trap(t);
 	}
 	irq_enable();
-	log_debug("process %u (%s): ended with status %d", p->pid, p->name, p->status);
-	process_leave(p);
+	thread_leave(t);
 	task_exit(0);
 }
 
@@ -178,6 +159,7 @@ int thread_create_task(struct thread *t, const char *name)
 {
 	t->ext.ops = &ext_ops;
 	t->ctx.fs = SSTATUS_FS_CLEAN;
+	t->mm = t->process->mm;
 	t->task = task_create(name, run, t, &(struct task_attr){ .ext = &t->ext, .suspended = true });
 	return t->task ? 0 : -ENOMEM;
 }

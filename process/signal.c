@@ -74,11 +74,22 @@ bool signal_waits(const struct thread *t)
 	return pending & (~t->blocked | NEVER_BLOCKED);
 }
 
-/* In the kernel it looks when it leaves it; asleep it looks now; in U-mode the interrupt is the trap where it does. */
-static void nudge(struct thread *t)
+/*
+ * In the kernel it looks when it leaves it; asleep it looks now; in U-mode the interrupt is the trap where it does. The
+ * table's lock is held, so that the task does not go.
+ */
+void thread_nudge(struct thread *t)
 {
+	if (!t->started || t->task == task_current())
+		return;
 	task_interrupt(t->task);
 	ipi_send(t->task->hart, IPI_RESCHED);
+}
+
+static void nudge_all(struct process *p)
+{
+	list_for_each(t, &p->threads, struct thread, node)
+		thread_nudge(t);
 }
 
 /* A stop and SIGCONT undo each other, whatever is done with them otherwise. The table's lock is held. */
@@ -93,30 +104,47 @@ static void undo_opposite(struct process *p, unsigned signal)
 	p->stopped_by = 0;
 }
 
+/* Who takes a signal of the whole process: the oldest that does not block it. @return NULL: all are gone */
+static struct thread *taker(struct process *p, unsigned signal)
+{
+	list_for_each(t, &p->threads, struct thread, node)
+		if (!(t->blocked & SIG_BIT(signal)))
+			return t;
+	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct thread, node);
+}
+
+/* The table's lock is held. */
 static void send(struct process *p, struct thread *t, struct signal_queue *q, unsigned signal, const struct signal_info *info)
 {
-	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
-	bool wanted;
+	bool wanted = !is_ignored(p->signals, signal) || (t->blocked & SIG_BIT(signal));
 
 	undo_opposite(p, signal);
-	wanted = !is_ignored(p->signals, signal) || (t->blocked & SIG_BIT(signal));
 	if (wanted && !(q->pending & SIG_BIT(signal))) {
 		q->info[signal - 1] = *info;
 		__atomic_fetch_or(&q->pending, SIG_BIT(signal), __ATOMIC_RELEASE);
 	}
-	spin_unlock_irqrestore(&p->signals->lock, flags);
-	if (wanted || signal == SIGCONT)
-		nudge(t);
+	if (signal == SIGCONT || signal == SIGKILL) /* whoever was stopped goes on */
+		nudge_all(p);
+	else if (wanted)
+		thread_nudge(t);
 }
 
 void signal_send(struct process *p, unsigned signal, const struct signal_info *info)
 {
-	send(p, &p->thread, &p->queue, signal, info);
+	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
+	struct thread *t = taker(p, signal);
+
+	if (t)
+		send(p, t, &p->queue, signal, info);
+	spin_unlock_irqrestore(&p->signals->lock, flags);
 }
 
 void signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info)
 {
+	irqflags_t flags = spin_lock_irqsave(&t->process->signals->lock);
+
 	send(t->process, t, &t->queue, signal, info);
+	spin_unlock_irqrestore(&t->process->signals->lock, flags);
 }
 
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info)
@@ -156,18 +184,29 @@ static unsigned next(struct thread *t, struct signal_info *info)
 
 static bool goes_on(void *arg)
 {
-	const struct process *p = arg;
+	const struct thread *t = arg;
 
-	return !p->stopped_by || (p->queue.pending & SIG_BIT(SIGKILL)) || (p->thread.queue.pending & SIG_BIT(SIGKILL));
+	return !__atomic_load_n(&t->process->stopped_by, __ATOMIC_RELAXED) || __atomic_load_n(&t->leaving, __ATOMIC_RELAXED);
 }
 
+/* The first thread that takes the signal tells the parent, and the others, which stop on their way to the program. */
 static void stop(struct thread *t, unsigned signal)
 {
-	t->process->stopped_by = signal;
-	process_tell_parent(t->process, signal);
-	process_wait_until(goes_on, t->process);
-	if (!t->process->stopped_by)
-		process_tell_parent(t->process, SIGCONT);
+	struct process *p = t->process;
+	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
+	bool first = !p->stopped_by && !t->leaving && !((p->queue.pending | t->queue.pending) & SIG_BIT(SIGKILL));
+
+	if (first) {
+		p->stopped_by = signal;
+		nudge_all(p);
+	}
+	spin_unlock_irqrestore(&p->signals->lock, flags);
+	if (!first)
+		return;
+	process_tell_parent(p, signal);
+	process_wait_until(goes_on, t);
+	if (!p->stopped_by)
+		process_tell_parent(p, SIGCONT);
 }
 
 static void take_default(struct thread *t, unsigned signal)
@@ -240,8 +279,10 @@ static bool take_one(struct thread *t)
 
 void signal_take(struct thread *t)
 {
-	while (!t->process->ended && take_one(t))
-		;
+	do {
+		if (unlikely(t->process->stopped_by))
+			process_wait_until(goes_on, t);
+	} while (!t->leaving && take_one(t));
 	t->again |= t->restart;
 	settle_call(t, true);
 	if (t->has_saved_blocked) { /* rt_sigsuspend, and no handler ran */

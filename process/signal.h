@@ -59,6 +59,8 @@ void signal_table_reset(struct signal_table *t);
 /** Send. The process must not go away (the table's lock of process/tree.c, or one's own). signal 1 to 64. Any context. */
 void signal_send(struct process *p, unsigned signal, const struct signal_info *info);
 void signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info);
+/** Have it look whether it is wanted, wherever it is. The signal table's lock is held. */
+void thread_nudge(struct thread *t);
 /** The program has done what it must not: a handler of its own, or its end; it cannot be blocked. Its own task. */
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info);
 
@@ -77,5 +79,7 @@ int signal_pop_frame(struct thread *t) __must_check;
 
 /** What a call returns that a signal has interrupted and that is to be done again if no handler says otherwise. */
 #define ERESTART 512
+/** The same, but again in any case, as if it had not begun. */
+#define ERESTART_ALWAYS 513
 /** The same, but EINTR after any handler, SA_RESTART or not. Its deadline: thread_deadline(). */
 #define ERESTART_QUIET 514

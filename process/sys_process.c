@@ -11,6 +11,12 @@ enum { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7 };
 
 int64_t sys_exit(struct thread *t, const uint64_t *arg)
 {
+	thread_end(t, (int)(arg[0] & 0xff));
+	return 0;
+}
+
+int64_t sys_exit_group(struct thread *t, const uint64_t *arg)
+{
 	process_end(t->process, (int)(arg[0] & 0xff));
 	return 0;
 }

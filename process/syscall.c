@@ -13,7 +13,7 @@ static const syscall_t calls[] = {
 	[61] = sys_getdents64, [62] = sys_lseek, [63] = sys_read, [64] = sys_write, [65] = sys_readv, [66] = sys_writev,
 	[71] = sys_sendfile, [72] = sys_pselect6, [73] = sys_ppoll,
 	[78] = sys_readlinkat, [79] = sys_newfstatat, [80] = sys_fstat, [81] = sys_sync, [82] = sys_fsync,
-	[83] = sys_fsync, [88] = sys_utimensat, [93] = sys_exit, [94] = sys_exit,
+	[83] = sys_fsync, [88] = sys_utimensat, [93] = sys_exit, [94] = sys_exit_group,
 	[96] = sys_set_tid_address, [99] = sys_set_robust_list, [101] = sys_nanosleep, [113] = sys_clock_gettime,
 	[115] = sys_clock_nanosleep, [124] = sys_sched_yield, [129] = sys_kill, [130] = sys_tkill, [131] = sys_tgkill,
 	[132] = sys_sigaltstack, [133] = sys_rt_sigsuspend, [134] = sys_rt_sigaction, [135] = sys_rt_sigprocmask,
@@ -38,6 +38,8 @@ void syscall_handle(struct thread *t)
 	if (result == -ERESTART || result == -ERESTART_QUIET) {
 		t->restart = true;
 		t->restart_quiet = result == -ERESTART_QUIET;
+	} else if (result == -ERESTART_ALWAYS) {
+		t->ctx.pc -= ECALL_SIZE; /* its argument still stands there */
 	} else if (!t->keep_result) {
 		t->ctx.x[REG_A0] = (uint64_t)linux_result(result);
 	}

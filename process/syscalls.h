@@ -57,6 +57,7 @@ SYSCALL(sys_clone);
 SYSCALL(sys_execve);
 /* sys_process.c: who and what it is, its end */
 SYSCALL(sys_exit);
+SYSCALL(sys_exit_group);
 SYSCALL(sys_getpid);
 SYSCALL(sys_getppid);
 SYSCALL(sys_getpgid);

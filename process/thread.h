@@ -1,4 +1,4 @@
-/* Between the files of process/: what a process and its thread consist of. */
+/* Between the files of process/: what a process and its threads consist of. */
 #pragma once
 
 #include <arch/fp.h>
@@ -23,8 +23,12 @@ struct thread {
 	struct user_ctx ctx;    /* registers */
 	struct fp_state fp;     /* while it is on no hart */
 	struct process *process;
-	struct task *task;
+	struct user_mm *mm;     /* what its hart translates through while it is there; NULL: it has left it. Its own task only */
+	struct task *task;      /* NULL: not yet made */
+	struct list node;       /* in process->threads, then in process->gone */
 	unsigned tid;
+	bool started;           /* under the signal table's lock: its task has been let run */
+	bool leaving;           /* atomic: it ends at its next look */
 	uint64_t clear_tid;     /* address of the program's to clear at its end; 0: none */
 	uint64_t blocked;       /* signals, SIG_BIT */
 	uint64_t saved_blocked; /* while rt_sigsuspend has others: what to go back to */
@@ -40,7 +44,14 @@ struct thread {
 };
 
 struct process {
-	struct thread thread;
+	/*
+	 * The oldest first. They change under the lock of the tree and that of the signal table; whoever has one of the
+	 * two may look. A thread that stands there and has started has a task that one may wake.
+	 */
+	struct list threads;
+	unsigned n_threads;
+	struct list gone;       /* threads that have ended and wait for somebody to free them; the lock of the tree */
+	uint64_t gone_time;     /* ticks that those had on a hart */
 	unsigned pid;
 	struct list node;       /* in the table of all (process/tree.c), whose lock guards this group */
 	struct process *parent; /* NULL: the kernel waits for it, or nobody */
@@ -59,7 +70,7 @@ struct process {
 	unsigned died_of;       /* the signal, 0: none */
 	unsigned stopped_by;    /* the signal; 0: it runs. Under the signal table's lock */
 	unsigned news;          /* atomic: a stop or SIGCONT that its parent has not been told by wait4; 0: none */
-	bool ended;             /* its own task only */
+	bool ending;            /* all its threads are leaving, and status is known. Under the signal table's lock */
 	struct signal_table *signals;
 	struct signal_queue queue;
 };
@@ -84,29 +95,66 @@ int exec_args_add(struct exec_args *args, const char *string) __must_check;
 int exec_load(const char *path, struct exec_args *args, struct program *out, const char **why) __must_check;
 int exec_load_flat(const void *image, size_t size, struct program *out) __must_check;
 
-/** Give the program's registers and memory to a thread whose task runs; what it had goes. Its own task. */
+/** Give the program's registers and memory to a thread whose task runs; what it had goes. Its own task, the only thread. */
 void thread_replace(struct thread *t, const struct program *program);
+
+/* Threads (process/threads.c). */
+
+/** Room for a thread, in no list. @return NULL: out of memory */
+struct thread *thread_new(struct process *p) __must_check;
+void thread_free(struct thread *t);
+/** Put it among those of its process, which may be the running one; it gets its number. @return 0; -ERESTART_ALWAYS: the process ends */
+int thread_enter(struct thread *t, const struct thread *caller) __must_check;
+/** Undo thread_enter, and free it. It has no task. */
+void thread_cancel(struct thread *t);
+/** Let its task run. */
+void thread_start(struct thread *t);
+/** Its own task, the last thing it does: with the last thread the process ends. */
+void thread_leave(struct thread *t);
+/** End it at its next look, with this status if it is the oldest. Its own task. */
+void thread_end(struct thread *t, int status);
+/** Wait until t, which runs, is the only one, and has the number of its process. @return 0; -EINTR: it is to end itself */
+int thread_end_others(struct thread *t) __must_check;
+/** Free those that have ended. Task context. */
+void threads_sweep(struct process *p);
+/** Ticks that its threads had on a hart so far. The table's lock is held (process_for_each). */
+uint64_t process_run_time(const struct process *p);
+/** Are all its threads asleep? The table's lock is held. */
+bool process_is_asleep(const struct process *p);
 
 /* The tree of processes (process/tree.c). */
 
 /** Begin to wait for those whose parents have ended. Once. @return 0 or -ENOMEM */
 int process_start_reaper(void) __must_check;
-/** Room for a process, with nothing in it but what every process has. @return NULL: out of memory */
+/** Room for a process, with nothing in it but what every process has, and no thread. @return NULL: out of memory */
 struct process *process_new(const char *path) __must_check;
-/** Give back what it has; it is in no table. */
+/** Give back what it has; it is in no table and has no threads. */
 void process_free(struct process *p);
-/** Put it into the table, as a child of `parent` (or of nobody); it gets its number. */
-void process_enter(struct process *p, struct process *parent);
-/** It ends: memory and files go, its children become orphans, whoever waits is told. Its own task, the last thing it does. */
+/**
+ * Put it with its first thread into the table, as a child of the caller's process (NULL: of nobody); both get its number.
+ * @return 0; -ERESTART_ALWAYS: a signal waits for the caller, which the child must not escape
+ */
+int process_enter(struct process *p, struct thread *first, const struct thread *caller) __must_check;
+/** Undo process_enter, and free it and the thread, which has no task. */
+void process_cancel(struct process *p);
+/** Its last thread has left: memory and files go, its children become orphans, whoever waits is told. */
 void process_leave(struct process *p);
+/** The lock of the tree, for the threads that are part of it. */
+irqflags_t tree_lock(void);
+void tree_unlock(irqflags_t flags);
+/** Something has happened that those look for who wait in process_wait_until. */
+void tree_changed(void);
+/** A number that no process, group, session or thread has. The lock is held. */
+unsigned tree_number(void);
 /** Change what others may look at (process_for_each). The strings are the process's then. Its own task. */
-struct user_mm *process_set_mm(struct process *p, struct user_mm *mm) __must_check; /* and translate through it; @return the old one */
+struct user_mm *process_set_mm(struct process *p, struct user_mm *mm) __must_check; /* @return the old one */
 void process_set_exe(struct process *p, char *exe);
 void process_set_name(struct process *p, const char *path); /* its last component */
 void process_set_cwd(struct process *p, char *cwd);
 /** It is in its parent's memory no more (vfork). */
 void process_take_off(struct process *p);
-void process_wait_take_off(struct process *child);
+/** Wait until the child of this number has, or has gone, or the caller is to end. */
+void process_wait_take_off(unsigned pid);
 /** It has stopped or goes on: its parent gets SIGCHLD, and whoever waits looks. */
 void process_tell_parent(struct process *p, unsigned signal);
 /** Sleep until pred; everything that happens to processes, and signals to the caller, make it look. Task context. */
@@ -127,11 +175,11 @@ void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);
 
 /** The call that stands in the program's registers (a7: number, a0 to a5). Its result goes to a0. */
 void syscall_handle(struct thread *t);
-/** End the process with this status at the next look. Its own task. */
+/** End the process, all threads at their next look, with this status unless it has one. A task of its own. */
 void process_end(struct process *p, int status);
-/** End it as by this signal. Its own task. */
+/** End it as by this signal. A task of its own. */
 void process_die(struct process *p, unsigned signal);
-/** Is it to leave the kernel soon, because a signal waits? Whoever sleeps asks. */
+/** Is it to leave the kernel soon, because a signal waits or it is to end? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
 /**
  * A call that may end with -ERESTART_QUIET waits until `deadline` (ticks): when it is done again, until what it was the

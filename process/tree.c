@@ -7,11 +7,13 @@
 
 #include "thread.h"
 
+#define NUMBER_MAX 32767
+
 /* Guards the tree. Taken inside the lock of `changes`, whose predicates look; then: a signal table's. */
 static spinlock_t lock = SPINLOCK_INIT;
 static struct waitq changes = WAITQ_INIT(changes); /* a process has ended, or has taken off: all who wait for any look */
 static struct list all = LIST_INIT(all);
-static unsigned last_pid;
+static unsigned last_number;
 
 /* --- making and freeing --- */
 
@@ -37,8 +39,9 @@ struct process *process_new(const char *path)
 	if (!p)
 		return NULL;
 	strncpy(p->name, last_component(path), sizeof(p->name) - 1);
-	p->thread.process = p;
 	p->umask = 022;
+	list_init(&p->threads);
+	list_init(&p->gone);
 	list_init(&p->children);
 	p->exe = copy_string(path);
 	p->cwd = copy_string("");
@@ -63,35 +66,82 @@ void process_free(struct process *p)
 
 /* --- the tree --- */
 
-/* Numbers go up, and round at Linux's usual limit; one that is in use is passed over. The lock is held. */
-static bool in_use(unsigned pid)
+irqflags_t tree_lock(void)
 {
-	list_for_each(p, &all, struct process, node)
-		if (p->pid == pid || p->group == pid || p->session == pid)
+	return spin_lock_irqsave(&lock);
+}
+
+void tree_unlock(irqflags_t flags)
+{
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+void tree_changed(void)
+{
+	waitq_notify_all(&changes);
+}
+
+static bool in_use(unsigned number)
+{
+	list_for_each(p, &all, struct process, node) {
+		if (p->pid == number || p->group == number || p->session == number)
 			return true;
+		list_for_each(t, &p->threads, struct thread, node)
+			if (t->tid == number)
+				return true;
+	}
 	return false;
 }
 
-static unsigned next_pid(void)
+/* They go up, and round at Linux's usual limit; one that is in use is passed over. */
+unsigned tree_number(void)
 {
 	do
-		last_pid = last_pid % 32767 + 1;
-	while (in_use(last_pid));
-	return last_pid;
+		last_number = last_number % NUMBER_MAX + 1;
+	while (in_use(last_number));
+	return last_number;
 }
 
-void process_enter(struct process *p, struct process *parent)
+/* The lock is held. */
+static void enter(struct process *p, struct thread *first, struct process *parent)
 {
-	irqflags_t flags = spin_lock_irqsave(&lock);
-
-	p->pid = p->thread.tid = next_pid();
+	p->pid = first->tid = tree_number();
+	list_push_back(&p->threads, &first->node);
+	p->n_threads = 1;
 	p->group = parent ? parent->group : p->pid;
 	p->session = parent ? parent->session : p->pid;
 	p->parent = parent;
 	list_push_back(&all, &p->node);
 	if (parent)
 		list_push_back(&parent->children, &p->sibling);
+}
+
+int process_enter(struct process *p, struct thread *first, const struct thread *caller)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	int error = 0;
+
+	/* Who signals a whole group holds the lock: it meets the parent before this, or both after it. */
+	if (caller && thread_interrupted(caller))
+		error = -ERESTART_ALWAYS;
+	else
+		enter(p, first, caller ? caller->process : NULL);
 	spin_unlock_irqrestore(&lock, flags);
+	return error;
+}
+
+void process_cancel(struct process *p)
+{
+	struct thread *first = list_first(&p->threads, struct thread, node);
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	list_del(&p->node);
+	if (p->parent)
+		list_del(&p->sibling);
+	spin_unlock_irqrestore(&lock, flags);
+	tree_changed(); /* somebody may wait for this child */
+	thread_free(first);
+	process_free(p);
 }
 
 void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg)
@@ -109,7 +159,7 @@ uint64_t process_resident(const struct process *p)
 	return p->mm ? p->mm->space.resident : 0;
 }
 
-/* Take it out and give everything back, when its task has left the hart. */
+/* Take it out and give everything back, when its tasks have left their harts. */
 static void bury(struct process *p)
 {
 	irqflags_t flags;
@@ -117,7 +167,7 @@ static void bury(struct process *p)
 	flags = spin_lock_irqsave(&lock);
 	list_del(&p->node);
 	spin_unlock_irqrestore(&lock, flags);
-	(void)task_join(p->thread.task);
+	threads_sweep(p);
 	process_free(p);
 }
 
@@ -143,10 +193,7 @@ struct user_mm *process_set_mm(struct process *p, struct user_mm *mm)
 	irqflags_t flags = spin_lock_irqsave(&lock);
 	struct user_mm *old = p->mm;
 
-	mm_unload(old);
 	p->mm = mm;
-	if (mm)
-		mm_load(mm);
 	spin_unlock_irqrestore(&lock, flags);
 	return old;
 }
@@ -202,20 +249,10 @@ void process_tell_parent(struct process *p, unsigned signal)
 	waitq_notify_all(&changes);
 }
 
-/* A parent that shares the memory may look there (CLONE_CHILD_CLEARTID). */
-static void clear_tid(struct process *p)
-{
-	const uint32_t none = 0;
-
-	if (p->thread.clear_tid)
-		(void)!copy_to_user(p->mm, p->thread.clear_tid, &none, sizeof(none));
-}
-
 void process_leave(struct process *p)
 {
 	irqflags_t flags;
 
-	clear_tid(p);
 	fd_table_put(p->files);
 	p->files = NULL;
 	mm_put(process_set_mm(p, NULL));
@@ -224,31 +261,49 @@ void process_leave(struct process *p)
 	p->zombie = p->took_off = true;
 	send_sigchld(p, p->died_of ? CLD_KILLED : CLD_EXITED, p->died_of ? (int)p->died_of : p->status);
 	spin_unlock_irqrestore(&lock, flags);
-	/* It may be freed from here on, but not before its task has left the hart. */
+	/* It may be freed from here on, but not before its tasks have left their harts. */
 	waitq_notify_all(&changes);
 }
 
+struct vfork {
+	const struct thread *caller;
+	unsigned pid;
+};
+
+/* Another thread may have waited for the child, so that it is no more. */
 static bool has_taken_off(void *arg)
 {
-	return __atomic_load_n(&((struct process *)arg)->took_off, __ATOMIC_ACQUIRE);
+	const struct vfork *v = arg;
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	bool in_our_memory = false;
+
+	list_for_each(child, &v->caller->process->children, struct process, sibling)
+		in_our_memory |= child->pid == v->pid && !child->took_off;
+	spin_unlock_irqrestore(&lock, flags);
+	return !in_our_memory || __atomic_load_n(&v->caller->leaving, __ATOMIC_RELAXED);
 }
 
 void process_take_off(struct process *p)
 {
-	__atomic_store_n(&p->took_off, true, __ATOMIC_RELEASE);
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	p->took_off = true;
+	spin_unlock_irqrestore(&lock, flags);
 	waitq_notify_all(&changes);
 }
 
-/* The child cannot go meanwhile: only the caller could wait for it. */
-void process_wait_take_off(struct process *child)
+void process_wait_take_off(unsigned pid)
 {
-	waitq_wait(&changes, has_taken_off, child, UINT64_MAX);
+	struct vfork v = { thread_current(), pid };
+
+	waitq_wait(&changes, has_taken_off, &v, UINT64_MAX);
 }
 
 /* --- waiting --- */
 
 struct waiter {
 	struct process *p;
+	const struct thread *caller;
 	int64_t which;
 	unsigned flags;         /* WAIT_* */
 	bool any;               /* is there a child that it waits for? */
@@ -295,12 +350,12 @@ static bool look(void *arg)
 		break;
 	}
 	spin_unlock_irqrestore(&lock, flags);
-	return w->found || w->pid || !w->any || thread_interrupted(&w->p->thread);
+	return w->found || w->pid || !w->any || thread_interrupted(w->caller);
 }
 
 int64_t process_wait(struct process *p, int64_t which, unsigned flags, int *code)
 {
-	struct waiter w = { .p = p, .which = which, .flags = flags };
+	struct waiter w = { .p = p, .caller = thread_current(), .which = which, .flags = flags };
 	int64_t pid;
 
 	if (!look(&w) && !(flags & WAIT_NO_HANG))
