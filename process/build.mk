@@ -1,2 +1,2 @@
-obj-$(CONFIG_PROCESS) += $(addprefix process/,process.o tree.o threads.o run.o fork.o signal.o signal_frame.o mm.o copy.o elf.o exec.o stack.o file.o file_vfs.o tty.o device.o procfs.o pipe.o watch.o linux_abi.o syscall.o \
-	sys_file.o sys_poll.o sys_path.o sys_memory.o sys_process.o sys_signal.o sys_time.o sys_system.o)
+obj-$(CONFIG_PROCESS) += $(addprefix process/,process.o tree.o threads.o run.o fork.o signal.o signal_frame.o mm.o copy.o elf.o exec.o stack.o file.o file_vfs.o tty.o device.o procfs.o pipe.o watch.o alarm.o usage.o timerfd.o linux_abi.o syscall.o \
+	sys_file.o sys_poll.o sys_path.o sys_memory.o sys_process.o sys_signal.o sys_time.o sys_timer.o sys_system.o)

@@ -235,6 +235,7 @@ static int exec(struct thread *t, const char *path, struct exec_args *args)
 	thread_replace(t, &program);
 	fd_table_close_on_exec(t->process->files);
 	signal_table_reset(t->process->signals);
+	timers_delete_all(t->process);
 	process_set_exe(t->process, real);
 	process_set_name(t->process, path);
 	process_take_off(t->process);

@@ -18,6 +18,26 @@ struct linux_timespec { int64_t s, ns; };
 struct linux_timeval { int64_t s, us; };
 struct linux_iovec { uint64_t base, len; };
 struct linux_winsize { uint16_t rows, columns, x, y; };
+struct linux_itimerspec { struct linux_timespec period, left; };
+struct linux_rusage {
+	struct linux_timeval user, system;
+	int64_t max_rss, unused1[3], minor_faults, major_faults, unused2[6], waits, preempted; /* max_rss: KiB */
+};
+
+_Static_assert(sizeof(struct linux_rusage) == 144, "struct rusage");
+
+/** siginfo_t. */
+struct linux_siginfo {
+	int32_t signal, error, code, pad;
+	union {
+		struct { uint32_t pid, uid; int32_t status; } child;
+		struct { uint32_t pid, uid; uint64_t value; } sender;
+		struct { int32_t id, overrun; uint64_t value; } timer;
+		uint64_t addr;
+		uint8_t size[112];
+	};
+};
+
 struct linux_rlimit { uint64_t now, most; };
 
 /** Of struct dirent64 what comes before the name. */

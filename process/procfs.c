@@ -109,7 +109,7 @@ static bool take_snapshot(struct process *p, void *arg)
 	s->session = p->session;
 	memcpy(s->name, p->name, sizeof(s->name));
 	s->state = p->zombie ? 'Z' : p->stopped_by ? 'T' : process_is_asleep(p) ? 'S' : 'R';
-	s->run_ms = time_to_ns(process_run_time(p)) / 1000000;
+	s->run_ms = time_to_ns(usage_of(p).run_time) / 1000000;
 	s->resident = process_resident(p);
 	strncpy(s->exe, p->exe, sizeof(s->exe) - 1);
 	strncpy(s->cwd, p->cwd, sizeof(s->cwd) - 1);

@@ -35,6 +35,10 @@ static void switch_out(struct task_ext *ext)
 {
 	struct thread *t = container_of(ext, struct thread, ext);
 
+	if (task_current()->state == TASK_BLOCKED)
+		t->waits++;
+	else
+		t->preempted++;
 	if (t->mm)
 		mm_unload(t->mm);
 	if (t->ctx.fs != SSTATUS_FS_DIRTY)
@@ -104,8 +108,10 @@ static void fault(struct thread *t)
 
 	if (is_page_fault(ctx->cause))
 		result = mm_fault(p->mm, ctx->tval, access_of(ctx->cause));
-	if (result == FAULT_RESOLVED)
+	if (result == FAULT_RESOLVED) {
+		t->faults++;
 		return;
+	}
 	signal = signal_of(ctx->cause, result);
 	if (will_die_of(t, signal))
 		log_warn("process %u (%s): %s%s at %lx, pc %lx: killed", p->pid, p->name, trap_cause_name((unsigned)ctx->cause),

@@ -11,7 +11,7 @@
 #define LOG_NAME "process"
 
 enum { SIG_DFL = 0, SIG_IGN = 1 };
-enum { SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000 };
+enum { SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000 };
 #define SA_RESETHAND UINT64_C(0x80000000)
 
 #define STOPS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
@@ -55,6 +55,27 @@ void signal_table_reset(struct signal_table *t)
 	for (unsigned i = 0; i < SIGNALS; i++)
 		t->actions[i] = (struct signal_action){ .handler = t->actions[i].handler == SIG_IGN ? SIG_IGN : SIG_DFL };
 	spin_unlock_irqrestore(&t->lock, flags);
+}
+
+static struct signal_action action_of(struct signal_table *t, unsigned signal)
+{
+	irqflags_t flags = spin_lock_irqsave(&t->lock);
+	struct signal_action a = t->actions[signal - 1];
+
+	spin_unlock_irqrestore(&t->lock, flags);
+	return a;
+}
+
+bool signal_ignores_children(struct signal_table *t)
+{
+	struct signal_action a = action_of(t, SIGCHLD);
+
+	return a.handler == SIG_IGN || (a.flags & SA_NOCLDWAIT);
+}
+
+bool signal_ignores_stops(struct signal_table *t)
+{
+	return action_of(t, SIGCHLD).flags & SA_NOCLDSTOP;
 }
 
 /* --- sending --- */

@@ -21,14 +21,15 @@ enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6
        SIGTTIN = 21, SIGTTOU = 22, SIGURG = 23, SIGWINCH = 28 };
 
 /** siginfo's si_code. */
-enum { SI_USER = 0, SI_KERNEL = 0x80, SI_TKILL = -6, SEGV_MAPERR = 1, SEGV_ACCERR = 2, CLD_EXITED = 1, CLD_KILLED = 2,
+enum { SI_USER = 0, SI_KERNEL = 0x80, SI_TKILL = -6, SI_QUEUE = -1, SI_TIMER = -2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, CLD_EXITED = 1, CLD_KILLED = 2,
        CLD_STOPPED = 5, CLD_CONTINUED = 6 };
 
 /** What is known of a signal that waits. */
 struct signal_info {
 	int32_t code;
-	uint32_t pid;            /* who sent it, or which child */
-	int32_t status;          /* SIGCHLD: the child's */
+	uint32_t pid;            /* who sent it, or which child or timer */
+	int32_t status;          /* SIGCHLD: the child's; SI_TIMER: how often more it was due */
+	uint64_t value;          /* the sender's, or the timer's */
 	uint64_t addr;           /* faults */
 };
 
@@ -55,6 +56,9 @@ struct signal_table *signal_table_copy(struct signal_table *from) __must_check;
 void signal_table_put(struct signal_table *t);
 /** After exec: handlers are gone, what was ignored stays so. */
 void signal_table_reset(struct signal_table *t);
+/** Does the process not want to wait for its children (SIGCHLD ignored, or SA_NOCLDWAIT)? Not to hear of their stops (SA_NOCLDSTOP)? */
+bool signal_ignores_children(struct signal_table *t);
+bool signal_ignores_stops(struct signal_table *t);
 
 /** Send. The process must not go away (the table's lock of process/tree.c, or one's own). signal 1 to 64. Any context. */
 void signal_send(struct process *p, unsigned signal, const struct signal_info *info);
@@ -76,6 +80,9 @@ int signal_init(void) __must_check;
 /** Put a handler's frame onto the stack and let the thread run it; the other way round. Memory that is not there: -EFAULT. */
 int signal_push_frame(struct thread *t, unsigned signal, const struct signal_info *info, const struct signal_action *a) __must_check;
 int signal_pop_frame(struct thread *t) __must_check;
+struct linux_siginfo;
+/** As a program sees it. */
+void signal_info_to_linux(struct linux_siginfo *to, unsigned signal, const struct signal_info *info);
 
 /** What a call returns that a signal has interrupted and that is to be done again if no handler says otherwise. */
 #define ERESTART 512

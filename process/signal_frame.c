@@ -6,23 +6,17 @@
 #include <arch/csr.h>
 #include <caisson/mm.h>
 
+#include "linux_abi.h"
 #include "thread.h"
+
+#define FAULTS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGFPE))
 
 enum { SA_ONSTACK = 0x08000000 };
 enum { SS_ONSTACK = 1, SS_DISABLE = 2 };
 enum { REG_RA = 1, REG_A1 = 11, REG_A2 = 12 };
 
-struct siginfo {
-	int32_t signal, error, code, pad;
-	union {
-		struct { uint32_t pid, uid; int32_t status; } child;
-		uint64_t addr;
-		uint8_t size[112];
-	};
-};
-
 struct frame {
-	struct siginfo info;
+	struct linux_siginfo info;
 	uint64_t flags, link;
 	uint64_t stack_base;
 	uint32_t stack_flags, pad;
@@ -97,16 +91,24 @@ static uint64_t place_frame(const struct thread *t, const struct signal_action *
 	return (sp - sizeof(struct frame)) & ~UINT64_C(15);
 }
 
-static void fill_info(struct siginfo *to, unsigned signal, const struct signal_info *info)
+void signal_info_to_linux(struct linux_siginfo *to, unsigned signal, const struct signal_info *info)
 {
+	*to = (struct linux_siginfo){ .signal = 0 };
 	to->signal = (int32_t)signal;
 	to->code = info->code;
-	if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGTRAP || signal == SIGFPE) {
+	if (info->code > 0 && (FAULTS & SIG_BIT(signal))) {
 		to->addr = info->addr;
-		return;
+	} else if (signal == SIGCHLD && info->code > 0) {
+		to->child.pid = info->pid;
+		to->child.status = info->status;
+	} else if (info->code == SI_TIMER) {
+		to->timer.id = (int32_t)info->pid;
+		to->timer.overrun = info->status;
+		to->timer.value = info->value;
+	} else {
+		to->sender.pid = info->pid;
+		to->sender.value = info->value;
 	}
-	to->child.pid = info->pid;
-	to->child.status = info->status;
 }
 
 static void fill_context(struct frame *f, struct thread *t)
@@ -131,7 +133,7 @@ int signal_push_frame(struct thread *t, unsigned signal, const struct signal_inf
 
 	if (!f)
 		return -ENOMEM;
-	fill_info(&f->info, signal, info);
+	signal_info_to_linux(&f->info, signal, info);
 	fill_context(f, t);
 	error = copy_to_user(t->process->mm, at, f, sizeof(*f));
 	kfree(f);

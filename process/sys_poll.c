@@ -8,7 +8,6 @@
 #include "syscalls.h"
 #include "watch.h"
 
-#define NS UINT64_C(1000000000)
 #define ALWAYS (POLL_ERR | POLL_HUP | POLL_INVALID)
 #define SET_BITS 1024
 
@@ -115,18 +114,14 @@ static int64_t wait_for(struct thread *t, struct linux_pollfd *fds, unsigned n, 
 
 static int deadline_of(struct thread *t, uint64_t at, uint64_t *deadline)
 {
-	struct linux_timespec ts;
+	uint64_t ns;
+	int error;
 
 	*deadline = UINT64_MAX;
-	if (!at)
-		return 0;
-	if (copy_from_user(t->process->mm, &ts, at, sizeof(ts)))
-		return -EFAULT;
-	if (ts.s < 0 || ts.ns < 0 || ts.ns >= (int64_t)NS)
-		return -EINVAL;
-	if ((uint64_t)ts.s < UINT64_MAX / NS / 2)
-		*deadline = time_now() + time_from_us(((uint64_t)ts.s * NS + (uint64_t)ts.ns + 999) / 1000);
-	return 0;
+	error = at ? time_from_user(t, at, &ns) : 0;
+	if (at && !error)
+		*deadline = time_now() + time_ticks(ns);
+	return error;
 }
 
 /* A mask of signals for the time of the call; it stays until a handler has run. */

@@ -116,17 +116,75 @@ int64_t sys_setsid(struct thread *t, const uint64_t *arg)
 	return p->pid;
 }
 
+/* Linux's __WALL and __WNOTHREAD: children of threads are those of the process here. */
+#define WAIT_THREADS 0x60000000u
+
+static int wait_code(const struct process_event *e)
+{
+	switch (e->code) {
+	case CLD_STOPPED:
+		return e->status << 8 | 0x7f;
+	case CLD_CONTINUED:
+		return 0xffff;
+	case CLD_KILLED:
+		return e->status;
+	default:
+		return e->status << 8;
+	}
+}
+
 int64_t sys_wait4(struct thread *t, const uint64_t *arg)
 {
+	struct process_event event;
 	int64_t pid;
 	int code;
 
-	if (arg[2] & ~(uint64_t)(WAIT_NO_HANG | WAIT_STOPPED | WAIT_CONTINUED))
+	if (arg[2] & ~(uint64_t)(WAIT_NO_HANG | WAIT_STOPPED | WAIT_CONTINUED | WAIT_THREADS))
 		return -EINVAL;
-	pid = process_wait(t->process, (int32_t)arg[0], (unsigned)arg[2], &code);
-	if (pid > 0 && arg[1] && copy_to_user(t->process->mm, arg[1], &code, sizeof(code)))
+	pid = process_wait(t->process, (int32_t)arg[0], (unsigned)arg[2] | WAIT_ENDED, &event);
+	if (pid <= 0)
+		return pid;
+	code = wait_code(&event);
+	if (arg[1] && copy_to_user(t->process->mm, arg[1], &code, sizeof(code)))
 		return -EFAULT;
-	return pid;
+	return arg[3] && usage_to_user(t, arg[3], &event.usage) ? -EFAULT : pid;
+}
+
+/* @return as process_wait has `which`; INT64_MAX: none */
+static int64_t which_of(const struct process *p, uint64_t kind, uint64_t id)
+{
+	enum { P_ALL = 0, P_PID = 1, P_PGID = 2 };
+
+	switch (kind) {
+	case P_ALL:
+		return -1;
+	case P_PID:
+		return id && id <= INT32_MAX ? (int64_t)id : INT64_MAX;
+	case P_PGID:
+		return id == p->group ? 0 : id <= INT32_MAX ? -(int64_t)id : INT64_MAX;
+	default:
+		return INT64_MAX;
+	}
+}
+
+int64_t sys_waitid(struct thread *t, const uint64_t *arg)
+{
+	const unsigned what = WAIT_ENDED | WAIT_STOPPED | WAIT_CONTINUED;
+	int64_t which = which_of(t->process, arg[0], arg[1]), pid;
+	struct linux_siginfo info = { 0 };
+	struct process_event event;
+
+	if (which == INT64_MAX || !(arg[3] & what) ||
+	    (arg[3] & ~(uint64_t)(what | WAIT_NO_HANG | WAIT_KEEP | WAIT_THREADS)))
+		return -EINVAL;
+	pid = process_wait(t->process, which, (unsigned)arg[3], &event);
+	if (pid < 0)
+		return pid;
+	if (pid > 0)
+		info = (struct linux_siginfo){ .signal = SIGCHLD, .code = event.code, .child = { (uint32_t)pid, 0, event.status } };
+	if (arg[2] && copy_to_user(t->process->mm, arg[2], &info, sizeof(info)))
+		return -EFAULT;
+	return pid > 0 && arg[4] && usage_to_user(t, arg[4], &event.usage) ? -EFAULT : 0;
 }
 
 int64_t sys_gettid(struct thread *t, const uint64_t *arg)

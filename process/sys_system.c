@@ -1,7 +1,9 @@
 /* System calls about the machine. */
 #include <errno.h>
 
+#include <caisson/mm.h>
 #include <caisson/random.h>
+#include <caisson/time.h>
 
 #include "syscalls.h"
 
@@ -15,6 +17,24 @@ int64_t sys_uname(struct thread *t, const uint64_t *arg)
 	};
 
 	return copy_to_user(t->process->mm, arg[0], &name, sizeof(name));
+}
+
+static bool count_process(struct process *p, void *arg)
+{
+	(void)p;
+	++*(uint16_t *)arg;
+	return true;
+}
+
+int64_t sys_sysinfo(struct thread *t, const uint64_t *arg)
+{
+	struct { uint64_t uptime, loads[3], total, free, unused[4]; uint16_t processes; uint64_t high[2]; uint32_t unit; } info = {
+		.uptime = time_to_ns(time_now()) / 1000000000, .total = frame_total_count() * PAGE_SIZE,
+		.free = frame_free_count() * PAGE_SIZE, .unit = 1,
+	};
+
+	process_for_each(count_process, &info.processes);
+	return copy_to_user(t->process->mm, arg[0], &info, sizeof(info));
 }
 
 int64_t sys_getrandom(struct thread *t, const uint64_t *arg)

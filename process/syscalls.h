@@ -83,14 +83,48 @@ SYSCALL(sys_sigaltstack);
 SYSCALL(sys_kill);
 SYSCALL(sys_tkill);
 SYSCALL(sys_tgkill);
+SYSCALL(sys_waitid);
+/* usage.c */
+SYSCALL(sys_getrusage);
+SYSCALL(sys_times);
+/* sys_timer.c */
+SYSCALL(sys_getitimer);
+SYSCALL(sys_setitimer);
+SYSCALL(sys_timer_create);
+SYSCALL(sys_timer_gettime);
+SYSCALL(sys_timer_getoverrun);
+SYSCALL(sys_timer_settime);
+SYSCALL(sys_timer_delete);
+/* timerfd.c */
+SYSCALL(sys_timerfd_create);
+SYSCALL(sys_timerfd_settime);
+SYSCALL(sys_timerfd_gettime);
 /* sys_time.c */
+SYSCALL(sys_clock_getres);
+SYSCALL(sys_clock_settime);
+SYSCALL(sys_settimeofday);
 SYSCALL(sys_clock_gettime);
 SYSCALL(sys_clock_nanosleep);
 SYSCALL(sys_nanosleep);
 SYSCALL(sys_gettimeofday);
 /* sys_system.c: the machine */
 SYSCALL(sys_uname);
+SYSCALL(sys_sysinfo);
 SYSCALL(sys_getrandom);
+
+/* Times of programs: a timespec as nanoseconds. One that is far away is cut to 146 years. */
+int time_of_spec(const struct linux_timespec *ts, uint64_t *ns) __must_check; /* -EINVAL: it is none */
+int time_from_user(struct thread *t, uint64_t at, uint64_t *ns) __must_check;
+struct linux_timespec time_to_spec(uint64_t ns);
+int time_to_user(struct thread *t, uint64_t at, uint64_t ns) __must_check;
+/** At least so many ticks. */
+uint64_t time_ticks(uint64_t ns);
+/** How long it is until a clock shows until_ns: 0 if it has. @return 0, -EINVAL, -EOPNOTSUPP: no clock to wait for */
+int clock_left(const struct thread *t, uint64_t clock, uint64_t until_ns, uint64_t *left_ns) __must_check;
+struct alarm_times;
+/** A struct itimerspec: due->left becomes when it is due (ticks, absolute; 0: not at all). @return 0, -EFAULT, -EINVAL */
+int itimer_from_user(struct thread *t, uint64_t at, uint64_t clock, bool absolute, struct alarm_times *due) __must_check;
+int itimer_to_user(struct thread *t, uint64_t at, const struct alarm_times *times) __must_check;
 
 /** A path of the program's as an absolute one: relative to dirfd, which may be LINUX_AT_FDCWD. out has VFS_PATH_MAX bytes. */
 int path_from_user(struct thread *t, int64_t dirfd, uint64_t path, char *out) __must_check;

@@ -9,6 +9,7 @@
 #include "file.h"
 #include "mm.h"
 #include "signal.h"
+#include "usage.h"
 
 #define USER_FLAT USER_LOWEST               /* flat programs */
 #define USER_FLAT_DATA UINT64_C(0x40000000)
@@ -40,6 +41,8 @@ struct thread {
 	bool keep_result;       /* the call has set all registers itself */
 	uint64_t first_argument; /* of the call, whose result stands in the same register */
 	struct { uint64_t base, size; } alt_stack; /* for handlers; size 0: none */
+	uint64_t faults;        /* page faults that were resolved; its own task */
+	uint64_t waits, preempted; /* how often it left its hart */
 	struct signal_queue queue; /* for this thread alone; under the signal table's lock */
 };
 
@@ -51,7 +54,6 @@ struct process {
 	struct list threads;
 	unsigned n_threads;
 	struct list gone;       /* threads that have ended and wait for somebody to free them; the lock of the tree */
-	uint64_t gone_time;     /* ticks that those had on a hart */
 	unsigned pid;
 	struct list node;       /* in the table of all (process/tree.c), whose lock guards this group */
 	struct process *parent; /* NULL: the kernel waits for it, or nobody */
@@ -71,6 +73,10 @@ struct process {
 	unsigned stopped_by;    /* the signal; 0: it runs. Under the signal table's lock */
 	unsigned news;          /* atomic: a stop or SIGCONT that its parent has not been told by wait4; 0: none */
 	bool ending;            /* all its threads are leaving, and status is known. Under the signal table's lock */
+	uint64_t most_pages;    /* when it ended */
+	struct usage gone_usage; /* of the threads that have ended; the lock of the tree */
+	struct usage children_usage; /* of the children that were waited for; likewise */
+	struct process_timers *timers; /* NULL: it has asked for none (process/sys_timer.c) */
 	struct signal_table *signals;
 	struct signal_queue queue;
 };
@@ -117,8 +123,6 @@ void thread_end(struct thread *t, int status);
 int thread_end_others(struct thread *t) __must_check;
 /** Free those that have ended. Task context. */
 void threads_sweep(struct process *p);
-/** Ticks that its threads had on a hart so far. The table's lock is held (process_for_each). */
-uint64_t process_run_time(const struct process *p);
 /** Are all its threads asleep? The table's lock is held. */
 bool process_is_asleep(const struct process *p);
 
@@ -159,19 +163,33 @@ void process_wait_take_off(unsigned pid);
 void process_tell_parent(struct process *p, unsigned signal);
 /** Sleep until pred; everything that happens to processes, and signals to the caller, make it look. Task context. */
 void process_wait_until(bool (*pred)(void *), void *arg);
-enum { WAIT_NO_HANG = 1, WAIT_STOPPED = 2, WAIT_CONTINUED = 8 };
+enum { WAIT_NO_HANG = 1, WAIT_STOPPED = 2, WAIT_ENDED = 4, WAIT_CONTINUED = 8, WAIT_KEEP = 0x1000000 };
+/** What has happened to a child. */
+struct process_event {
+	unsigned pid;
+	int code;               /* CLD_* */
+	int status;             /* of an end; else the signal */
+	struct usage usage;     /* its own and its children's */
+};
 /**
- * Wait for a child to end, or with these flags to stop or to go on.
+ * Wait for a child to end, to stop or to go on.
  * @param which      as wait4(2): > 0 that one, -1 any, 0 of the caller's group, < -1 of that group
- * @param flags      WAIT_*; with WAIT_NO_HANG the answer is 0 if nothing has happened so far
- * @param[out] code  as wait4 reports it
- * @return its number; 0; -ECHILD; -EINTR
+ * @param flags      WAIT_*: for what; with WAIT_NO_HANG the answer is 0 if nothing has happened so far; with WAIT_KEEP
+ *                   the next who waits gets the same
+ * @param[out] out   what it was
+ * @return its number; 0; -ECHILD; -ERESTART
  */
-int64_t process_wait(struct process *p, int64_t which, unsigned flags, int *code) __must_check;
+int64_t process_wait(struct process *p, int64_t which, unsigned flags, struct process_event *out) __must_check;
+/** What its children have used that were waited for. */
+struct usage process_children_usage(struct process *p);
 /** Pages that it has at the moment. The table's lock is held (process_for_each). */
 uint64_t process_resident(const struct process *p);
 /** Call fn with each process until it returns false; the table's lock is held. */
 void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);
+
+/** Delete the timers that a process has made (exec); give all back (its end). Its own task. process/sys_timer.c */
+void timers_delete_all(struct process *p);
+void timers_release(struct process *p);
 
 /** The call that stands in the program's registers (a7: number, a0 to a5). Its result goes to a0. */
 void syscall_handle(struct thread *t);

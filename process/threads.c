@@ -91,16 +91,6 @@ bool thread_interrupted(const struct thread *t)
 	return signal_waits(t) || __atomic_load_n(&t->leaving, __ATOMIC_RELAXED);
 }
 
-uint64_t process_run_time(const struct process *p)
-{
-	uint64_t ticks = p->gone_time;
-
-	list_for_each(t, &p->threads, struct thread, node)
-		if (t->task)
-			ticks += task_run_time(t->task);
-	return ticks;
-}
-
 bool process_is_asleep(const struct process *p)
 {
 	list_for_each(t, &p->threads, struct thread, node)
@@ -234,7 +224,7 @@ void thread_leave(struct thread *t)
 	flags = lock(p);
 	take_out(t);
 	list_push_back(&p->gone, &t->node);
-	p->gone_time += task_run_time(t->task);
+	usage_add_thread(&p->gone_usage, t);
 	last = list_empty(&p->threads);
 	unlock(p, flags);
 	if (!last) {

@@ -173,18 +173,28 @@ static void bury(struct process *p)
 
 /* --- ends --- */
 
+/* Nobody waits for it: the reaper does. The lock is held. */
+static void abandon(struct process *child)
+{
+	list_del(&child->sibling);
+	child->parent = NULL;
+	child->orphan = true;
+}
+
+/* One that has ended, whose parent has said that it does not wait for children. The lock is held. */
+static void abandon_unwanted(struct process *p)
+{
+	if (p->zombie && p->parent && signal_ignores_children(p->parent->signals))
+		abandon(p);
+}
+
 /* Its children have nobody who waits for them: the reaper does. */
 static void abandon_children(struct process *p)
 {
 	irqflags_t flags = spin_lock_irqsave(&lock);
 
-	while (!list_empty(&p->children)) {
-		struct process *child = list_first(&p->children, struct process, sibling);
-
-		list_del(&child->sibling);
-		child->parent = NULL;
-		child->orphan = true;
-	}
+	while (!list_empty(&p->children))
+		abandon(list_first(&p->children, struct process, sibling));
 	spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -244,7 +254,8 @@ void process_tell_parent(struct process *p, unsigned signal)
 	irqflags_t flags = spin_lock_irqsave(&lock);
 
 	p->news = signal;
-	send_sigchld(p, signal == SIGCONT ? CLD_CONTINUED : CLD_STOPPED, (int)signal);
+	if (p->parent && !signal_ignores_stops(p->parent->signals))
+		send_sigchld(p, signal == SIGCONT ? CLD_CONTINUED : CLD_STOPPED, (int)signal);
 	spin_unlock_irqrestore(&lock, flags);
 	waitq_notify_all(&changes);
 }
@@ -253,6 +264,8 @@ void process_leave(struct process *p)
 {
 	irqflags_t flags;
 
+	timers_release(p);
+	p->most_pages = process_resident(p);
 	fd_table_put(p->files);
 	p->files = NULL;
 	mm_put(process_set_mm(p, NULL));
@@ -260,6 +273,7 @@ void process_leave(struct process *p)
 	flags = spin_lock_irqsave(&lock);
 	p->zombie = p->took_off = true;
 	send_sigchld(p, p->died_of ? CLD_KILLED : CLD_EXITED, p->died_of ? (int)p->died_of : p->status);
+	abandon_unwanted(p);
 	spin_unlock_irqrestore(&lock, flags);
 	/* It may be freed from here on, but not before its tasks have left their harts. */
 	waitq_notify_all(&changes);
@@ -308,8 +322,7 @@ struct waiter {
 	unsigned flags;         /* WAIT_* */
 	bool any;               /* is there a child that it waits for? */
 	struct process *found;  /* it has ended */
-	unsigned pid;           /* or: this one has news */
-	unsigned news;
+	struct process_event *out;
 };
 
 static bool has_news(struct waiter *w, struct process *child)
@@ -318,9 +331,29 @@ static bool has_news(struct waiter *w, struct process *child)
 
 	if (!news || !(w->flags & (news == SIGCONT ? WAIT_CONTINUED : WAIT_STOPPED)))
 		return false;
-	child->news = 0;
-	w->pid = child->pid;
-	w->news = news;
+	if (!(w->flags & WAIT_KEEP))
+		child->news = 0;
+	*w->out = (struct process_event){
+		.pid = child->pid, .code = news == SIGCONT ? CLD_CONTINUED : CLD_STOPPED, .status = (int)news,
+	};
+	return true;
+}
+
+/* It has ended, and who waits for that takes it. */
+static bool has_ended(struct waiter *w, struct process *child)
+{
+	if (!child->zombie || !(w->flags & WAIT_ENDED))
+		return false;
+	*w->out = (struct process_event){
+		.pid = child->pid, .code = child->died_of ? CLD_KILLED : CLD_EXITED,
+		.status = child->died_of ? (int)child->died_of : child->status & 0xff, .usage = usage_of(child),
+	};
+	usage_add(&w->out->usage, &child->children_usage);
+	if (w->flags & WAIT_KEEP)
+		return true;
+	usage_add(&w->p->children_usage, &w->out->usage);
+	w->found = child;
+	list_del(&child->sibling);
 	return true;
 }
 
@@ -341,35 +374,34 @@ static bool look(void *arg)
 		if (!is_wanted(w, child))
 			continue;
 		w->any = true;
-		if (has_news(w, child))
+		if (has_news(w, child) || has_ended(w, child))
 			break;
-		if (!child->zombie)
-			continue;
-		w->found = child;
-		list_del(&child->sibling);
-		break;
 	}
 	spin_unlock_irqrestore(&lock, flags);
-	return w->found || w->pid || !w->any || thread_interrupted(w->caller);
+	return w->out->pid || !w->any || thread_interrupted(w->caller);
 }
 
-int64_t process_wait(struct process *p, int64_t which, unsigned flags, int *code)
+int64_t process_wait(struct process *p, int64_t which, unsigned flags, struct process_event *out)
 {
-	struct waiter w = { .p = p, .caller = thread_current(), .which = which, .flags = flags };
-	int64_t pid;
+	struct waiter w = { .p = p, .caller = thread_current(), .which = which, .flags = flags, .out = out };
 
+	*out = (struct process_event){ .pid = 0 };
 	if (!look(&w) && !(flags & WAIT_NO_HANG))
 		waitq_wait(&changes, look, &w, UINT64_MAX);
-	if (w.pid) {
-		*code = w.news == SIGCONT ? 0xffff : (int)(w.news << 8 | 0x7f);
-		return w.pid;
-	}
-	if (!w.found)
-		return !w.any ? -ECHILD : flags & WAIT_NO_HANG ? 0 : -ERESTART;
-	*code = w.found->died_of ? (int)w.found->died_of : (w.found->status & 0xff) << 8;
-	pid = w.found->pid;
-	bury(w.found);
-	return pid;
+	if (w.found)
+		bury(w.found);
+	if (out->pid)
+		return out->pid;
+	return !w.any ? -ECHILD : flags & WAIT_NO_HANG ? 0 : -ERESTART;
+}
+
+struct usage process_children_usage(struct process *p)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+	struct usage u = p->children_usage;
+
+	spin_unlock_irqrestore(&lock, flags);
+	return u;
 }
 
 /* --- what the kernel starts --- */
