@@ -1,7 +1,7 @@
 # Our own guest programs: build/guests/NAME.bin from guests/NAME and guests/lib.
 # They need no kernel configuration and share nothing with the kernel's build.
 
-GUESTS      := $(patsubst guests/%/main.c,%,$(wildcard guests/*/main.c))
+GUESTS      := $(patsubst guests/%/,%,$(dir $(wildcard guests/*/main.[cS])))
 GUEST_O     := build/guests
 GUEST_FLAGS := -march=rv64imac -mabi=lp64 -mcmodel=medany --specs=picolibc.specs
 GUEST_CFLAGS := $(GUEST_FLAGS) -march=rv64imac_zicsr_zifencei -std=gnu11 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing -mno-relax \

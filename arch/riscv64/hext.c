@@ -109,6 +109,14 @@ bool hext_has_format(const struct pt_format *format)
 	return format == &pt_sv57x4 && hext.sv57x4;
 }
 
+void hext_take_illegal(bool take)
+{
+	if (take)
+		CSR_CLEAR(hedeleg, BIT(CAUSE_ILLEGAL));
+	else
+		CSR_SET(hedeleg, BIT(CAUSE_ILLEGAL));
+}
+
 void hext_flush_vmid(unsigned vmid)
 {
 	__asm__ volatile("hfence.gvma zero, %0" ::"r"((unsigned long)vmid) : "memory");

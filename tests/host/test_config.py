@@ -171,6 +171,10 @@ BAD_TOML = [
     ('kernel = "kernel"\nisa-require = ["h"]\n', """vm.toml:2: isa-require = ["h"]: no guest has 'h' on this hypervisor"""),
     ('kernel = "kernel"\nisa-require = ["d"]\nisa-hide = ["f"]\n',
      """vm.toml:2: isa-require = ["d"]: 'd' is hidden from it (vm.toml:3: isa-hide = ["f"])"""),
+    ('kernel = "kernel"\nplugin = "example"\n', 'vm.toml:2: plugin = "example": a list of names of plug-ins is wanted here, not a string'),
+    ('kernel = "kernel"\nplugin = ["a b"]\n', """vm.toml:2: plugin = ["a b"]: 'a b' is no name of a plug-in"""),
+    ('kernel = "kernel"\nplugin = ["a", "a"]\n', 'vm.toml:2: plugin = ["a", "a"]: the same plug-in is named twice'),
+    ('kernel = "kernel"\nplugin = ["a", "b", "c", "d", "e"]\n', "a VM has at most 4 plug-ins"),
     ('kernel = "kernel"\ninitrd-load = 0x84000000\n', "vm.toml:2: initrd-load = 0x84000000: there is no initrd"),
     ('kernel = "kernel"\ndtb-load = 0x84000004\n', "vm.toml:2: dtb-load = 0x84000004: a device tree stands at a multiple of 8"),
     ('kernel = "kernel"\nharts = 1\n', "vm.toml:2: harts = 1: a list of hart numbers is wanted here, not a whole"),
@@ -250,7 +254,7 @@ def test_bundle_says_everything(tool):
     (tool.folder / "sub").mkdir()
     tool.file("sub/a.toml", 'name = "first"\nkernel = "../image.gz"\ninitrd = "../initrd"\ncpus = 3\nmemory = "64M"\n'
               'append = "a b=c"\nentry = 0x80200000\nload = "0x80300000"\neager = true\nformat = "sv48x4"\ninitrd-load = 0x81000000\ndtb-load = "0x82000000"\n'
-              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\nstop-timeout = 0\nwatchdog = 9\nconsole = "virtio"\nentropy = true\n')
+              'harts = [0, 2]\nrestart = "on-crash"\nweight = 250\ncap = 150\nstop-timeout = 0\nwatchdog = 9\nconsole = "virtio"\nentropy = true\nplugin = ["a", "b"]\n')
     tool.file("b.toml", 'kernel = "kernel"\n')
     result = tool.run("run", "--batch", "--harts", "4", "sub/a.toml", "b.toml")
     assert result.returncode == 0, result.stderr
@@ -273,13 +277,14 @@ def test_bundle_says_everything(tool):
     assert tree.getprop(0, "harts").as_uint64() == 0b101
     assert bytes(tree.getprop(0, "eager")) == b""
     assert text_of(tree, "restart") == "on-crash" and text_of(tree, "console") == "virtio" and bytes(tree.getprop(0, "entropy")) == b""
+    assert bytes(tree.getprop(0, "plugins")) == b"a\0b\0"
     assert tree.getprop(0, "weight").as_uint32() == 250 and tree.getprop(0, "cap").as_uint32() == 150
     assert tree.getprop(0, "stop-timeout").as_uint32() == 0 and tree.getprop(0, "watchdog").as_uint32() == 9
     second = libfdt.FdtRo(files["vm/1.dtb"])
     assert text_of(second, "name") == "b"
     assert tree.getprop(0, "cpus").as_uint32() == 3 and second.getprop(0, "cpus").as_uint32() == 1
     for absent in ("initrd", "bootargs", "entry", "load", "initrd-load", "dtb-load", "eager", "format", "harts", "dtb",
-                   "restart", "weight", "cap", "stop-timeout", "watchdog", "console", "entropy"):
+                   "restart", "weight", "cap", "stop-timeout", "watchdog", "console", "entropy", "plugins"):
         assert second.getprop(0, absent, [libfdt.NOTFOUND]) == -libfdt.NOTFOUND
 
 

@@ -18,7 +18,7 @@ TAKES = {
     "name": {"string"}, "cpus": {"integer"}, "memory": set(), "kernel": set(), "initrd": set(), "dtb": set(),
     "append": {"string", "empty string"}, "entry": {"integer"}, "load": {"integer"}, "initrd-load": set(), "dtb-load": set(), "eager": {"true", "false"},
     "format": set(), "harts": {"list"}, "restart": set(), "weight": {"integer"}, "cap": {"integer"}, "autostart": {"true", "false"}, "scrollback": set(), "console": set(), "entropy": {"true", "false"}, "log": {"string"}, "exclusive": {"true", "false"},
-    "disk": {"empty list"}, "isa-hide": {"empty list"}, "isa-require": {"empty list"},
+    "disk": {"empty list"}, "isa-hide": {"empty list"}, "isa-require": {"empty list"}, "plugin": {"empty list", "list of strings"},
 }
 
 

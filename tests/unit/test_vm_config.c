@@ -356,6 +356,21 @@ static void seconds(void **state)
 	expect_refused("stop-timeout: has 8 bytes, not the 4 of a u32");
 }
 
+static void plugins(void **state)
+{
+	(void)state;
+	set("plugins", "one\0other", 10);
+	expect_accepted();
+	assert_int_equal(cfg.n_plugins, 2);
+	assert_string_equal(cfg.plugins[1], "other");
+	set("plugins", "one", 3);
+	expect_refused("plugins: is not a list of strings");
+	set("plugins", "one\0one", 8);
+	expect_refused("plugins: \"one\" is there twice");
+	set("plugins", "a\0b\0c\0d\0e", 10);
+	expect_refused("plugins: there are more than 4");
+}
+
 static void channels(void **state)
 {
 	(void)state;
@@ -616,6 +631,7 @@ int main(void)
 		TEST(kinds_of_consoles),
 		TEST(weight_and_cap),
 		TEST(seconds),
+		TEST(plugins),
 		TEST(channels),
 		TEST(networks),
 		TEST(isa_lists),

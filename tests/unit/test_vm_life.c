@@ -60,6 +60,7 @@ void vm_devices_stop(struct vm *vm) { (void)vm; }
 int vm_devices_create(struct vm *vm) { (void)vm; return 0; }
 int vm_console_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_nets_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
+int vm_plugins_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_channels_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_disks_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }
 int vm_entropy_create(struct vm *vm, char *err, size_t err_size) { (void)vm; (void)err; (void)err_size; return 0; }

@@ -77,6 +77,8 @@ def describe(vm: VmConfig, places: dict[str, str], uplinked: list[str] | None = 
         for key, names in (("isa-hide", vm.isa_hide), ("isa-require", vm.isa_require)):
             if names:
                 tree.property(key, "".join(name + "\0" for name in names).encode())
+        if vm.plugin:
+            tree.property("plugins", "".join(name + "\0" for name in vm.plugin).encode())
         if vm.channel:
             tree.property("channels", "".join(f"{c.name}:{c.access}\0" for c in vm.channel).encode())
         if vm.entropy:

@@ -15,6 +15,7 @@ MAX_HART = 63
 MAX_WEIGHT = 10000
 DEFAULT_STOP_TIMEOUT = 10
 MAX_SECONDS = 3600
+MAX_PLUGINS = 4
 MIN_MEMORY = 2 * MIB
 MIN_SCROLLBACK, MAX_SCROLLBACK = 4 * KIB, MIB
 DEFAULT_MEMORY = 256 * MIB
@@ -69,6 +70,7 @@ class VmConfig:
     log: str | None = None  # the console's log file
     isa_hide: list[str] = field(default_factory=list)
     isa_require: list[str] = field(default_factory=list)
+    plugin: list[str] = field(default_factory=list)
     channel: list[channels.Channel] = field(default_factory=list)
     disk: list[vmdisks.VmDisk] = field(default_factory=list)
     net: list[networks.Net] = field(default_factory=list)
@@ -265,6 +267,20 @@ def _isa_require(value: Any, _typed: bool) -> list[str]:
     return value
 
 
+def _plugin(value: Any, _typed: bool) -> list[str]:
+    """Names: which there are, the hypervisor knows."""
+    _want(value, list, "a list of names of plug-ins")
+    for name in value:
+        _want(name, str, "a list of names of plug-ins")
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a plug-in")
+    if len(set(value)) != len(value):
+        raise ValueError("the same plug-in is named twice")
+    if len(value) > MAX_PLUGINS:
+        raise ValueError(f"a VM has at most {MAX_PLUGINS} plug-ins")
+    return value
+
+
 KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "name": _name,
     "cpus": _cpus,
@@ -293,6 +309,7 @@ KEYS: dict[str, Callable[[Any, bool], Any]] = {
     "log": _file_name,
     "isa-hide": _isa_hide,
     "isa-require": _isa_require,
+    "plugin": _plugin,
     "channel": channels.read,
     "disk": vmdisks.read,
     "net": networks.read,

@@ -377,6 +377,32 @@ static int read_nets(struct config_reader *r, const struct config_value *v, void
 	return 0;
 }
 
+static int add_plugin(struct config_reader *r, const char *name, const char *text)
+{
+	struct vm_config *c = r->out;
+
+	for (unsigned i = 0; i < c->n_plugins; i++)
+		if (strcmp(c->plugins[i], text) == 0)
+			return config_refuse(r, name, "\"%s\" is there twice", text);
+	if (c->n_plugins == VM_PLUGINS_MAX)
+		return config_refuse(r, name, "there are more than %d", VM_PLUGINS_MAX);
+	c->plugins[c->n_plugins++] = config_lasting(r, text);
+	return 0;
+}
+
+/** Names of plug-ins. Which there are is known where the VM is made (vmm/plugin/plugin.c). */
+static int read_plugins(struct config_reader *r, const struct config_value *v, void *member)
+{
+	int err = 0;
+
+	(void)member;
+	if (v->len == 0 || v->data[v->len - 1] != '\0')
+		return config_refuse(r, v->name, "is not a list of strings");
+	for (const char *text = v->data; !err && text < v->data + v->len; text += strlen(text) + 1)
+		err = add_plugin(r, v->name, text);
+	return err;
+}
+
 #define MEMBER(m) offsetof(struct vm_config, m)
 
 static const struct config_property properties[] = {
@@ -412,6 +438,7 @@ static const struct config_property properties[] = {
 	{ "console-log", config_flag, MEMBER(console_log), false },
 	{ "no-autostart", config_flag, MEMBER(no_autostart), false },
 	{ "channels", read_channels, MEMBER(channels), false },
+	{ "plugins", read_plugins, MEMBER(plugins), false },
 	{ "nets", read_nets, MEMBER(nets), false },
 };
 

@@ -114,6 +114,8 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 		return vcpu_fetch_fault(v);
 	case CAUSE_VIRTUAL_INSN:
 		return vcpu_virtual_insn(v);
+	case CAUSE_ILLEGAL:
+		return vcpu_illegal_insn(v, VCPU_SAVED_EARLY);
 	case CAUSE_LOAD_ACCESS:
 	case CAUSE_STORE_ACCESS:
 		v->counters.events[cause == CAUSE_LOAD_ACCESS ? FW_ACCESS_LOAD : FW_ACCESS_STORE]++;
@@ -121,7 +123,6 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 	case CAUSE_FETCH_ACCESS:
 		/* The machine refused an access that our tables allow: the guest sees what bare hardware shows. */
 	case CAUSE_FETCH_MISALIGNED:
-	case CAUSE_ILLEGAL:
 	case CAUSE_BREAKPOINT:
 	case CAUSE_LOAD_MISALIGNED:
 	case CAUSE_STORE_MISALIGNED:
@@ -142,8 +143,8 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 #define INSN_WFI 0x10500073
 #define INSN_WRS_NTO 0x00d00073
 
-/* stval may hold the instruction or 0 (Privileged Architecture, stval); 0 also when it cannot be fetched. */
-static uint32_t trapped_insn(void)
+/* stval may hold the instruction or 0 (Privileged Architecture, stval). */
+uint32_t vcpu_trapped_insn(void)
 {
 	uint64_t pc = vcpu_live_pc();
 	uint16_t low, high;
@@ -165,7 +166,7 @@ static bool is_trapped_wait(uint32_t insn)
 /* What HS-mode keeps from VS-mode though the instruction exists: waits under VTW, and what is illegal to a guest. */
 static enum vcpu_next virtual_insn(struct vcpu *v, uint64_t saved)
 {
-	uint32_t insn = trapped_insn();
+	uint32_t insn = vcpu_trapped_insn();
 
 	if (is_trapped_wait(insn)) {
 		v->exits[EXIT_WFI]++;

@@ -184,5 +184,7 @@ enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx)
 
 	if (unlikely(cause == CAUSE_VIRTUAL_INSN))
 		return vcpu_virtual_insn_saved(vcpu_of(ctx));
+	if (unlikely(cause == CAUSE_ILLEGAL))
+		return vcpu_illegal_insn(vcpu_of(ctx), ~UINT64_C(0));
 	return device_access(vcpu_of(ctx), faulting_gpa(), cause, ~UINT64_C(0));
 }

@@ -20,11 +20,20 @@
 
 static void switch_in(struct task_ext *ext);
 static void switch_out(struct task_ext *ext);
+static void switch_in_taking_illegal(struct task_ext *ext);
+static void switch_out_taking_illegal(struct task_ext *ext);
 
 static const struct task_ext_ops vcpu_task_ops = {
 	.name = "vcpu",
 	.switch_in = switch_in,
 	.switch_out = switch_out,
+};
+
+/* Those of VMs whose plug-ins answer CSRs, so that others need not ask at a switch. */
+static const struct task_ext_ops vcpu_taking_illegal_ops = {
+	.name = "vcpu",
+	.switch_in = switch_in_taking_illegal,
+	.switch_out = switch_out_taking_illegal,
 };
 
 const char *exit_kind_name(enum exit_kind kind)
@@ -50,7 +59,6 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->id = id;
 	v->sstc = vm_has_ext(vm, ISA_SSTC);
 	v->alone = vm->config->exclusive;
-	v->ext.ops = &vcpu_task_ops;
 	v->running_on = -1;
 	waitq_init(&v->wait);
 	vcpu_sample_init(v);
@@ -136,6 +144,7 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
 		vcpu_request(v, 0);
 		return 0;
 	}
+	v->ext.ops = v->vm->answers_csrs ? &vcpu_taking_illegal_ops : &vcpu_task_ops;
 	snprintf(name, sizeof(name), "%.16s/%u", v->vm->config->name, v->id);
 	v->task = task_create(name, vcpu_run, v, &attr);
 	return v->task ? 0 : -ENOMEM;
@@ -229,4 +238,16 @@ static void switch_out(struct task_ext *ext)
 		vcpu_cap_end(v);
 	if (!v->sstc)
 		timer_set_guest_deadline(UINT64_MAX);
+}
+
+static void switch_in_taking_illegal(struct task_ext *ext)
+{
+	switch_in(ext);
+	hext_take_illegal(true);
+}
+
+static void switch_out_taking_illegal(struct task_ext *ext)
+{
+	hext_take_illegal(false);
+	switch_out(ext);
 }

@@ -24,6 +24,10 @@ enum vcpu_next vcpu_store_fault(struct vcpu *v);
 enum vcpu_next vcpu_fetch_fault(struct vcpu *v);
 /** Answer a virtual-instruction exception. */
 enum vcpu_next vcpu_virtual_insn(struct vcpu *v);
+/** Answer an illegal instruction. saved: the registers whose values are in ctx. */
+enum vcpu_next vcpu_illegal_insn(struct vcpu *v, uint64_t saved);
+/** The instruction that trapped; 0: it cannot be fetched any more. In the handler of an exception. */
+uint32_t vcpu_trapped_insn(void);
 /** Give the guest the access fault that belongs to a guest-page fault cause. */
 enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause);
 

@@ -98,7 +98,7 @@ int vm_device_add(struct vm *vm, const struct vdev_type *type, uint64_t base, un
 		return -ENOSPC;
 	*dev = (struct vdev){ .type = type, .host = &vm->host, .base = base, .irq = irq, .backend = backend };
 	timer_init(&dev->timer, alarm);
-	error = type->create(dev);
+	error = type->create ? type->create(dev) : 0;
 	if (error)
 		return error == -ENXIO ? 0 : error;
 	vm->n_vdevs++;
@@ -107,6 +107,8 @@ int vm_device_add(struct vm *vm, const struct vdev_type *type, uint64_t base, un
 	if (type == &vuart_type)
 		vm->uart = dev;
 	log_debug("%s: device %s at %lx", vm->config->name, type->name, (unsigned long)base);
+	if (type->size == 0)
+		return 0;
 	return aspace_map_device(&vm->space, base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops,
 				 dev->state);
 }
@@ -145,7 +147,8 @@ void vm_devices_destroy(struct vm *vm)
 	while (vm->n_vdevs > 0) {
 		struct vdev *dev = &vm->vdevs[--vm->n_vdevs];
 
-		dev->type->destroy(dev);
+		if (dev->type->destroy)
+			dev->type->destroy(dev);
 	}
 	vm->n_vios = 0;
 }
@@ -164,7 +167,8 @@ void vm_devices_stop(struct vm *vm)
 void vm_devices_reset(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vdevs; i++)
-		vm->vdevs[i].type->reset(&vm->vdevs[i]);
+		if (vm->vdevs[i].type->reset)
+			vm->vdevs[i].type->reset(&vm->vdevs[i]);
 }
 
 void vm_devices_write_nodes(struct dt_writer *w, void *arg)

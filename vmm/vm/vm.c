@@ -16,6 +16,7 @@
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
 #include <vmm/partition.h>
+#include <vmm/plugin.h>
 #include <vmm/sbi.h>
 #include <vmm/vm.h>
 
@@ -83,6 +84,8 @@ static int build(struct vm *vm, char *err, size_t n)
 	if (error)
 		snprintf(err, n, error == -ENOMEM ? "memory: the machine has too little for it" :
 						    "cannot be created (error %d)", error);
+	if (!error)
+		error = vm_plugins_create(vm, err, n);
 	if (!error)
 		error = vm_channels_create(vm, err, n);
 	if (!error)

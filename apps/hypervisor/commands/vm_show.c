@@ -17,7 +17,7 @@
 /* Members bear the names of the keys in docs/configuration.md. */
 struct show_row {
 	const char *name, *state, *reason, *kernel, *initrd, *dtb, *append, *format, *harts, *isa, *isa_hide,
-		*isa_require, *restart, *channel, *disk, *net, *console;
+		*isa_require, *restart, *plugin, *channel, *disk, *net, *console;
 	uint64_t id, cpus, memory, ram, load, kernel_size, entry;
 	uint64_t initrd_load, initrd_size, dtb_load, dtb_size;
 	uint64_t eager, exclusive, weight, cap, scrollback, log,
@@ -60,6 +60,7 @@ static const struct shell_field show_fields[] = {
 	SHELL_FIELD(struct show_row, restart, SHELL_TEXT, "restart", 0),
 	SHELL_FIELD(struct show_row, stop_timeout, SHELL_NUMBER, "stop-timeout, s", 0),
 	SHELL_FIELD(struct show_row, watchdog, SHELL_NUMBER, "watchdog, s (0: none)", 0),
+	SHELL_FIELD(struct show_row, plugin, SHELL_TEXT, "plugin", 0),
 	SHELL_FIELD(struct show_row, channel, SHELL_TEXT, "channel", 0),
 	SHELL_FIELD(struct show_row, disk, SHELL_TEXT, "disk", 0),
 	SHELL_FIELD(struct show_row, net, SHELL_TEXT, "net", 0),
@@ -69,7 +70,7 @@ static const struct shell_layout show_layout = SHELL_LAYOUT(show_fields);
 
 /* Words for the sets of a description. */
 struct set_texts {
-	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], channels[SET_TEXT], disks[SET_TEXT], nets[SET_TEXT];
+	char harts[VM_HARTS_TEXT], hide[SET_TEXT], require[SET_TEXT], plugins[SET_TEXT], channels[SET_TEXT], disks[SET_TEXT], nets[SET_TEXT];
 	struct isa_text isa;
 };
 
@@ -82,6 +83,16 @@ static const char *isa_set(uint64_t set, char *out)
 		if (set >> i & 1)
 			n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s", n ? " " : "", isa_names[i]);
 	return set ? out : NULL;
+}
+
+static const char *plugin_names(const struct vm_config *c, char *out)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < c->n_plugins && n < SET_TEXT; i++)
+		n += (size_t)snprintf(out + n, SET_TEXT - n, "%s%s", n ? " " : "", c->plugins[i]);
+	return n ? out : NULL;
 }
 
 /* As its description names them: "ring:rw". */
@@ -162,6 +173,7 @@ static void describe(const struct vm *vm, struct set_texts *t, struct show_row *
 		.isa_require = isa_set(c->isa_require, t->require),
 		.console = vm->console ? "virtio" : "uart", .scrollback = console.size, .log = c->console_log,
 		.stop_timeout = c->stop_timeout, .watchdog = c->watchdog, .entropy = c->entropy,
+		.plugin = plugin_names(c, t->plugins),
 		.channel = channel_names(c, t->channels),
 		.disk = disk_names(c, t->disks), .net = net_names(c, t->nets),
 		.restart = restart_name(c->restart), .autostart = !c->no_autostart,

@@ -18,6 +18,7 @@
 #define VM_STOP_TIMEOUT 10   /* seconds, if the description does not say */
 #define VM_SECONDS_MAX 3600
 #define VM_CHANNELS_MAX 4
+#define VM_PLUGINS_MAX 4
 #define VM_DISKS_MAX 8
 #define VM_DISK_SERIAL_MAX 20
 #define VM_DISK_PARTS_MAX 128
@@ -90,6 +91,8 @@ struct vm_config {
 	bool no_autostart;             /* created, but started by the monitor only */
 	unsigned n_channels;
 	struct channel_right channels[VM_CHANNELS_MAX]; /* to attach to */
+	unsigned n_plugins;
+	const char *plugins[VM_PLUGINS_MAX]; /* names (vmm/plugin.h) */
 	unsigned n_disks;
 	struct vm_disk disks[VM_DISKS_MAX];
 	unsigned n_nets;

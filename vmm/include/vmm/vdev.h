@@ -63,10 +63,10 @@ struct vdev_type {
 	const char *name;
 	uint64_t base, size;              /* its window, guest-physical; types of the table only have a base */
 	struct device_ops ops;            /* registers; dev argument is vdev->state */
-	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (too many vCPUs for it), -ENXIO (this VM has no such device). */
+	/** Allocate and reset the state. @return 0, -ENOMEM, -EINVAL (too many vCPUs for it), -ENXIO (this VM has no such device). NULL: it has no state. */
 	int (*create)(struct vdev *dev);
-	void (*destroy)(struct vdev *dev);
-	/** Power-on state. */
+	void (*destroy)(struct vdev *dev); /* NULL: as create */
+	/** Power-on state. NULL: as create. */
 	void (*reset)(struct vdev *dev);
 	/** The VM has ended, and its vCPUs' tasks go: nothing may be driven until reset. NULL: only its vCPUs drive it. */
 	void (*stop)(struct vdev *dev);

@@ -22,7 +22,7 @@
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
 
-#define VM_VDEVS_MAX 20
+#define VM_VDEVS_MAX 24
 #define VM_REASON_MAX 160
 
 enum vm_state { VM_CREATED, VM_BOOTED, VM_RUNNING, VM_ENDING, VM_ENDED };
@@ -43,8 +43,15 @@ struct vm_plan {
 	unsigned pressed;   /* how many of the keys, but for the first */
 };
 
+struct plugin;
 struct vio;
 struct vm_disk_end;
+
+/** A plug-in that a VM has (vmm/plugin.h). */
+struct vm_plugin {
+	const struct plugin *type;
+	struct vdev *dev;
+};
 
 struct vm {
 	struct list node;               /* in the VM list */
@@ -70,6 +77,9 @@ struct vm {
 	struct vdev_host host;
 	struct vdev *plic, *uart;
 	struct vio *console;            /* its virtio console, or NULL */
+	struct vm_plugin plugins[VM_PLUGINS_MAX];
+	unsigned n_plugins;
+	bool answers_csrs;              /* one of them does: illegal instructions come to us */
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
 	struct vio_net_backend nets[VM_NETS_MAX]; /* config->n_nets of them */
 	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */

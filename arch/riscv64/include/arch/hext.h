@@ -27,6 +27,9 @@ int hext_enable(void) __must_check;
 /** Is the format usable by guests on this machine? */
 bool hext_has_format(const struct pt_format *format);
 
+/** From here on, illegal instructions of guests on this hart trap to us (or no longer). Interrupts off, no guest entered. */
+void hext_take_illegal(bool take);
+
 /** Drop all guest translations of a VMID (hfence.gvma) or of all VMIDs; this hart. */
 void hext_flush_vmid(unsigned vmid);
 void hext_flush_all(void);
