@@ -1,2 +1,38 @@
-obj-$(CONFIG_PROCESS) += $(addprefix process/,process.o tree.o threads.o run.o fork.o signal.o signal_frame.o mm.o copy.o elf.o exec.o stack.o file.o file_vfs.o tty.o device.o procfs.o pipe.o watch.o alarm.o usage.o timerfd.o linux_abi.o syscall.o \
-	sys_file.o sys_poll.o sys_path.o sys_memory.o sys_process.o sys_signal.o sys_time.o sys_timer.o sys_system.o)
+# One to a line: several people add to it at a time.
+obj-$(CONFIG_PROCESS) += $(addprefix process/, \
+	process.o \
+	tree.o \
+	threads.o \
+	run.o \
+	fork.o \
+	signal.o \
+	signal_frame.o \
+	mm.o \
+	copy.o \
+	elf.o \
+	exec.o \
+	stack.o \
+	file.o \
+	file_vfs.o \
+	tty.o \
+	device.o \
+	procfs.o \
+	pipe.o \
+	watch.o \
+	alarm.o \
+	usage.o \
+	timerfd.o \
+	linux_abi.o \
+	syscall.o \
+	futex.o \
+	sys_file.o \
+	sys_poll.o \
+	sys_path.o \
+	sys_memory.o \
+	sys_process.o \
+	sys_signal.o \
+	sys_time.o \
+	sys_timer.o \
+	sys_system.o \
+	sys_thread.o \
+	sys_futex.o)

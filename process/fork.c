@@ -207,7 +207,6 @@ void thread_replace(struct thread *t, const struct program *program)
 	t->ctx.fs = SSTATUS_FS_CLEAN;
 	t->ctx.pc = program->entry;
 	t->ctx.x[REG_SP] = program->sp;
-	t->clear_tid = 0;
 	t->alt_stack.size = 0;
 	irq_restore(flags);
 	mm_put(old);
@@ -232,6 +231,7 @@ static int exec(struct thread *t, const char *path, struct exec_args *args)
 		kfree(real);
 		return error;
 	}
+	thread_release_memory(t);
 	thread_replace(t, &program);
 	fd_table_close_on_exec(t->process->files);
 	signal_table_reset(t->process->signals);

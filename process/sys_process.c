@@ -187,38 +187,12 @@ int64_t sys_waitid(struct thread *t, const uint64_t *arg)
 	return pid > 0 && arg[4] && usage_to_user(t, arg[4], &event.usage) ? -EFAULT : 0;
 }
 
-int64_t sys_gettid(struct thread *t, const uint64_t *arg)
-{
-	(void)arg;
-	return t->tid;
-}
-
 /* Everybody is root. */
 int64_t sys_getid(struct thread *t, const uint64_t *arg)
 {
 	(void)t;
 	(void)arg;
 	return 0;
-}
-
-int64_t sys_sched_yield(struct thread *t, const uint64_t *arg)
-{
-	(void)t;
-	(void)arg;
-	task_yield();
-	return 0;
-}
-
-int64_t sys_set_tid_address(struct thread *t, const uint64_t *arg)
-{
-	t->clear_tid = arg[0];
-	return t->tid;
-}
-
-int64_t sys_set_robust_list(struct thread *t, const uint64_t *arg)
-{
-	(void)t;
-	return arg[1] == 24 ? 0 : -EINVAL;
 }
 
 int64_t sys_prlimit64(struct thread *t, const uint64_t *arg)

@@ -97,19 +97,6 @@ int64_t sys_kill(struct thread *t, const uint64_t *arg)
 	return k.found ? 0 : -ESRCH;
 }
 
-/* To one thread: so far a process has one. */
-int64_t sys_tgkill(struct thread *t, const uint64_t *arg)
-{
-	if (arg[0] != arg[1])
-		return -ESRCH;
-	return sys_kill(t, (uint64_t[]){ arg[1], arg[2] });
-}
-
-int64_t sys_tkill(struct thread *t, const uint64_t *arg)
-{
-	return sys_kill(t, arg);
-}
-
 /* --- waiting and returning --- */
 
 static bool has_signal(void *arg)

@@ -65,14 +65,31 @@ SYSCALL(sys_setpgid);
 SYSCALL(sys_getsid);
 SYSCALL(sys_setsid);
 SYSCALL(sys_wait4);
-SYSCALL(sys_gettid);
 SYSCALL(sys_getid);
-SYSCALL(sys_sched_yield);
-SYSCALL(sys_set_tid_address);
-SYSCALL(sys_set_robust_list);
 SYSCALL(sys_prlimit64);
 SYSCALL(sys_umask);
 SYSCALL(sys_prctl);
+/* sys_thread.c */
+SYSCALL(sys_gettid);
+SYSCALL(sys_set_tid_address);
+SYSCALL(sys_tgkill);
+SYSCALL(sys_tkill);
+SYSCALL(sys_set_robust_list);
+SYSCALL(sys_get_robust_list);
+SYSCALL(sys_riscv_flush_icache);
+SYSCALL(sys_membarrier);
+SYSCALL(sys_sched_yield);
+SYSCALL(sys_getcpu);
+SYSCALL(sys_sched_setaffinity);
+SYSCALL(sys_sched_getaffinity);
+SYSCALL(sys_sched_getscheduler);
+SYSCALL(sys_sched_setscheduler);
+SYSCALL(sys_sched_setparam);
+SYSCALL(sys_sched_getparam);
+SYSCALL(sys_sched_get_priority_max);
+SYSCALL(sys_sched_get_priority_min);
+/* sys_futex.c */
+SYSCALL(sys_futex);
 /* sys_signal.c */
 SYSCALL(sys_rt_sigaction);
 SYSCALL(sys_rt_sigprocmask);
@@ -81,8 +98,6 @@ SYSCALL(sys_rt_sigsuspend);
 SYSCALL(sys_rt_sigreturn);
 SYSCALL(sys_sigaltstack);
 SYSCALL(sys_kill);
-SYSCALL(sys_tkill);
-SYSCALL(sys_tgkill);
 SYSCALL(sys_waitid);
 /* usage.c */
 SYSCALL(sys_getrusage);

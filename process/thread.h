@@ -31,6 +31,7 @@ struct thread {
 	bool started;           /* under the signal table's lock: its task has been let run */
 	bool leaving;           /* atomic: it ends at its next look */
 	uint64_t clear_tid;     /* address of the program's to clear at its end; 0: none */
+	uint64_t robust_list;   /* address of the program's: locks to mark at its end; 0: none */
 	uint64_t blocked;       /* signals, SIG_BIT */
 	uint64_t saved_blocked; /* while rt_sigsuspend has others: what to go back to */
 	bool has_saved_blocked;
@@ -113,6 +114,8 @@ void thread_free(struct thread *t);
 int thread_enter(struct thread *t, const struct thread *caller) __must_check;
 /** Undo thread_enter, and free it. It has no task. */
 void thread_cancel(struct thread *t);
+/** It uses its memory no more, at its end or for another program's: who waits for that is told. Its own task. */
+void thread_release_memory(struct thread *t);
 /** Let its task run. */
 void thread_start(struct thread *t);
 /** Its own task, the last thing it does: with the last thread the process ends. */

@@ -5,6 +5,7 @@
 #include <caisson/log.h>
 #include <caisson/mm.h>
 
+#include "futex.h"
 #include "thread.h"
 
 #define LOG_NAME "process"
@@ -175,13 +176,16 @@ void thread_end(struct thread *t, int status)
 	spin_unlock_irqrestore(&p->signals->lock, flags);
 }
 
-/* Who shares the memory may look there (CLONE_CHILD_CLEARTID). */
-static void clear_tid(struct thread *t)
+/* Only who shares the memory can look at the number (CLONE_CHILD_CLEARTID); at locks, others too. */
+void thread_release_memory(struct thread *t)
 {
-	const uint32_t none = 0;
+	const struct process *p = t->process;
 
-	if (t->clear_tid)
-		(void)!copy_to_user(t->process->mm, t->clear_tid, &none, sizeof(none));
+	if (t->robust_list)
+		futex_leave_robust(t, t->robust_list);
+	if (t->clear_tid && (p->n_threads > 1 || __atomic_load_n(&p->mm->refs, __ATOMIC_RELAXED) > 1))
+		futex_clear(t, t->clear_tid);
+	t->robust_list = t->clear_tid = 0;
 }
 
 static void leave_mm(struct thread *t)
@@ -218,7 +222,7 @@ void thread_leave(struct thread *t)
 	irqflags_t flags;
 	bool last;
 
-	clear_tid(t);
+	thread_release_memory(t);
 	leave_mm(t);
 	threads_sweep(p);
 	flags = lock(p);
