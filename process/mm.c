@@ -93,6 +93,7 @@ void mm_put(struct user_mm *mm)
 	if (__atomic_fetch_sub(&mm->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
 	user_root_unshare_kernel(mm->space.root);
+	mm->space.flush = NULL; /* a hart that remembers something of it forgets that before it enters U-mode again */
 	aspace_destroy(&mm->space);
 	kfree(mm);
 }

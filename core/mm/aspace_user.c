@@ -18,6 +18,7 @@
 
 #define ACCESS (PERM_R | PERM_W | PERM_X)
 #define BATCH 64 /* pages between two flushes */
+#define TABLE_SIZE BIT(pt_level_shift(1)) /* what a table of leaves maps */
 
 static hpa_t zero_frame; /* shown wherever nothing was written so far; one owner is here */
 
@@ -165,9 +166,7 @@ enum fault_result aspace_user_touch(struct aspace *as, const struct area *a, uin
 /* The first page in [addr, end) that is mapped, or end. */
 static uint64_t next_leaf(struct aspace *as, uint64_t addr, uint64_t end, struct pt_leaf *leaf)
 {
-	while (addr < end && pt_walk(as->format, as->root, addr, leaf))
-		addr = ALIGN_DOWN(addr, BIT(pt_level_shift(leaf->level))) + BIT(pt_level_shift(leaf->level));
-	return MIN(addr, end);
+	return pt_next_leaf(as->format, as->root, &addr, end, leaf) ? end : addr;
 }
 
 struct batch {
@@ -203,9 +202,35 @@ static void clear_range(struct aspace *as, uint64_t start, uint64_t end)
 	}
 }
 
+static void put_leaf(void *arg, uint64_t addr, hpa_t hpa, unsigned order)
+{
+	struct aspace *as = arg;
+
+	(void)addr;
+	(void)order;
+	as->resident--;
+	frame_put(hpa);
+}
+
+/* Without a flush there is nothing to wait for, and nobody who looks: the space goes. */
+static void drop_range(struct aspace *as, uint64_t start, uint64_t end)
+{
+	struct pt_leaf leaf;
+
+	for (uint64_t at = start; (at = next_leaf(as, at, end, &leaf)) < end;) {
+		uint64_t first = MAX(start, ALIGN_DOWN(at, TABLE_SIZE));
+
+		at = MIN(end, ALIGN_DOWN(at, TABLE_SIZE) + TABLE_SIZE);
+		pt_unmap(as->format, as->root, first, at - first, put_leaf, as, &as->tables);
+	}
+}
+
 void aspace_user_clear(struct aspace *as, const struct area *a)
 {
-	clear_range(as, a->start, a->start + a->size);
+	if (as->flush)
+		clear_range(as, a->start, a->start + a->size);
+	else
+		drop_range(as, a->start, a->start + a->size);
 	page_source_put(a->source);
 }
 
@@ -363,32 +388,32 @@ int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsign
 
 /* --- fork --- */
 
-/* Both sides show the page; a private one that could be written cannot be for now. */
-static int share_page(struct aspace *to, struct aspace *from, const struct area *a, uint64_t page,
-		      const struct pt_leaf *leaf)
+/*
+ * Both sides show the pages; private ones that could be written cannot be for now. Nobody else knows `to` yet: its lock is
+ * not taken. One table at a time.
+ */
+static int share_pages(struct aspace *to, struct aspace *from, const struct area *a)
 {
-	unsigned perm;
-	int error;
+	uint64_t addr = a->start, end = a->start + a->size;
+	int error = 0;
 
-	frame_get(leaf->hpa);
-	perm = leaf_perm(a, is_writable(a, leaf->hpa));
-	if (perm != leaf->perm)
-		replace(from, page, leaf->hpa, perm);
-	error = show(to, page, leaf->hpa, perm);
-	if (error)
-		frame_put(leaf->hpa);
+	while (addr < end && !error) {
+		irqflags_t irq = spin_lock_irqsave(&from->lock);
+		unsigned shared;
+
+		error = pt_share(from->format, from->root, to->root, &addr, end, !(a->flags & USER_SHARED), frame_get, &shared,
+				 &to->tables);
+		to->resident += shared;
+		spin_unlock_irqrestore(&from->lock, irq);
+	}
 	return error;
 }
 
 static int fork_area(struct aspace *to, struct aspace *from, const struct area *a)
 {
-	uint64_t end = a->start + a->size;
-	struct pt_leaf leaf;
 	int error = aspace_map_user(to, a->start, a->size, a->perm & ACCESS, a->flags, a->source, a->source_offset);
 
-	for (uint64_t at = a->start; !error && (at = next_leaf(from, at, end, &leaf)) < end; at += PAGE_SIZE)
-		error = share_page(to, from, a, at, &leaf);
-	return error;
+	return error ? error : share_pages(to, from, a);
 }
 
 int aspace_fork(struct aspace *to, struct aspace *from)

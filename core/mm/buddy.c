@@ -21,6 +21,8 @@ spinlock_t buddy_lock = SPINLOCK_INIT;
 
 static struct region regions[MAX_REGIONS];
 static unsigned n_regions; /* grows at boot only */
+static struct region none; /* holds no frame */
+struct region *region_hint = &none;
 static struct list free_blocks[ORDERS];
 static uint64_t orders_free; /* bit n: free_blocks[n] is not empty */
 static uint64_t n_free, n_total;
@@ -34,11 +36,13 @@ int regions_each(int (*fn)(struct region *r))
 	return result;
 }
 
-struct region *region_of(uint64_t frame)
+struct region *region_find(uint64_t frame)
 {
 	for (unsigned i = 0; i < n_regions; i++)
-		if (frame >= regions[i].first && frame < regions[i].end)
+		if (frame >= regions[i].first && frame < regions[i].end) {
+			__atomic_store_n(&region_hint, &regions[i], __ATOMIC_RELAXED);
 			return &regions[i];
+		}
 	return NULL;
 }
 

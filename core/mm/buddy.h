@@ -35,8 +35,16 @@ extern spinlock_t buddy_lock;
 /** Call fn for each region until it returns something else than 0; @return that. */
 int regions_each(int (*fn)(struct region *r));
 
+extern struct region *region_hint; /* where one was found last: the next one probably is there, too */
+struct region *region_find(uint64_t frame);
+
 /** The region of a frame, or NULL. No lock: regions come at boot only. */
-struct region *region_of(uint64_t frame);
+static inline struct region *region_of(uint64_t frame)
+{
+	struct region *r = __atomic_load_n(&region_hint, __ATOMIC_RELAXED);
+
+	return likely(frame - r->first < r->end - r->first) ? r : region_find(frame);
+}
 
 /*
  * A state belongs to whoever holds the frame: the holder of the block, of the cache, or

@@ -319,6 +319,7 @@ static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_
 static int unmap_entry(struct unmap *u, uint64_t *pte, unsigned level, uint64_t addr)
 {
 	uint64_t end = addr + level_size(level) - 1;
+	bool whole = addr >= u->first && end <= u->last; /* then nothing is left in its table */
 	int err = 0;
 
 	if (pte_is_leaf(*pte))
@@ -327,7 +328,7 @@ static int unmap_entry(struct unmap *u, uint64_t *pte, unsigned level, uint64_t 
 		uint64_t *table = hpa_to_kva(pte_hpa(*pte));
 
 		err = unmap_table(u, table, level - 1, MAX(addr, u->first), MIN(end, u->last));
-		if (table_empty(table) && !(*pte & PTE_KEEP))
+		if (!(*pte & PTE_KEEP) && ((whole && !err) || table_empty(table)))
 			free_table(pte, u->tables);
 	}
 	return err;
@@ -392,6 +393,82 @@ int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr, struct pt_leaf
 		return -ENOENT;
 	leaf->hpa = HPA(pte_hpa(pte).v | (addr & (level_size(leaf->level) - 1)));
 	leaf->perm = leaf_perm(f, pte);
+	return 0;
+}
+
+/** From an empty entry on, the first address in [addr, end) whose entry in the same table is not; or where that table ends. */
+static uint64_t skip_empty(const struct pt_format *f, const uint64_t *pte, unsigned level, uint64_t addr, uint64_t end)
+{
+	unsigned left = entries_left(f, level, addr);
+
+	for (addr = ALIGN_DOWN(addr, level_size(level)); left > 0 && addr < end && !(pte_get(pte) & PTE_V); left--, pte++)
+		addr += level_size(level);
+	return addr;
+}
+
+/** The entry of the first leaf in [*addr, end), *addr its address then (or as it was, if the leaf began before); or NULL. */
+static uint64_t *first_leaf(const struct pt_format *f, hpa_t root, uint64_t *addr, uint64_t end, unsigned *level)
+{
+	while (*addr < end) {
+		uint64_t *pte = descend(f, root, *addr, 0, level);
+
+		if (pte_is_leaf(pte_get(pte)))
+			return pte;
+		*addr = skip_empty(f, pte, *level, *addr, end);
+	}
+	return NULL;
+}
+
+int pt_next_leaf(const struct pt_format *f, hpa_t root, uint64_t *addr, uint64_t end, struct pt_leaf *leaf)
+{
+	uint64_t *pte = first_leaf(f, root, addr, end, &leaf->level);
+	uint64_t value;
+
+	if (!pte)
+		return -ENOENT;
+	value = pte_get(pte);
+	leaf->hpa = HPA(pte_hpa(value).v | (*addr & (level_size(leaf->level) - 1)));
+	leaf->perm = leaf_perm(f, value);
+	return 0;
+}
+
+/* Leaves from one table to another, both at the same place. @return how many. */
+static unsigned share_leaves(uint64_t *from, uint64_t *to, unsigned n, uint64_t keep, void (*share)(hpa_t frame))
+{
+	unsigned shared = 0;
+
+	for (; n > 0; n--, from++, to++) {
+		uint64_t value = pte_get(from);
+
+		if (!pte_is_leaf(value))
+			continue;
+		share(pte_hpa(value));
+		if (value & ~keep)
+			pte_set(from, value & keep);
+		pte_set(to, value & keep);
+		shared++;
+	}
+	return shared;
+}
+
+int pt_share(const struct pt_format *f, hpa_t from, hpa_t to, uint64_t *addr, uint64_t end, bool read_only,
+	     void (*share)(hpa_t frame), unsigned *shared, uint64_t *tables)
+{
+	unsigned level, n;
+	uint64_t *pte = first_leaf(f, from, addr, end, &level), *copy;
+	int err;
+
+	*shared = 0;
+	if (!pte)
+		return 0;
+	if (level != 0)
+		return -EINVAL;
+	err = make_way(f, to, *addr, 0, &copy, tables);
+	if (err)
+		return err;
+	n = (unsigned)MIN(entries_left(f, 0, *addr), (end - *addr) >> PAGE_SHIFT);
+	*shared = share_leaves(pte, copy, n, read_only ? ~(uint64_t)PTE_W : UINT64_MAX, share);
+	*addr += (uint64_t)n << PAGE_SHIFT;
 	return 0;
 }
 

@@ -104,7 +104,8 @@ struct aspace {
 	/**
 	 * Called after valid entries were removed and before their addresses can be used
 	 * again (TLB shoot-down). No lock held, interrupts as the caller of aspace_unmap
-	 * has them. May be NULL. New entries where there were none need no flush.
+	 * has them. New entries where there were none need no flush. NULL: nobody translates through the space, and of
+	 * one with user areas nobody else looks at it.
 	 */
 	void (*flush)(struct aspace *as, uint64_t start, uint64_t size);
 	spinlock_t lock;

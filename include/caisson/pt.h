@@ -78,6 +78,24 @@ struct pt_leaf {
 int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr,
 	    struct pt_leaf *leaf) __must_check;
 
+/**
+ * The first leaf that maps something of [*addr, end): *addr becomes the first address that it maps there. None of it is
+ * in an upper half. As pt_walk otherwise. @return 0, or -ENOENT: there is none.
+ */
+int pt_next_leaf(const struct pt_format *f, hpa_t root, uint64_t *addr, uint64_t end, struct pt_leaf *leaf) __must_check;
+
+/**
+ * Let another root's empty tables have the leaves of the next table of [*addr, end) that has any, all of 4 KiB.
+ * @param[in,out] addr  page-aligned; afterwards where to go on, or beyond end: there are no more
+ * @param read_only     both have them without PERM_W from then on
+ * @param share         called for each frame before the second leaf is there
+ * @param[out] shared   leaves, also on errors
+ * @param[in,out] tables  of the other root
+ * @return 0; -EINVAL: there is a larger leaf; -ENOMEM, -EEXIST as pt_map
+ */
+int pt_share(const struct pt_format *f, hpa_t from, hpa_t to, uint64_t *addr, uint64_t end, bool read_only,
+	     void (*share)(hpa_t frame), unsigned *shared, uint64_t *tables) __must_check;
+
 /** Change the permissions of all leaves in the range. @return 0, -ENOENT for a hole, -EINVAL. */
 int pt_protect(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
 	       unsigned perm) __must_check;

@@ -455,8 +455,36 @@ static void model_walk(uint64_t addr)
 	assert_int_equal(leaf.perm, r->perm);
 }
 
+/* The lowest mapped address in [addr, end), or end. */
+static uint64_t model_next(uint64_t addr, uint64_t end)
+{
+	uint64_t first = end;
+
+	for (unsigned i = 0; i < n_ranges; i++)
+		if (ranges[i].addr < first && ranges[i].addr + ranges[i].size - 1 >= addr)
+			first = MAX(addr, ranges[i].addr);
+	return first;
+}
+
+static void model_next_leaf(const struct expected *e, uint64_t *seed)
+{
+	uint64_t addr = random_addr(e, seed) & e->highest, size = random_size(seed), at = addr;
+	uint64_t end = MIN(addr + size, e->highest + 1), expected = model_next(addr, end);
+	struct pt_leaf leaf;
+	int err = pt_next_leaf(f, root, &at, end, &leaf);
+
+	assert_int_equal(err, expected == end ? -ENOENT : 0);
+	if (err)
+		return;
+	assert_int_equal(at, expected);
+	assert_int_equal(leaf.hpa.v, model_find(at)->hpa + (at - model_find(at)->addr));
+	assert_int_equal(leaf.perm, model_find(at)->perm);
+}
+
 static void model_walks(const struct expected *e, uint64_t *seed)
 {
+	for (unsigned i = 0; i < 4; i++)
+		model_next_leaf(e, seed);
 	for (unsigned i = 0; i < 4; i++)
 		model_walk(random_addr(e, seed) + mock_random(seed) % PAGE_SIZE);
 	for (unsigned i = 0; i < n_ranges; i++) {
