@@ -14,6 +14,8 @@ int vfs_close(struct vfs_file *f)
 	if (f->ops->close)
 		err = f->ops->close(f);
 	mutex_unlock(&f->mount->lock);
+	if (f->flags & VFS_WRITE)
+		vfs_mount_writers(f->mount, -1);
 	vfs_mount_put(f->mount);
 	kfree(f);
 	return err;
@@ -45,11 +47,11 @@ static int size_of(struct vfs_file *f, uint64_t *size)
 }
 
 /* Mount's lock held. */
-static int64_t write_locked(struct vfs_file *f, const void *data, size_t n)
+static int64_t write_locked(struct vfs_file *f, const void *data, size_t n, bool append)
 {
 	int64_t done = 0;
 
-	if (f->flags & VFS_APPEND)
+	if (append)
 		done = size_of(f, &f->pos);
 	if (done == 0 && n > 0)
 		done = f->ops->write(f, data, n, f->pos);
@@ -82,14 +84,36 @@ int vfs_page(struct vfs_file *f, uint64_t offset, hpa_t *out)
 	return err;
 }
 
-int64_t vfs_write(struct vfs_file *f, const void *data, size_t n)
+static int64_t write_file(struct vfs_file *f, const void *data, size_t n, bool append)
 {
 	int64_t done;
 
 	if (!(f->flags & VFS_WRITE) || !f->ops->write)
 		return -EBADF;
 	mutex_lock(&f->mount->lock);
-	done = write_locked(f, data, n);
+	done = write_locked(f, data, n, append);
+	mutex_unlock(&f->mount->lock);
+	return done;
+}
+
+int64_t vfs_write(struct vfs_file *f, const void *data, size_t n)
+{
+	return write_file(f, data, n, f->flags & VFS_APPEND);
+}
+
+int64_t vfs_append(struct vfs_file *f, const void *data, size_t n)
+{
+	return write_file(f, data, n, true);
+}
+
+int64_t vfs_write_at(struct vfs_file *f, const void *data, size_t n, uint64_t pos)
+{
+	int64_t done;
+
+	if (!(f->flags & VFS_WRITE) || !f->ops->write)
+		return -EBADF;
+	mutex_lock(&f->mount->lock);
+	done = n ? f->ops->write(f, data, n, pos) : 0;
 	mutex_unlock(&f->mount->lock);
 	return done;
 }
@@ -166,6 +190,7 @@ int vfs_fstat(struct vfs_file *f, struct vfs_stat *st)
 
 	mutex_lock(&f->mount->lock);
 	err = f->ops->stat(f, st);
+	st->mount = f->mount->number;
 	mutex_unlock(&f->mount->lock);
 	return err;
 }
@@ -178,6 +203,16 @@ int vfs_readdir(struct vfs_file *f, struct vfs_dirent *d)
 		return -ENOTDIR;
 	mutex_lock(&f->mount->lock);
 	err = f->ops->readdir(f, d);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}
+
+int vfs_fset(struct vfs_file *f, const struct vfs_stat *st, unsigned what)
+{
+	int err;
+
+	mutex_lock(&f->mount->lock);
+	err = f->mount->read_only || !f->ops->set ? -EROFS : f->ops->set(f, st, what);
 	mutex_unlock(&f->mount->lock);
 	return err;
 }

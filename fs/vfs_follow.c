@@ -1,4 +1,4 @@
-/* Paths through symbolic links: each component is looked at on the way. */
+/* Paths: each component is looked at on the way, and symbolic links are followed. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,22 +10,30 @@
 struct walk {
 	char out[VFS_PATH_MAX];    /* where it has led so far: resolved, no links */
 	size_t len;
-	char rest[VFS_PATH_MAX];   /* what is still to be walked */
+	char rest[VFS_PATH_MAX];   /* what is still to be walked, from rest[at] on: it ends where the array ends */
+	size_t at;
 	unsigned links;
+	enum vfs_follow follow;
+	bool slash, dots;          /* of the last component */
 	char target[VFS_PATH_MAX]; /* of a link */
-	char joined[VFS_PATH_MAX];
 };
 
 /* The next component leaves `rest`. @return its length; 0: there are no more */
-static size_t take(struct walk *w, const char **component, bool *last)
+static size_t take(struct walk *w, const char **component)
 {
-	char *at = w->rest + strspn(w->rest, "/");
-	size_t n = strcspn(at, "/");
+	size_t n;
 
-	memmove(w->rest, at, strlen(at) + 1);
-	*component = w->rest;
-	*last = w->rest[n + strspn(w->rest + n, "/")] == '\0';
+	w->at += strspn(w->rest + w->at, "/");
+	n = strcspn(w->rest + w->at, "/");
+	*component = w->rest + w->at;
+	w->at += n;
 	return n;
+}
+
+/* Is nothing but slashes left? */
+static bool is_last(const struct walk *w)
+{
+	return w->rest[w->at + strspn(w->rest + w->at, "/")] == '\0';
 }
 
 static int append(struct walk *w, const char *component, size_t n)
@@ -46,43 +54,57 @@ static void step_back(struct walk *w)
 	w->out[w->len] = '\0';
 }
 
-/* Is what `out` names a link? Then its target is in w->target. @return 1, 0 or negative errno */
-static int read_link(struct walk *w)
+/* In a mount, its lock held. A link's target goes to w->target. @return enum vfs_kind, or negative errno */
+static int look_in(struct walk *w, struct vfs_mount *m, const char *rest)
 {
-	struct vfs_place *place;
 	struct vfs_stat st;
-	int64_t n = 0;
-	int err = vfs_enter_resolved(w->out, &place);
+	int64_t n;
+	int err = m->type->stat(m, rest, &st);
 
 	if (err)
-		return err == -ENOENT ? 0 : err;
-	if (place->mount->type->readlink && *place->rest) {
-		mutex_lock(&place->mount->lock);
-		err = place->mount->type->stat(place->mount, place->rest, &st);
-		if (!err && st.kind == VFS_LINK)
-			n = place->mount->type->readlink(place->mount, place->rest, w->target, sizeof(w->target) - 1);
-		mutex_unlock(&place->mount->lock);
-	}
-	vfs_leave(place);
-	if (n <= 0) /* what is not there is found out by whoever wants it */
+		return err;
+	if (st.kind != VFS_LINK || !m->type->readlink)
+		return (int)st.kind;
+	n = m->type->readlink(m, rest, w->target, sizeof(w->target) - 1);
+	if (n < 0)
 		return (int)n;
 	w->target[n] = '\0';
-	return 1;
+	return VFS_LINK;
+}
+
+/* What stands where `out` leads. @return enum vfs_kind, -ENOENT or another error */
+static int look(struct walk *w)
+{
+	const char *rest;
+	struct vfs_mount *m = vfs_mount_of(w->out, &rest);
+	int kind = -ENOENT;
+
+	if (m && !*rest)
+		kind = VFS_DIR;
+	else if (m) {
+		mutex_lock(&m->lock);
+		kind = look_in(w, m, rest);
+		mutex_unlock(&m->lock);
+	}
+	if (m)
+		vfs_mount_put(m);
+	/* The way to a mount need not exist. */
+	return kind == -ENOENT && vfs_mounts_below(w->out) ? VFS_DIR : kind;
 }
 
 /* Go on with the link's target, then with the rest. */
 static int follow(struct walk *w)
 {
-	size_t n = strlen(w->target), rest = strlen(w->rest);
+	size_t n = strlen(w->target);
 
+	if (n == 0)
+		return -ENOENT;
 	if (++w->links > VFS_LINKS_MAX)
 		return -ELOOP;
-	if (n + 1 + rest >= VFS_PATH_MAX)
+	if (n > w->at)
 		return -ENAMETOOLONG;
-	memcpy(w->joined, w->target, n);
-	w->joined[n] = '/';
-	memcpy(w->joined + n + 1, w->rest, rest + 1);
-	strcpy(w->rest, w->joined);
+	w->at -= n;
+	memcpy(w->rest + w->at, w->target, n);
 	if (w->target[0] == '/') {
 		w->len = 0;
 		w->out[0] = '\0';
@@ -92,64 +114,107 @@ static int follow(struct walk *w)
 	return 0;
 }
 
-static int walk(struct walk *w, bool follow_last)
+/* A component has been added to `out`. */
+static int check(struct walk *w)
+{
+	bool last = is_last(w);
+	int kind;
+
+	w->slash = last && w->rest[w->at] == '/';
+	if (last && (w->follow == FOLLOW_NEVER || (w->follow == FOLLOW_SLASH && !w->slash)))
+		return 0;
+	kind = look(w);
+	if (kind == -ENOENT && last)
+		return 0; /* found out by whoever wants it */
+	if (kind == VFS_LINK)
+		return follow(w);
+	if (kind >= 0 && kind != VFS_DIR && (!last || w->slash))
+		return -ENOTDIR;
+	return MIN(kind, 0);
+}
+
+static int walk(struct walk *w)
 {
 	const char *component;
-	bool last;
 	size_t n;
 	int err = 0;
 
-	while (!err && (n = take(w, &component, &last)) > 0) {
-		bool dots = component[0] == '.' && (n == 1 || (n == 2 && component[1] == '.'));
+	w->dots = true;
+	while (!err && (n = take(w, &component)) > 0) {
+		bool is_dot = n == 1 && component[0] == '.', is_parent = n == 2 && component[0] == '.' && component[1] == '.';
 
-		if (dots && n == 2)
+		w->dots = is_dot || is_parent;
+		if (is_parent)
 			step_back(w);
-		else if (!dots)
-			err = append(w, component, n);
-		memmove(w->rest, w->rest + n, strlen(w->rest + n) + 1);
-		if (err || dots || (last && !follow_last))
+		if (w->dots)
 			continue;
-		err = read_link(w);
-		if (err > 0)
-			err = follow(w);
+		err = append(w, component, n);
+		if (!err)
+			err = check(w);
 	}
 	return err;
 }
 
-static int real_path(const char *path, bool follow_last, char *out)
+/* @return 0 with *out for kfree, or negative errno */
+static int walk_path(const char *path, enum vfs_follow follow_last, struct walk **out)
 {
+	size_t n = strnlen(path, VFS_PATH_MAX);
 	struct walk *w;
 	int err;
 
-	if (path[0] != '/')
-		return -EINVAL;
-	if (strlen(path) >= VFS_PATH_MAX)
-		return -ENAMETOOLONG;
+	if (path[0] != '/' || n == VFS_PATH_MAX)
+		return n == VFS_PATH_MAX ? -ENAMETOOLONG : -EINVAL;
 	w = kalloc(sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->len = w->links = 0;
 	w->out[0] = '\0';
-	strcpy(w->rest, path);
-	err = walk(w, follow_last);
-	if (!err)
-		strcpy(out, w->out);
-	kfree(w);
+	w->follow = follow_last;
+	w->slash = false;
+	w->at = VFS_PATH_MAX - 1 - n;
+	memcpy(w->rest + w->at, path, n + 1);
+	err = walk(w);
+	if (err)
+		kfree(w);
+	else
+		*out = w;
 	return err;
 }
 
 int vfs_real_path(const char *path, char *out)
 {
-	return real_path(path, true, out);
+	struct walk *w;
+	int err = walk_path(path, FOLLOW_ALWAYS, &w);
+
+	if (err)
+		return err;
+	memcpy(out, w->out, w->len + 1);
+	kfree(w);
+	return 0;
 }
 
-int vfs_enter(const char *path, bool follow_last, struct vfs_place **out)
+int vfs_enter(const char *path, enum vfs_follow follow_last, struct vfs_place **out)
 {
-	char *resolved = kalloc(VFS_PATH_MAX);
-	int err = resolved ? real_path(path, follow_last, resolved) : -ENOMEM;
+	struct vfs_place *place;
+	struct walk *w;
+	int err = walk_path(path, follow_last, &w);
 
-	if (!err)
-		err = vfs_enter_resolved(resolved, out);
-	kfree(resolved);
-	return err;
+	if (err)
+		return err;
+	place = kalloc(sizeof(*place) + w->len + 1);
+	if (place) {
+		memcpy(place->path, w->out, w->len + 1);
+		place->slash = w->slash;
+		place->dots = w->dots;
+	}
+	kfree(w);
+	if (!place)
+		return -ENOMEM;
+	place->mount = vfs_mount_of(place->path, &place->rest);
+	if (!place->mount) {
+		kfree(place);
+		return -ENOENT;
+	}
+	*out = place;
+	return 0;
 }

@@ -10,7 +10,7 @@ int64_t vfs_readlink(const char *path, char *to, size_t n)
 {
 	struct vfs_place *place;
 	struct vfs_stat st;
-	int64_t result = vfs_enter(path, false, &place);
+	int64_t result = vfs_enter(path, FOLLOW_SLASH, &place);
 
 	if (result)
 		return result;
@@ -25,19 +25,25 @@ int64_t vfs_readlink(const char *path, char *to, size_t n)
 }
 
 /* Where something new may come to be, the mount locked. @return 0, or what stands against it */
-static int begin(const char *path, bool follow, struct vfs_place **place)
+static int begin(const char *path, struct vfs_place **place)
 {
-	int err = vfs_enter(path, follow, place);
+	struct vfs_mount *m;
+	struct vfs_stat st;
+	int err = vfs_enter(path, FOLLOW_NEVER, place);
 
 	if (err)
 		return err;
-	if ((*place)->mount->read_only || !*(*place)->rest) {
-		err = (*place)->mount->read_only ? -EROFS : -EEXIST;
-		vfs_leave(*place);
-		return err;
-	}
-	mutex_lock(&(*place)->mount->lock);
-	return 0;
+	m = (*place)->mount;
+	mutex_lock(&m->lock);
+	if ((*place)->dots || !*(*place)->rest)
+		err = -EEXIST;
+	else if ((*place)->slash || m->read_only)
+		err = m->type->stat(m, (*place)->rest, &st) == 0 ? -EEXIST : m->read_only ? -EROFS : -ENOENT;
+	if (!err)
+		return 0;
+	mutex_unlock(&m->lock);
+	vfs_leave(*place);
+	return err;
 }
 
 static int end(struct vfs_place *place, int err)
@@ -54,7 +60,7 @@ int vfs_symlink(const char *target, const char *path)
 
 	if (!*target || strlen(target) >= VFS_PATH_MAX)
 		return *target ? -ENAMETOOLONG : -ENOENT;
-	err = begin(path, false, &place);
+	err = begin(path, &place);
 	if (err)
 		return err;
 	if (!place->mount->type->symlink)
@@ -65,7 +71,7 @@ int vfs_symlink(const char *target, const char *path)
 int vfs_mknod(const char *path, unsigned mode, uint64_t device)
 {
 	struct vfs_place *place;
-	int err = begin(path, false, &place);
+	int err = begin(path, &place);
 
 	if (err)
 		return err;
@@ -77,11 +83,11 @@ int vfs_mknod(const char *path, unsigned mode, uint64_t device)
 int vfs_link(const char *from, const char *to)
 {
 	struct vfs_place *a, *b;
-	int err = vfs_enter(from, false, &a);
+	int err = vfs_enter(from, FOLLOW_SLASH, &a);
 
 	if (err)
 		return err;
-	err = begin(to, false, &b);
+	err = begin(to, &b);
 	if (!err) {
 		if (a->mount != b->mount)
 			err = -EXDEV;
@@ -93,20 +99,28 @@ int vfs_link(const char *from, const char *to)
 	return err;
 }
 
-int vfs_set(const char *path, const struct vfs_stat *st, unsigned what)
+static int set_at(const char *path, enum vfs_follow follow, const struct vfs_stat *st, unsigned what)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, true, &place);
+	struct vfs_mount *m;
+	int err = vfs_enter(path, follow, &place);
 
 	if (err)
 		return err;
-	if (place->mount->read_only || !place->mount->type->set) {
-		err = -EROFS;
-	} else {
-		mutex_lock(&place->mount->lock);
-		err = place->mount->type->set(place->mount, place->rest, st, what);
-		mutex_unlock(&place->mount->lock);
-	}
+	m = place->mount;
+	mutex_lock(&m->lock);
+	err = m->read_only || !m->type->set ? -EROFS : m->type->set(m, place->rest, st, what);
+	mutex_unlock(&m->lock);
 	vfs_leave(place);
 	return err;
+}
+
+int vfs_set(const char *path, const struct vfs_stat *st, unsigned what)
+{
+	return set_at(path, FOLLOW_ALWAYS, st, what);
+}
+
+int vfs_lset(const char *path, const struct vfs_stat *st, unsigned what)
+{
+	return set_at(path, FOLLOW_SLASH, st, what);
 }

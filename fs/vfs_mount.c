@@ -13,9 +13,18 @@ static struct list types = LIST_INIT(types);
 static struct list mounts = LIST_INIT(mounts);
 static struct mutex table_lock = MUTEX_INIT(table_lock); /* of both; before any mount's lock */
 
+static uint64_t last_number; /* under the table's lock */
+
 void vfs_register(struct fs_type *type)
 {
 	list_push_back(&types, &type->node);
+}
+
+void vfs_for_each_type(bool (*fn)(const struct fs_type *type, void *arg), void *arg)
+{
+	list_for_each(t, &types, struct fs_type, node)
+		if (!fn(t, arg))
+			break;
 }
 
 static const struct fs_type *find_type(const char *name)
@@ -53,58 +62,63 @@ static struct vfs_mount *find_exactly(const char *path)
 	return m && !strcmp(m->path, path) ? m : NULL;
 }
 
-static struct vfs_mount *new_mount(const struct fs_type *type, const char *path, unsigned flags)
+/* --- mounting --- */
+
+/** What vfs_mount_with was asked for, its path resolved. */
+struct wish {
+	const char *type, *source, *path, *options, *name;
+	unsigned flags;
+};
+
+static struct vfs_mount *new_mount(const struct fs_type *type, const struct wish *w)
 {
-	struct vfs_mount *m = kzalloc(sizeof(*m) + strlen(path) + 1);
+	size_t path = strlen(w->path) + 1;
+	struct vfs_mount *m = kzalloc(sizeof(*m) + path + strlen(w->name) + 1);
 
 	if (!m)
 		return NULL;
 	m->type = type;
-	m->path = strcpy((char *)(m + 1), path);
-	m->read_only = flags & VFS_READ_ONLY;
+	m->path = strcpy((char *)(m + 1), w->path);
+	m->source = strcpy(m->path + path, w->name);
+	m->options = w->options;
+	m->read_only = w->flags & VFS_READ_ONLY;
 	mutex_init(&m->lock);
 	return m;
 }
 
-/* Table lock held; path is resolved. */
-static int mount_at(const char *type_name, const char *source, const char *path, unsigned flags)
+static unsigned count_mounts(void)
 {
-	const struct fs_type *type = find_type(type_name);
+	unsigned n = 0;
+
+	list_for_each(m, &mounts, struct vfs_mount, node)
+		n++;
+	return n;
+}
+
+/* Table lock held. */
+static int mount_at(const struct wish *w)
+{
+	const struct fs_type *type = find_type(w->type);
 	struct vfs_mount *m;
 	int err;
 
 	if (!type)
 		return -ENODEV;
-	if (find_exactly(path))
-		return -EBUSY;
-	m = new_mount(type, path, flags);
+	if (find_exactly(w->path) || count_mounts() >= VFS_MOUNTS_MAX)
+		return find_exactly(w->path) ? -EBUSY : -ENOSPC;
+	m = new_mount(type, w);
 	if (!m)
 		return -ENOMEM;
-	err = type->mount(m, source);
+	err = type->mount(m, w->source);
+	m->options = NULL;
 	if (err) {
 		kfree(m);
 		return err;
 	}
+	m->number = ++last_number;
 	list_push_back(&mounts, &m->node);
-	log_info("%s %s at %s%s", type_name, source, *path ? path : "/", m->read_only ? ", read-only" : "");
+	log_info("%s %s at %s%s", w->type, w->name, *w->path ? w->path : "/", m->read_only ? ", read-only" : "");
 	return 0;
-}
-
-int vfs_mount(const char *type, const char *source, const char *path, unsigned flags)
-{
-	char *resolved = kalloc(VFS_PATH_MAX);
-	int err;
-
-	if (!resolved)
-		return -ENOMEM;
-	err = vfs_resolve(path, resolved);
-	if (!err) {
-		mutex_lock(&table_lock);
-		err = mount_at(type, source, resolved, flags);
-		mutex_unlock(&table_lock);
-	}
-	kfree(resolved);
-	return err;
 }
 
 /* Table lock held. */
@@ -116,37 +130,117 @@ static bool has_mount_below(const struct vfs_mount *top)
 	return false;
 }
 
-/* Table lock held: nobody can enter it, and without users nobody is in it. */
-static int unmount_at(const char *path)
+/* Table lock held; nobody uses it or can find it. */
+static int end_mount(struct vfs_mount *m)
 {
-	struct vfs_mount *m = find_exactly(path);
-	int err;
+	int err = m->type->unmount(m);
+
+	kfree(m);
+	return err;
+}
+
+/* Table lock held: nobody can enter it, and without users nobody is in it. */
+static int unmount_at(const struct wish *w)
+{
+	struct vfs_mount *m = find_exactly(w->path);
 
 	if (!m)
 		return -EINVAL;
 	if (m->users || has_mount_below(m))
 		return -EBUSY;
-	err = m->type->unmount(m);
 	list_del(&m->node);
-	kfree(m);
+	return end_mount(m);
+}
+
+/* Table lock held. @return what the last one to end by now said */
+static int detach_at(const struct wish *w)
+{
+	int err = 0;
+
+	if (!find_exactly(w->path))
+		return -EINVAL;
+	list_for_each_safe(m, next, &mounts, struct vfs_mount, node) {
+		if (!is_below(m->path, w->path))
+			continue;
+		list_del(&m->node);
+		m->detached = true;
+		if (!m->users)
+			err = end_mount(m);
+	}
 	return err;
 }
 
-int vfs_unmount(const char *path)
+/* Table lock held. Its own lock, too: whoever changes something looks at read_only under that. */
+static int remount_at(const struct wish *w)
+{
+	struct vfs_mount *m = find_exactly(w->path);
+	bool read_only = w->flags & VFS_READ_ONLY;
+	int err;
+
+	if (!m)
+		return -EINVAL;
+	if (read_only && m->writers)
+		return -EBUSY;
+	mutex_lock(&m->lock);
+	err = m->type->remount && read_only != m->read_only ? m->type->remount(m, read_only) : 0;
+	if (!err)
+		m->read_only = read_only;
+	mutex_unlock(&m->lock);
+	return err;
+}
+
+/* Do something to the table of mounts at w->path. */
+static int change_table(int (*fn)(const struct wish *w), struct wish *w)
 {
 	char *resolved = kalloc(VFS_PATH_MAX);
 	int err;
 
 	if (!resolved)
 		return -ENOMEM;
-	err = vfs_resolve(path, resolved);
+	err = vfs_resolve(w->path, resolved);
 	if (!err) {
+		w->path = resolved;
 		mutex_lock(&table_lock);
-		err = unmount_at(resolved);
+		err = fn(w);
 		mutex_unlock(&table_lock);
 	}
 	kfree(resolved);
 	return err;
+}
+
+int vfs_mount_with(const char *type, const char *source, const char *path, unsigned flags, const char *options, const char *name)
+{
+	return change_table(mount_at, &(struct wish){ type, source, path, options ? options : "", name ? name : source, flags });
+}
+
+int vfs_mount(const char *type, const char *source, const char *path, unsigned flags)
+{
+	return vfs_mount_with(type, source, path, flags, NULL, NULL);
+}
+
+int vfs_unmount_with(const char *path, unsigned flags)
+{
+	return change_table(flags & VFS_DETACH ? detach_at : unmount_at, &(struct wish){ .path = path });
+}
+
+int vfs_unmount(const char *path)
+{
+	return vfs_unmount_with(path, 0);
+}
+
+int vfs_remount(const char *path, bool read_only)
+{
+	return change_table(remount_at, &(struct wish){ .path = path, .flags = read_only ? VFS_READ_ONLY : 0 });
+}
+
+bool vfs_is_mount(const char *path)
+{
+	bool found;
+
+	mutex_lock(&table_lock);
+	found = find_exactly(path);
+	mutex_unlock(&table_lock);
+	return found;
 }
 
 void vfs_for_each_mount(bool (*fn)(const struct vfs_mount *m, void *arg), void *arg)
@@ -158,26 +252,20 @@ void vfs_for_each_mount(bool (*fn)(const struct vfs_mount *m, void *arg), void *
 	mutex_unlock(&table_lock);
 }
 
-int vfs_enter_resolved(const char *path, struct vfs_place **out)
+struct vfs_mount *vfs_mount_of(const char *path, const char **rest)
 {
-	struct vfs_place *place = kalloc(sizeof(*place));
+	struct vfs_mount *m;
 
-	if (!place)
-		return -ENOMEM;
-	strcpy(place->path, path);
 	mutex_lock(&table_lock);
-	place->mount = find_mount(place->path);
-	if (place->mount)
-		place->mount->users++;
+	m = find_mount(path);
+	if (m)
+		m->users++;
 	mutex_unlock(&table_lock);
-	if (!place->mount) {
-		kfree(place);
-		return -ENOENT;
-	}
-	place->rest = place->path + strlen(place->mount->path);
-	place->rest += *place->rest == '/';
-	*out = place;
-	return 0;
+	if (!m)
+		return NULL;
+	*rest = path + strlen(m->path);
+	*rest += **rest == '/';
+	return m;
 }
 
 void vfs_leave(struct vfs_place *place)
@@ -193,10 +281,24 @@ void vfs_mount_get(struct vfs_mount *m)
 	mutex_unlock(&table_lock);
 }
 
+/* Table lock held. */
+static void put_locked(struct vfs_mount *m)
+{
+	if (--m->users == 0 && m->detached && end_mount(m))
+		log_error("a mount that was detached could not be written back");
+}
+
 void vfs_mount_put(struct vfs_mount *m)
 {
 	mutex_lock(&table_lock);
-	m->users--;
+	put_locked(m);
+	mutex_unlock(&table_lock);
+}
+
+void vfs_mount_writers(struct vfs_mount *m, int change)
+{
+	mutex_lock(&table_lock);
+	m->writers += (unsigned)change;
 	mutex_unlock(&table_lock);
 }
 
@@ -219,12 +321,12 @@ static struct vfs_mount *advance(struct vfs_mount *m)
 
 	mutex_lock(&table_lock);
 	node = m ? m->node.next : mounts.next;
-	if (m)
-		m->users--;
-	if (node != &mounts) {
+	if (node != &mounts && !(m && m->detached)) { /* else the rest of the table is not to be found from here */
 		next = list_entry(node, struct vfs_mount, node);
 		next->users++;
 	}
+	if (m)
+		put_locked(m);
 	mutex_unlock(&table_lock);
 	return next;
 }
@@ -234,12 +336,49 @@ int vfs_sync_all(void)
 	int first_error = 0, err;
 
 	for (struct vfs_mount *m = advance(NULL); m; m = advance(m)) {
-		if (!m->type->sync || m->read_only)
+		if (!m->type->sync)
 			continue;
 		mutex_lock(&m->lock);
-		err = m->type->sync(m);
+		err = m->read_only ? 0 : m->type->sync(m);
 		mutex_unlock(&m->lock);
 		first_error = first_error ? first_error : err;
 	}
 	return first_error;
+}
+
+static int statfs_of(struct vfs_mount *m, struct vfs_statfs *st)
+{
+	int err = 0;
+
+	*st = (struct vfs_statfs){ .block_size = PAGE_SIZE };
+	mutex_lock(&m->lock);
+	if (m->type->statfs)
+		err = m->type->statfs(m, st);
+	st->type = m->type;
+	st->mount = m->number;
+	st->read_only = m->read_only;
+	mutex_unlock(&m->lock);
+	return err;
+}
+
+int vfs_statfs(const char *path, struct vfs_statfs *st)
+{
+	struct vfs_place *place;
+	struct vfs_stat found;
+	int err = vfs_enter(path, FOLLOW_ALWAYS, &place);
+
+	if (err)
+		return err;
+	mutex_lock(&place->mount->lock);
+	err = place->mount->type->stat(place->mount, place->rest, &found);
+	mutex_unlock(&place->mount->lock);
+	if (!err)
+		err = statfs_of(place->mount, st);
+	vfs_leave(place);
+	return err;
+}
+
+int vfs_fstatfs(struct vfs_file *f, struct vfs_statfs *st)
+{
+	return statfs_of(f->mount, st);
 }

@@ -36,48 +36,73 @@ static int check_read_only(const struct vfs_place *place, unsigned *flags)
 	return 0;
 }
 
+/* A slash after a name that does not exist: no file is made there. */
+static int check_slash(const struct vfs_place *place, unsigned flags)
+{
+	struct vfs_stat st;
+	int err;
+
+	if (!place->slash || !(flags & VFS_CREATE))
+		return 0;
+	err = place->mount->type->stat(place->mount, place->rest, &st);
+	return !err || err == -ENOENT ? -EISDIR : err;
+}
+
 static int open_at(const struct vfs_place *place, unsigned flags, struct vfs_file *f)
 {
 	int err;
 
 	mutex_lock(&place->mount->lock);
-	err = check_read_only(place, &flags);
+	err = check_slash(place, flags);
+	if (!err)
+		err = check_read_only(place, &flags);
 	if (!err)
 		err = place->mount->type->open(place->mount, place->rest, flags, f);
 	mutex_unlock(&place->mount->lock);
 	return err;
 }
 
+static int open_place(const struct vfs_place *place, unsigned flags, struct vfs_file **out)
+{
+	struct vfs_file *f = kzalloc(sizeof(*f));
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	f->mount = place->mount;
+	f->flags = flags & ~(unsigned)VFS_NO_FOLLOW;
+	if (flags & VFS_WRITE) /* before it is looked whether that is allowed */
+		vfs_mount_writers(f->mount, 1);
+	err = open_at(place, f->flags, f);
+	if (!err) {
+		*out = f;
+		return 0;
+	}
+	if (flags & VFS_WRITE)
+		vfs_mount_writers(f->mount, -1);
+	kfree(f);
+	return err;
+}
+
 int vfs_open(const char *path, unsigned flags, struct vfs_file **out)
 {
 	struct vfs_place *place;
-	struct vfs_file *f;
+	bool keep = flags & VFS_NO_FOLLOW || (flags & VFS_CREATE && flags & VFS_EXCLUSIVE);
 	int err;
 
 	if (!flags_valid(flags))
 		return -EINVAL;
-	err = vfs_enter(path, !(flags & VFS_NO_FOLLOW), &place);
+	err = vfs_enter(path, keep ? FOLLOW_SLASH : FOLLOW_ALWAYS, &place);
 	if (err)
 		return err;
-	f = kzalloc(sizeof(*f));
-	if (f) {
-		f->mount = place->mount;
-		f->flags = flags & ~(unsigned)VFS_NO_FOLLOW;
-		err = open_at(place, f->flags, f);
-	} else {
-		err = -ENOMEM;
-	}
-	if (err) {
-		kfree(f);
-	} else {
-		vfs_mount_get(f->mount);
-		*out = f;
-	}
+	err = open_place(place, flags, out);
+	if (!err)
+		vfs_mount_get(place->mount);
 	vfs_leave(place);
 	return err;
 }
 
-static int stat_at(const char *path, bool follow, struct vfs_stat *st)
+static int stat_at(const char *path, enum vfs_follow follow, struct vfs_stat *st)
 {
 	struct vfs_place *place;
 	int err = vfs_enter(path, follow, &place);
@@ -87,45 +112,58 @@ static int stat_at(const char *path, bool follow, struct vfs_stat *st)
 	mutex_lock(&place->mount->lock);
 	err = place->mount->type->stat(place->mount, place->rest, st);
 	mutex_unlock(&place->mount->lock);
+	st->mount = place->mount->number;
 	vfs_leave(place);
 	return err;
 }
 
 int vfs_stat(const char *path, struct vfs_stat *st)
 {
-	return stat_at(path, true, st);
+	return stat_at(path, FOLLOW_ALWAYS, st);
 }
 
 int vfs_lstat(const char *path, struct vfs_stat *st)
 {
-	return stat_at(path, false, st);
+	return stat_at(path, FOLLOW_SLASH, st);
 }
 
 typedef int (*path_fn)(struct vfs_mount *m, const char *path);
 
-/* A change of a path in a mount. for_root: the answer where the path is the mount's own root. */
-static int change(const struct vfs_place *place, path_fn fn, int for_root)
+/* Where a slash follows a name, only a directory may have it. The mount is locked. */
+static int check_directory(const struct vfs_place *place)
 {
-	int err;
+	struct vfs_stat st;
+	int err = place->slash ? place->mount->type->stat(place->mount, place->rest, &st) : 0;
 
-	if (!*place->rest)
-		return for_root;
-	if (place->mount->read_only || !fn)
-		return -EROFS;
-	mutex_lock(&place->mount->lock);
-	err = fn(place->mount, place->rest);
-	mutex_unlock(&place->mount->lock);
+	return err ? err : place->slash && st.kind != VFS_DIR ? -ENOTDIR : 0;
+}
+
+/* A change of a path in a mount that can be written. is_new: nothing is to be there */
+static int change(const struct vfs_place *place, path_fn fn, bool is_new)
+{
+	struct vfs_mount *m = place->mount;
+	struct vfs_stat st;
+	int err = 0;
+
+	mutex_lock(&m->lock);
+	if (!is_new)
+		err = check_directory(place);
+	else if (m->read_only && m->type->stat(m, place->rest, &st) == 0)
+		err = -EEXIST;
+	if (!err)
+		err = m->read_only || !fn ? -EROFS : fn(m, place->rest);
+	mutex_unlock(&m->lock);
 	return err;
 }
 
 int vfs_mkdir(const char *path)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, false, &place);
+	int err = vfs_enter(path, FOLLOW_NEVER, &place);
 
 	if (err)
 		return err;
-	err = change(place, place->mount->type->mkdir, -EEXIST);
+	err = place->dots || !*place->rest ? -EEXIST : change(place, place->mount->type->mkdir, true);
 	vfs_leave(place);
 	return err;
 }
@@ -133,28 +171,56 @@ int vfs_mkdir(const char *path)
 int vfs_unlink(const char *path)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, false, &place);
+	int err = vfs_enter(path, FOLLOW_NEVER, &place);
 
 	if (err)
 		return err;
-	err = change(place, place->mount->type->unlink, -EISDIR);
+	err = place->dots || !*place->rest ? -EISDIR : change(place, place->mount->type->unlink, false);
 	vfs_leave(place);
 	return err;
+}
+
+/* "." cannot be removed by that name, and ".." is not empty. */
+static int dots_error(const char *path)
+{
+	size_t n = strlen(path);
+
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	if (n == 0)
+		return -EBUSY;
+	return n >= 2 && path[n - 2] == '.' ? -ENOTEMPTY : -EINVAL;
 }
 
 int vfs_rmdir(const char *path)
 {
 	struct vfs_place *place;
-	int err = vfs_enter(path, false, &place);
+	int err = vfs_enter(path, FOLLOW_NEVER, &place);
 
 	if (err)
 		return err;
-	if (vfs_mounts_below(place->path))
+	if (place->dots)
+		err = dots_error(path);
+	else if (vfs_mounts_below(place->path))
 		err = -EBUSY;
 	else
-		err = change(place, place->mount->type->rmdir, -EBUSY);
+		err = change(place, place->mount->type->rmdir, false);
 	vfs_leave(place);
 	return err;
+}
+
+/* The mount is locked. */
+static int rename_locked(const struct vfs_place *from, const struct vfs_place *to)
+{
+	struct vfs_mount *m = from->mount;
+	struct vfs_stat st;
+	int err = m->type->stat(m, from->rest, &st);
+
+	if (err)
+		return err;
+	if (st.kind != VFS_DIR && (from->slash || to->slash))
+		return -ENOTDIR;
+	return m->read_only || !m->type->rename ? -EROFS : m->type->rename(m, from->rest, to->rest);
 }
 
 static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
@@ -164,12 +230,10 @@ static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
 
 	if (m != to->mount)
 		return -EXDEV;
-	if (vfs_mounts_below(from->path) || vfs_mounts_below(to->path))
+	if (from->dots || to->dots || vfs_mounts_below(from->path) || vfs_mounts_below(to->path))
 		return -EBUSY;
-	if (m->read_only || !m->type->rename)
-		return -EROFS;
 	mutex_lock(&m->lock);
-	err = m->type->rename(m, from->rest, to->rest);
+	err = rename_locked(from, to);
 	mutex_unlock(&m->lock);
 	return err;
 }
@@ -177,11 +241,11 @@ static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
 int vfs_rename(const char *from, const char *to)
 {
 	struct vfs_place *a, *b;
-	int err = vfs_enter(from, false, &a);
+	int err = vfs_enter(from, FOLLOW_NEVER, &a);
 
 	if (err)
 		return err;
-	err = vfs_enter(to, false, &b);
+	err = vfs_enter(to, FOLLOW_NEVER, &b);
 	if (!err) {
 		err = rename_in(a, b);
 		vfs_leave(b);

@@ -26,9 +26,10 @@
 #include <caisson/mutex.h>
 #include <caisson/types.h>
 
-#define VFS_PATH_MAX 1024 /* bytes, with the NUL */
+#define VFS_PATH_MAX 4096 /* bytes, with the NUL */
 #define VFS_NAME_MAX 255  /* bytes of one component */
 #define VFS_LINKS_MAX 40  /* symbolic links that one path may lead through */
+#define VFS_MOUNTS_MAX 128
 
 /** How to open. At least one of the first two, except for directories. */
 enum {
@@ -44,11 +45,14 @@ enum {
 
 /** Flags of vfs_mount. */
 enum { VFS_READ_ONLY = 1 };
+/** Flags of vfs_unmount_with. */
+enum { VFS_DETACH = 1 /* it and what is below leave the tree at once, and end when the last user is gone */ };
 
 enum vfs_kind {
 	VFS_FILE, VFS_DIR,
 	VFS_LINK,           /* a symbolic link */
 	VFS_DEVICE,         /* a character device: what it does is its opener's business */
+	VFS_BLOCK,          /* a block device, likewise */
 	VFS_OTHER,          /* something else, which is seen but cannot be opened */
 };
 
@@ -59,7 +63,19 @@ struct vfs_stat {
 	uint64_t mtime;     /* last change of the contents, seconds since 1970 */
 	uint64_t ino;       /* tells it from others of its mount; 0: the file system has no such numbers */
 	unsigned links;     /* names that it has; 0: not known */
-	uint64_t device;    /* VFS_DEVICE: which */
+	uint64_t device;    /* VFS_DEVICE, VFS_BLOCK: which */
+	uint64_t mount;     /* the mount's number: with ino it tells it from all others */
+};
+
+/** What a file system has room for. Zeros where nothing is counted. */
+struct vfs_statfs {
+	uint64_t block_size;               /* bytes */
+	uint64_t blocks, blocks_free;
+	uint64_t files, files_free;        /* 0: as many as there is room for */
+	/* Set by the VFS: */
+	const struct fs_type *type;
+	uint64_t mount;                    /* its number */
+	bool read_only;
 };
 
 /** What vfs_set changes. */
@@ -78,7 +94,8 @@ struct vfs_file;
 /** A kind of file system. Paths are relative to the mount, resolved, without a slash at either end; "" is its root. */
 struct fs_type {
 	const char *name;
-	/** Attach to `source`; sets m->data, and m->read_only where it cannot be written. */
+	bool needs_device;  /* `source` is a block device */
+	/** Attach to `source`; sets m->data, and m->read_only where it cannot be written. m->options are words apart by commas. */
 	int (*mount)(struct vfs_mount *m, const char *source);
 	/** Give up what mount made. Everything is detached in any case; an error says that data was lost. */
 	int (*unmount)(struct vfs_mount *m);
@@ -97,6 +114,9 @@ struct fs_type {
 	/** Also where m->read_only. @return bytes of the target that were put to `to`, without a NUL */
 	int64_t (*readlink)(struct vfs_mount *m, const char *path, char *to, size_t n);
 	int (*sync)(struct vfs_mount *m);
+	int (*statfs)(struct vfs_mount *m, struct vfs_statfs *st);
+	/** It is to be read only, or not any more; nothing is open for writing. NULL: nothing to be done. */
+	int (*remount)(struct vfs_mount *m, bool read_only);
 	struct list node;
 };
 
@@ -109,6 +129,7 @@ struct vfs_file_ops {
 	int (*truncate)(struct vfs_file *f, uint64_t size);
 	int (*sync)(struct vfs_file *f);
 	int (*stat)(struct vfs_file *f, struct vfs_stat *st);
+	int (*set)(struct vfs_file *f, const struct vfs_stat *st, unsigned what);
 	/** The frame that has the page at this offset: one owner more (frame_get). NULL: its pages are copies. @return 0, -ENXIO, -ENOMEM */
 	int (*page)(struct vfs_file *f, uint64_t offset, hpa_t *out);
 	/** Directories. @return 1 with the next entry, 0 at the end. Entries "." and ".." are left out. */
@@ -118,9 +139,14 @@ struct vfs_file_ops {
 struct vfs_mount {
 	const struct fs_type *type;
 	char *path;         /* resolved; "" for the root, else "/disk" */
+	char *source;       /* what was mounted, as somebody called it */
+	const char *options; /* while it is being mounted */
+	uint64_t number;    /* from 1; none twice */
 	bool read_only;
+	bool detached;      /* it is in no table any more and ends with its last user; under the table's lock */
 	void *data;         /* the file system's */
 	unsigned users;     /* open files and calls under way; under the table's lock */
+	unsigned writers;   /* files open for writing, of the users; likewise */
 	struct mutex lock;
 	struct list node;
 };
@@ -142,8 +168,25 @@ void vfs_register(struct fs_type *type);
  *         mounted already; -EINVAL the source holds no such file system, or a damaged one.
  */
 int vfs_mount(const char *type, const char *source, const char *path, unsigned flags) __must_check;
+/**
+ * The same with options (NULL: none) of the file system's, and a name for what is mounted where it is not `source`.
+ * @return also -EINVAL: an option that it does not know; -ENOSPC: VFS_MOUNTS_MAX are mounted.
+ */
+int vfs_mount_with(const char *type, const char *source, const char *path, unsigned flags, const char *options,
+		   const char *name) __must_check;
 /** Write everything back and detach. @return 0; -EBUSY files are open or something is mounted below; -EINVAL no mount. */
 int vfs_unmount(const char *path) __must_check;
+/** With VFS_DETACH. @return 0, -EINVAL */
+int vfs_unmount_with(const char *path, unsigned flags) __must_check;
+/** Make the mount at a path read-only or writable. @return 0; -EBUSY files are open for writing; -EINVAL no mount; -EROFS it cannot. */
+int vfs_remount(const char *path, bool read_only) __must_check;
+/** Is a mount at this resolved path? */
+bool vfs_is_mount(const char *path);
+/** Call fn with every kind of file system until it returns false. */
+void vfs_for_each_type(bool (*fn)(const struct fs_type *type, void *arg), void *arg);
+/** About the mount that a path belongs to; an open file's (vfs_fstatfs). */
+int vfs_statfs(const char *path, struct vfs_statfs *st) __must_check;
+int vfs_fstatfs(struct vfs_file *f, struct vfs_statfs *st) __must_check;
 /** Call fn with every mount until it returns false. fn must not call functions of this file. */
 void vfs_for_each_mount(bool (*fn)(const struct vfs_mount *m, void *arg), void *arg);
 
@@ -167,6 +210,9 @@ int vfs_page(struct vfs_file *f, uint64_t offset, hpa_t *out) __must_check;
  * @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF.
  */
 int64_t vfs_write(struct vfs_file *f, const void *data, size_t n) __must_check;
+/** The same at the end, and the position moves there; at `pos`, whatever the file's position. */
+int64_t vfs_append(struct vfs_file *f, const void *data, size_t n) __must_check;
+int64_t vfs_write_at(struct vfs_file *f, const void *data, size_t n, uint64_t pos) __must_check;
 /** Move the position, also beyond the end. @return the new one, or -EINVAL (negative, or more than INT64_MAX), -EISDIR. */
 int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence) __must_check;
 /** Make the file this long; what is new reads as zeros. @return 0, -EBADF, -ENOSPC, -EFBIG. */
@@ -188,6 +234,9 @@ int vfs_link(const char *from, const char *to) __must_check;
 int vfs_mknod(const char *path, unsigned mode, uint64_t device) __must_check;
 /** Change permissions or the time of the last change (VFS_SET_*), those that st has. @return 0, -EROFS. */
 int vfs_set(const char *path, const struct vfs_stat *st, unsigned what) __must_check;
+/** The same of a symbolic link itself; of an open file, even if it has no name any more. */
+int vfs_lset(const char *path, const struct vfs_stat *st, unsigned what) __must_check;
+int vfs_fset(struct vfs_file *f, const struct vfs_stat *st, unsigned what) __must_check;
 /** Where a path leads, every link followed. out has VFS_PATH_MAX bytes; "" is the root. */
 int vfs_real_path(const char *path, char *out) __must_check;
 /** @return 0; -EEXIST, -ENOSPC, -EROFS. */

@@ -232,7 +232,7 @@ static void flags_say_what_may_be_done(void **state)
 	assert_int_equal(vfs_open("/f", VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &f), -EEXIST);
 	assert_int_equal(vfs_open("/f", VFS_DIRECTORY, &f), -ENOTDIR);
 	assert_int_equal(vfs_open("/", VFS_READ, &f), -EISDIR);
-	assert_int_equal(vfs_open("/f/g", VFS_READ, &f), -ENOENT);
+	assert_int_equal(vfs_open("/f/g", VFS_READ, &f), -ENOTDIR);
 	f = opened("/f", VFS_READ);
 	assert_int_equal(vfs_write(f, "x", 1), -EBADF);
 	assert_int_equal(vfs_truncate(f, 0), -EBADF);
