@@ -172,6 +172,20 @@ int vfs_truncate(struct vfs_file *f, uint64_t size)
 	return err;
 }
 
+int vfs_reserve(struct vfs_file *f, uint64_t pos, uint64_t n)
+{
+	int err;
+
+	if (!(f->flags & VFS_WRITE))
+		return -EBADF;
+	if (!f->ops->reserve)
+		return -ENOTSUP;
+	mutex_lock(&f->mount->lock);
+	err = f->ops->reserve(f, pos, n);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}
+
 int vfs_sync(struct vfs_file *f)
 {
 	int err;

@@ -68,7 +68,7 @@ int vfs_symlink(const char *target, const char *path)
 	return end(place, place->mount->type->symlink(place->mount, target, place->rest));
 }
 
-int vfs_mknod(const char *path, unsigned mode, uint64_t device)
+int vfs_mknod(const char *path, enum vfs_kind kind, unsigned mode, uint64_t device)
 {
 	struct vfs_place *place;
 	int err = begin(path, &place);
@@ -77,7 +77,7 @@ int vfs_mknod(const char *path, unsigned mode, uint64_t device)
 		return err;
 	if (!place->mount->type->mknod)
 		return end(place, -EROFS);
-	return end(place, place->mount->type->mknod(place->mount, place->rest, mode, device));
+	return end(place, place->mount->type->mknod(place->mount, place->rest, kind, mode, device));
 }
 
 int vfs_link(const char *from, const char *to)

@@ -228,6 +228,8 @@ static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
 	struct vfs_mount *m = from->mount;
 	int err;
 
+	if (!*from->rest || !*to->rest)
+		return -EBUSY;
 	if (m != to->mount)
 		return -EXDEV;
 	if (from->dots || to->dots || vfs_mounts_below(from->path) || vfs_mounts_below(to->path))

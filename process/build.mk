@@ -16,6 +16,7 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	file_vfs.o \
 	tty.o \
 	device.o \
+	devfs.o \
 	procfs.o \
 	pipe.o \
 	watch.o \
@@ -28,6 +29,7 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	sys_file.o \
 	sys_poll.o \
 	sys_path.o \
+	sys_mount.o \
 	sys_memory.o \
 	sys_process.o \
 	sys_signal.o \
@@ -36,3 +38,6 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	sys_system.o \
 	sys_thread.o \
 	sys_futex.o)
+ifeq ($(CONFIG_PROCESS),y)
+obj-$(CONFIG_BLOCK) += process/disk.o
+endif

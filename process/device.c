@@ -4,10 +4,8 @@
 
 #include <caisson/random.h>
 
-#include "file.h"
+#include "device.h"
 #include "linux_abi.h"
-
-#define DEVICE(major, minor) ((major) << 8 | (minor))
 
 static int64_t read_nothing(struct open_file *f, void *data, size_t n)
 {

@@ -23,10 +23,14 @@ struct open_file_ops {
 	/** @return bytes; 0 at the end; -ERESTART: a signal came before any. `data` is the kernel's. */
 	int64_t (*read)(struct open_file *f, void *data, size_t n);
 	int64_t (*write)(struct open_file *f, const void *data, size_t n);
+	/** At a place, whatever the file's position. NULL: it has no places (-ESPIPE). */
+	int64_t (*read_at)(struct open_file *f, void *data, size_t n, uint64_t pos);
+	int64_t (*write_at)(struct open_file *f, const void *data, size_t n, uint64_t pos);
 	int64_t (*seek)(struct open_file *f, int64_t offset, enum vfs_whence whence);
 	int (*stat)(struct open_file *f, struct linux_stat *st);
 	int (*truncate)(struct open_file *f, uint64_t size);
 	int (*sync)(struct open_file *f);
+	int (*statfs)(struct open_file *f, struct vfs_statfs *st);
 	/** @return 1 and *d, or 0: there are no more. */
 	int (*readdir)(struct open_file *f, struct vfs_dirent *d);
 	/** -ENOTTY: not for this kind. arg is the program's; t is the one that asks. */
@@ -52,6 +56,7 @@ struct open_file {
 enum {
 	O_ACCMODE = 3, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_NOCTTY = 0400, O_TRUNC = 01000,
 	O_APPEND = 02000, O_NONBLOCK = 04000, O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000, O_CLOEXEC = 02000000,
+	O_PATH = 010000000, O_TMPFILE = 020000000,
 };
 
 /** What poll says, as Linux has it. */

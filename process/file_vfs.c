@@ -5,7 +5,7 @@
 #include <caisson/aspace.h>
 #include <caisson/mm.h>
 
-#include "file.h"
+#include "device.h"
 #include "linux_abi.h"
 
 static int64_t vfs_file_read(struct open_file *f, void *data, size_t n)
@@ -15,7 +15,22 @@ static int64_t vfs_file_read(struct open_file *f, void *data, size_t n)
 
 static int64_t vfs_file_write(struct open_file *f, const void *data, size_t n)
 {
-	return vfs_write(f->data, data, n);
+	return f->flags & O_APPEND ? vfs_append(f->data, data, n) : vfs_write(f->data, data, n);
+}
+
+static int64_t vfs_file_read_at(struct open_file *f, void *data, size_t n, uint64_t pos)
+{
+	return vfs_read_at(f->data, data, n, pos);
+}
+
+static int64_t vfs_file_write_at(struct open_file *f, const void *data, size_t n, uint64_t pos)
+{
+	return f->flags & O_APPEND ? vfs_append(f->data, data, n) : vfs_write_at(f->data, data, n, pos);
+}
+
+static int vfs_file_statfs(struct open_file *f, struct vfs_statfs *st)
+{
+	return vfs_fstatfs(f->data, st);
 }
 
 static int64_t vfs_file_seek(struct open_file *f, int64_t offset, enum vfs_whence whence)
@@ -61,10 +76,13 @@ static void vfs_file_release(struct open_file *f)
 static const struct open_file_ops ops = {
 	.read = vfs_file_read,
 	.write = vfs_file_write,
+	.read_at = vfs_file_read_at,
+	.write_at = vfs_file_write_at,
 	.seek = vfs_file_seek,
 	.stat = vfs_file_stat,
 	.truncate = vfs_file_truncate,
 	.sync = vfs_file_sync,
+	.statfs = vfs_file_statfs,
 	.readdir = vfs_file_readdir,
 	.source = vfs_file_source,
 	.release = vfs_file_release,
@@ -73,7 +91,7 @@ static const struct open_file_ops ops = {
 static unsigned vfs_flags(unsigned flags)
 {
 	static const struct { unsigned linux_flag, ours; } table[] = {
-		{ O_CREAT, VFS_CREATE }, { O_EXCL, VFS_EXCLUSIVE }, { O_TRUNC, VFS_TRUNCATE }, { O_APPEND, VFS_APPEND },
+		{ O_CREAT, VFS_CREATE }, { O_EXCL, VFS_EXCLUSIVE }, { O_TRUNC, VFS_TRUNCATE },
 		{ O_DIRECTORY, VFS_DIRECTORY }, { O_NOFOLLOW, VFS_NO_FOLLOW },
 	};
 	unsigned access = flags & O_DIRECTORY ? O_RDONLY : flags & O_ACCMODE;
@@ -90,7 +108,11 @@ static int open_device(const char *path, unsigned flags, struct open_file **out)
 	struct vfs_stat st;
 	int error = vfs_stat(path, &st);
 
-	return error ? error : st.kind == VFS_DEVICE ? device_open(st.device, flags, path, out) : -ENXIO;
+	if (error)
+		return error;
+	if (IS_ENABLED(CONFIG_BLOCK) && st.kind == VFS_BLOCK)
+		return disk_open(st.device, flags, path, out);
+	return st.kind == VFS_DEVICE ? device_open(st.device, flags, path, out) : -ENXIO;
 }
 
 int vfs_open_file(const char *path, unsigned flags, struct open_file **out)
@@ -114,16 +136,18 @@ int vfs_open_file(const char *path, unsigned flags, struct open_file **out)
 void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_stat *out)
 {
 	static const uint32_t kinds[] = { [VFS_FILE] = LINUX_S_IFREG, [VFS_DIR] = LINUX_S_IFDIR, [VFS_LINK] = LINUX_S_IFLNK,
-					  [VFS_DEVICE] = LINUX_S_IFCHR, [VFS_OTHER] = LINUX_S_IFCHR };
+					  [VFS_DEVICE] = LINUX_S_IFCHR, [VFS_BLOCK] = LINUX_S_IFBLK, [VFS_OTHER] = LINUX_S_IFCHR };
 	uint64_t ino = st->ino ? st->ino : 14695981039346656037u;
 
 	while (!st->ino && *path) /* a number for what has none: its path's hash */
 		ino = (ino ^ (unsigned char)*path++) * 1099511628211u;
 	*out = (struct linux_stat){
-		.dev = 1, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = st->links ? st->links : 1,
-		.rdev = st->device, .size = (int64_t)st->size,
-		.blksize = PAGE_SIZE, .blocks = (int64_t)(st->size + 511) / 512,
-		.atime = (int64_t)st->mtime, .mtime = (int64_t)st->mtime, .ctime = (int64_t)st->mtime,
+		.dev = st->mount, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = st->links ? st->links : 1,
+		.uid = st->uid, .gid = st->gid, .rdev = st->device, .size = (int64_t)st->size,
+		.blksize = PAGE_SIZE, .blocks = (int64_t)(st->room ? st->room : ALIGN_UP(st->ino ? 0 : st->size, 512)) / 512,
+		.atime = (int64_t)(st->atime ? st->atime : st->mtime), .atime_ns = st->atime_ns,
+		.mtime = (int64_t)st->mtime, .mtime_ns = st->mtime_ns,
+		.ctime = (int64_t)(st->ctime ? st->ctime : st->mtime), .ctime_ns = st->ctime_ns,
 	};
 }
 

@@ -38,6 +38,9 @@ struct linux_siginfo {
 	};
 };
 
+struct linux_statfs {
+	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags, spare[4];
+};
 struct linux_rlimit { uint64_t now, most; };
 
 /** Of struct dirent64 what comes before the name. */
@@ -46,11 +49,13 @@ struct linux_dirent { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; 
 struct linux_utsname { char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65]; };
 
 enum { LINUX_S_IFMT = 0170000, LINUX_S_IFREG = 0100000, LINUX_S_IFDIR = 040000, LINUX_S_IFCHR = 020000, LINUX_S_IFLNK = 0120000,
-       LINUX_S_IFIFO = 010000 };
+       LINUX_S_IFIFO = 010000, LINUX_S_IFBLK = 060000 };
 enum { LINUX_AT_FDCWD = -100, LINUX_AT_SYMLINK_NOFOLLOW = 0x100, LINUX_AT_REMOVEDIR = 0x200, LINUX_AT_EMPTY_PATH = 0x1000 };
 enum { LINUX_PROT_READ = 1, LINUX_PROT_WRITE = 2, LINUX_PROT_EXEC = 4 };
 enum { LINUX_MAP_SHARED = 1, LINUX_MAP_PRIVATE = 2, LINUX_MAP_FIXED = 0x10, LINUX_MAP_ANONYMOUS = 0x20,
        LINUX_MAP_FIXED_NOREPLACE = 0x100000 };
+
+#define LINUX_ENOTBLK 15 /* our C library has no name for it */
 
 /** Our C library's errno as Linux's: they differ beyond 34. @return what a system call returns for `result` */
 int64_t linux_result(int64_t result);

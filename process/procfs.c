@@ -48,9 +48,19 @@ static void __printf(2, 3) say(struct text *t, const char *fmt, ...)
 
 /* --- the system --- */
 
+/* Blanks end a word there, so those in names are written otherwise. */
+static void say_word(struct text *t, const char *word)
+{
+	for (; *word; word++)
+		say(t, strchr(" \t\n\\", *word) ? "\\%03o" : "%c", *word);
+	say(t, " ");
+}
+
 static bool say_mount(const struct vfs_mount *m, void *arg)
 {
-	say(arg, "%s %s %s %s 0 0\n", m->type->name, *m->path ? m->path : "/", m->type->name, m->read_only ? "ro" : "rw");
+	say_word(arg, *m->source ? m->source : "none");
+	say_word(arg, *m->path ? m->path : "/");
+	say(arg, "%s %s 0 0\n", m->type->name, m->read_only ? "ro" : "rw");
 	return true;
 }
 

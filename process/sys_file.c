@@ -18,35 +18,54 @@ enum { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_
 struct bounce {
 	char *data;
 	size_t size;
+	uint64_t pos;      /* where in the file, for those that say so */
 };
 
-typedef int64_t (*transfer_t)(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page);
+typedef int64_t (*transfer_t)(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, struct bounce *b);
 
 /* A page or less each way. @return bytes or negative errno */
-static int64_t read_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page)
+static int64_t read_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, struct bounce *b)
 {
-	int64_t done = f->ops->read(f, page, n);
+	int64_t done = f->ops->read(f, b->data, n);
 
-	if (done > 0 && copy_to_user(mm, user, page, (size_t)done))
+	if (done > 0 && copy_to_user(mm, user, b->data, (size_t)done))
 		return -EFAULT;
 	return done;
 }
 
-static int64_t write_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, char *page)
+static int64_t write_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, struct bounce *b)
 {
-	if (copy_from_user(mm, page, user, n))
+	if (copy_from_user(mm, b->data, user, n))
 		return -EFAULT;
-	return f->ops->write(f, page, n);
+	return f->ops->write(f, b->data, n);
+}
+
+static int64_t read_at_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, struct bounce *b)
+{
+	int64_t done = f->ops->read_at(f, b->data, n, b->pos);
+
+	if (done > 0 && copy_to_user(mm, user, b->data, (size_t)done))
+		return -EFAULT;
+	b->pos += (uint64_t)MAX(done, 0);
+	return done;
+}
+
+static int64_t write_at_piece(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, struct bounce *b)
+{
+	int64_t done = copy_from_user(mm, b->data, user, n) ? -EFAULT : f->ops->write_at(f, b->data, n, b->pos);
+
+	b->pos += (uint64_t)MAX(done, 0);
+	return done;
 }
 
 /* What was moved before something went wrong counts. */
-static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, const struct bounce *b)
+static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, struct bounce *b)
 {
 	int64_t done = 0;
 
 	while (n > 0 && !(done && thread_interrupted(t))) {
 		size_t want = MIN(n, b->size - user % b->size);
-		int64_t moved = piece(t->process->mm, f, user, want, b->data);
+		int64_t moved = piece(t->process->mm, f, user, want, b);
 
 		if (moved <= 0)
 			return done ? done : moved;
@@ -61,7 +80,7 @@ static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, ui
 
 /* All of a vector; `f` is open for it. */
 static int64_t transfer_vector(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n,
-			       transfer_t piece, const struct bounce *b)
+			       transfer_t piece, struct bounce *b)
 {
 	int64_t done = 0;
 
@@ -80,52 +99,84 @@ static int64_t transfer_vector(struct thread *t, struct open_file *f, const stru
 }
 
 /* Through a page; without memory for one in small steps, so that a program can still say so. */
-static int64_t move_through(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n, transfer_t piece)
+static int64_t move_through(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n, transfer_t piece,
+			    uint64_t pos)
 {
 	char little[LITTLE];
-	struct bounce b = { little, sizeof(little) };
+	struct bounce b = { little, sizeof(little), pos };
 	bool whole;
 	int64_t done;
 	hpa_t page;
 
 	whole = frame_alloc(0, 0, &page) == 0;
 	if (whole)
-		b = (struct bounce){ hpa_to_kva(page), PAGE_SIZE };
+		b = (struct bounce){ hpa_to_kva(page), PAGE_SIZE, pos };
 	done = transfer_vector(t, f, iov, n, piece, &b);
 	if (whole)
 		frame_free(page, 0);
 	return done;
 }
 
-static int64_t move(struct thread *t, uint64_t fd, const struct linux_iovec *iov, unsigned n, bool write)
+/** A call that reads or writes. */
+struct transfer {
+	bool write, at;    /* at: at a place of the file, not where it is */
+	uint64_t pos;
+};
+
+static transfer_t piece_of(const struct open_file *f, const struct transfer *how)
+{
+	if (how->at)
+		return how->write ? f->ops->write_at ? write_at_piece : NULL : f->ops->read_at ? read_at_piece : NULL;
+	return how->write ? f->ops->write ? write_piece : NULL : f->ops->read ? read_piece : NULL;
+}
+
+static int64_t move(struct thread *t, uint64_t fd, const struct linux_iovec *iov, unsigned n, const struct transfer *how)
 {
 	struct open_file *f = fd_get(t->process->files, fd);
 	unsigned access = f ? f->flags & O_ACCMODE : 0;
+	transfer_t piece = f ? piece_of(f, how) : NULL;
 	int64_t result;
 
 	if (!f)
 		return -EBADF;
-	if (access == (write ? O_RDONLY : O_WRONLY))
+	if (how->at && !f->ops->seek)
+		result = -ESPIPE;
+	else if (access == (how->write ? O_RDONLY : O_WRONLY) || (f->flags & O_PATH))
 		result = -EBADF;
-	else if (write ? !f->ops->write : !f->ops->read)
-		result = -EINVAL;
 	else
-		result = move_through(t, f, iov, n, write ? write_piece : read_piece);
+		result = piece ? move_through(t, f, iov, n, piece, how->pos) : -EINVAL;
 	open_file_put(f);
 	return result;
 }
 
 int64_t sys_read(struct thread *t, const uint64_t *arg)
 {
-	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, false);
+	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, &(struct transfer){ .write = false });
 }
 
 int64_t sys_write(struct thread *t, const uint64_t *arg)
 {
-	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, true);
+	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, &(struct transfer){ .write = true });
 }
 
-static int64_t move_vector(struct thread *t, const uint64_t *arg, bool write)
+static int64_t move_at(struct thread *t, const uint64_t *arg, bool write)
+{
+	if ((int64_t)arg[3] < 0)
+		return -EINVAL;
+	return move(t, arg[0], &(struct linux_iovec){ arg[1], arg[2] }, 1, &(struct transfer){ write, true, arg[3] });
+}
+
+int64_t sys_pread64(struct thread *t, const uint64_t *arg)
+{
+	return move_at(t, arg, false);
+}
+
+int64_t sys_pwrite64(struct thread *t, const uint64_t *arg)
+{
+	return move_at(t, arg, true);
+}
+
+static int64_t move_vector(struct thread *t, const uint64_t *arg, const struct transfer *how)
 {
 	uint64_t n = arg[2];
 	struct linux_iovec *iov;
@@ -137,19 +188,29 @@ static int64_t move_vector(struct thread *t, const uint64_t *arg, bool write)
 	if (!iov)
 		return -ENOMEM;
 	if (copy_from_user(t->process->mm, iov, arg[1], n * sizeof(*iov)) == 0)
-		result = move(t, arg[0], iov, (unsigned)n, write);
+		result = move(t, arg[0], iov, (unsigned)n, how);
 	kfree(iov);
 	return result;
 }
 
 int64_t sys_readv(struct thread *t, const uint64_t *arg)
 {
-	return move_vector(t, arg, false);
+	return move_vector(t, arg, &(struct transfer){ .write = false });
 }
 
 int64_t sys_writev(struct thread *t, const uint64_t *arg)
 {
-	return move_vector(t, arg, true);
+	return move_vector(t, arg, &(struct transfer){ .write = true });
+}
+
+int64_t sys_preadv(struct thread *t, const uint64_t *arg)
+{
+	return (int64_t)arg[3] < 0 ? -EINVAL : move_vector(t, arg, &(struct transfer){ false, true, arg[3] });
+}
+
+int64_t sys_pwritev(struct thread *t, const uint64_t *arg)
+{
+	return (int64_t)arg[3] < 0 ? -EINVAL : move_vector(t, arg, &(struct transfer){ true, true, arg[3] });
 }
 
 int64_t sys_lseek(struct thread *t, const uint64_t *arg)
@@ -363,9 +424,9 @@ struct listing {
 
 static int put_entry(struct listing *l, const struct vfs_dirent *d)
 {
-	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_LINK] = 10, [VFS_DEVICE] = 2, [VFS_OTHER] = 0 };
+	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_LINK] = 10, [VFS_DEVICE] = 2, [VFS_BLOCK] = 6, [VFS_OTHER] = 0 };
 	size_t name = strlen(d->name) + 1, size = ALIGN_UP(sizeof(struct linux_dirent) + name, 8);
-	struct linux_dirent entry = { .ino = 1, .off = l->done + 1, .reclen = (uint16_t)size, .type = kinds[d->kind] };
+	struct linux_dirent entry = { .ino = d->ino ? d->ino : 1, .off = l->done + 1, .reclen = (uint16_t)size, .type = kinds[d->kind] };
 	struct user_mm *mm = l->t->process->mm;
 
 	if (size > l->room)

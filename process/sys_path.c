@@ -219,8 +219,8 @@ static int64_t do_mknod(struct thread *t, const char *path, const uint64_t *arg)
 	uint64_t kind = arg[2] & LINUX_S_IFMT;
 	int error;
 
-	if (kind == LINUX_S_IFCHR)
-		return vfs_mknod(path, (unsigned)arg[2] & 07777 & ~t->process->umask, arg[3]);
+	if (kind == LINUX_S_IFCHR || kind == LINUX_S_IFBLK)
+		return vfs_mknod(path, kind == LINUX_S_IFBLK ? VFS_BLOCK : VFS_DEVICE, (unsigned)arg[2] & 07777 & ~t->process->umask, arg[3]);
 	if (kind && kind != LINUX_S_IFREG)
 		return -EPERM;
 	error = vfs_open_file(path, O_WRONLY | O_CREAT | O_EXCL, &f);

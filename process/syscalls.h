@@ -11,6 +11,10 @@ SYSCALL(sys_read);
 SYSCALL(sys_write);
 SYSCALL(sys_readv);
 SYSCALL(sys_writev);
+SYSCALL(sys_pread64);
+SYSCALL(sys_pwrite64);
+SYSCALL(sys_preadv);
+SYSCALL(sys_pwritev);
 SYSCALL(sys_lseek);
 SYSCALL(sys_close);
 SYSCALL(sys_dup);
@@ -46,6 +50,11 @@ SYSCALL(sys_utimensat);
 SYSCALL(sys_truncate);
 SYSCALL(sys_chdir);
 SYSCALL(sys_getcwd);
+/* sys_mount.c */
+SYSCALL(sys_mount);
+SYSCALL(sys_umount2);
+SYSCALL(sys_statfs);
+SYSCALL(sys_fstatfs);
 /* sys_memory.c */
 SYSCALL(sys_brk);
 SYSCALL(sys_mmap);

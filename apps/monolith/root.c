@@ -1,4 +1,4 @@
-/* The root file system: a tmpfs with what the initrd holds, and the devices. */
+/* The root file system: a tmpfs with what the initrd holds; devices and processes are mounted in it. */
 #include "root.h"
 
 #include <errno.h>
@@ -11,12 +11,6 @@
 #include <caisson/vfs.h>
 
 #define LOG_NAME "init"
-
-static const struct { const char *path; unsigned mode; uint64_t device; } devices[] = {
-	{ "/dev/console", 0600, 5 << 8 | 1 }, { "/dev/tty", 0666, 5 << 8 | 0 }, { "/dev/null", 0666, 1 << 8 | 3 },
-	{ "/dev/zero", 0666, 1 << 8 | 5 }, { "/dev/full", 0666, 1 << 8 | 7 }, { "/dev/random", 0666, 1 << 8 | 8 },
-	{ "/dev/urandom", 0666, 1 << 8 | 9 },
-};
 
 static const char *const folders[] = { "/dev", "/proc", "/tmp" };
 
@@ -104,7 +98,7 @@ static bool unpack(const struct initrd_entry *e, void *arg)
 
 int root_mount(void)
 {
-	int error = vfs_mount("tmpfs", "", "/", 0);
+	int error = vfs_mount("tmpfs", "tmpfs", "/", 0);
 
 	if (!error)
 		(void)initrd_for_each_entry(unpack, &error);
@@ -112,8 +106,7 @@ int root_mount(void)
 		error = vfs_mkdir(folders[i]);
 		error = error == -EEXIST ? 0 : error;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(devices) && !error; i++)
-		error = vfs_mknod(devices[i].path, devices[i].mode, devices[i].device);
-	error = error == -EEXIST ? 0 : error;
-	return error ? error : vfs_mount("proc", "proc", "/proc", VFS_READ_ONLY);
+	if (!error)
+		error = vfs_mount("devtmpfs", "devtmpfs", "/dev", 0);
+	return error ? error : vfs_mount("proc", "proc", "/proc", 0);
 }

@@ -1,5 +1,6 @@
 /* FAT file systems: mounting and the table of operations. */
 #include <errno.h>
+#include <string.h>
 
 #define LOG_NAME "fat"
 #include <caisson/init.h>
@@ -56,6 +57,17 @@ static int read_volume(struct fat *fat)
 	return err ? err : check_extent(fat);
 }
 
+static int claim(struct fat *fat, bool read_only)
+{
+	return block_claim(&fat->claim, fat->dev, read_only ? BLOCK_SHARED : BLOCK_EXCLUSIVE, "a file system");
+}
+
+/* Names are UTF-8: what says so is understood, and nothing else. */
+static bool options_valid(const char *options)
+{
+	return !*options || !strcmp(options, "utf8") || !strcmp(options, "iocharset=utf8");
+}
+
 static int fat_mount(struct vfs_mount *m, const char *source)
 {
 	struct block_device *dev = block_find(source);
@@ -66,11 +78,13 @@ static int fat_mount(struct vfs_mount *m, const char *source)
 		return -ENODEV;
 	if (is_mounted(dev))
 		return -EBUSY;
+	if (!options_valid(m->options))
+		return -EINVAL;
 	m->read_only = m->read_only || dev->read_only;
 	fat = new_volume(dev, m->read_only);
 	if (!fat)
 		return -ENOMEM;
-	err = block_claim(&fat->claim, dev, m->read_only ? BLOCK_SHARED : BLOCK_EXCLUSIVE, "a file system");
+	err = claim(fat, m->read_only);
 	if (!err)
 		err = read_volume(fat);
 	if (err) {
@@ -144,21 +158,48 @@ static int fat_stat_mount(struct vfs_mount *m, const char *path, struct vfs_stat
 	return err;
 }
 
-static struct fs_type fat_type = {
-	.name = "fat",
-	.mount = fat_mount,
-	.unmount = fat_unmount,
-	.open = fat_open,
-	.stat = fat_stat_mount,
-	.mkdir = fat_mkdir,
-	.unlink = fat_unlink,
-	.rmdir = fat_rmdir,
-	.rename = fat_rename,
-	.sync = fat_sync,
-};
+static int fat_statfs(struct vfs_mount *m, struct vfs_statfs *st)
+{
+	struct fat *fat = fat_of(m);
+	DWORD free;
+	int err = fat_error(fat, f_getfree(&fat->fs, &free), -EIO);
+
+	if (err)
+		return err;
+	st->block_size = fat->fs.csize * BLOCK_SECTOR;
+	st->blocks = fat->fs.n_fatent - 2;
+	st->blocks_free = MIN(free, st->blocks);
+	return 0;
+}
+
+/* Read-only, it may be shared with other readers. */
+static int fat_remount(struct vfs_mount *m, bool read_only)
+{
+	struct fat *fat = fat_of(m);
+	int err = read_only ? fat_sync(m) : fat->dev->read_only ? -EROFS : 0;
+
+	if (err)
+		return err;
+	block_release(&fat->claim);
+	err = claim(fat, read_only);
+	if (err)
+		return claim(fat, !read_only) ? -EIO : err;
+	fat->read_only = read_only;
+	return 0;
+}
+
+#define FAT_TYPE(called) { \
+	.name = called, .needs_device = true, .mount = fat_mount, .unmount = fat_unmount, .open = fat_open, \
+	.stat = fat_stat_mount, .mkdir = fat_mkdir, .unlink = fat_unlink, .rmdir = fat_rmdir, .rename = fat_rename, \
+	.sync = fat_sync, .statfs = fat_statfs, .remount = fat_remount, \
+}
+
+/* Ours, and the name that Linux has for it with long names. */
+static struct fs_type fat_types[] = { FAT_TYPE("fat"), FAT_TYPE("vfat") };
 
 static void register_fat(void)
 {
-	vfs_register(&fat_type);
+	for (unsigned i = 0; i < ARRAY_SIZE(fat_types); i++)
+		vfs_register(&fat_types[i]);
 }
 CONSTRUCTOR(register_fat);

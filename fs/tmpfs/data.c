@@ -9,6 +9,12 @@
 #define SIZE_MAX_FILE (UINT64_C(1) << 40)
 #define ROOM_FIRST 4
 
+/* Pages that an array of that many takes, as the limit of its file system counts. */
+static uint64_t array_pages(uint64_t room)
+{
+	return room * sizeof(hpa_t) / PAGE_SIZE;
+}
+
 /* Let the array have room for page i. */
 static int make_room(struct node *n, uint64_t i)
 {
@@ -19,7 +25,7 @@ static int make_room(struct node *n, uint64_t i)
 		return 0;
 	while (room <= i)
 		room *= 2;
-	if (room * sizeof(*more) > frame_total_count() * PAGE_SIZE)
+	if (array_pages(room) - array_pages(n->pages.room) > n->fs->pages_max - n->fs->pages)
 		return -ENOSPC;
 	more = kzalloc(room * sizeof(*more));
 	if (!more)
@@ -28,6 +34,7 @@ static int make_room(struct node *n, uint64_t i)
 		memcpy(more, n->pages.frames, n->pages.room * sizeof(*more));
 	kfree(n->pages.frames);
 	n->pages.frames = more;
+	n->fs->pages += array_pages(room) - array_pages(n->pages.room);
 	n->pages.room = room;
 	return 0;
 }
@@ -126,6 +133,27 @@ int data_truncate(struct node *n, uint64_t size)
 	return 0;
 }
 
+uint64_t data_room(const struct node *n)
+{
+	uint64_t pages = 0;
+
+	for (uint64_t i = 0; i < n->pages.room; i++)
+		pages += n->pages.frames[i].v != 0;
+	return pages * PAGE_SIZE;
+}
+
+int data_reserve(struct node *n, uint64_t pos, uint64_t len)
+{
+	hpa_t *page;
+	int err = 0;
+
+	if (pos > SIZE_MAX_FILE || len > SIZE_MAX_FILE - pos)
+		return -EFBIG;
+	for (uint64_t at = ALIGN_DOWN(pos, PAGE_SIZE); at < pos + len && !err; at += PAGE_SIZE)
+		err = get_page(n, at, &page);
+	return err;
+}
+
 int data_page(struct node *n, uint64_t offset, hpa_t *out)
 {
 	hpa_t *page;
@@ -144,5 +172,6 @@ int data_page(struct node *n, uint64_t offset, hpa_t *out)
 void data_free(struct node *n)
 {
 	(void)!data_truncate(n, 0);
+	n->fs->pages -= array_pages(n->pages.room);
 	kfree(n->pages.frames);
 }

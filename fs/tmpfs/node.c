@@ -8,10 +8,11 @@
 
 struct node *node_new(struct tmpfs *fs, enum vfs_kind kind, unsigned mode)
 {
-	struct node *n = kzalloc(sizeof(*n));
+	struct node *n = fs->nodes < fs->nodes_max ? kzalloc(sizeof(*n)) : NULL;
 
 	if (!n)
 		return NULL;
+	fs->nodes++;
 	n->fs = fs;
 	n->kind = kind;
 	n->mode = mode & 07777;
@@ -27,8 +28,11 @@ void node_drop(struct node *n)
 		return;
 	if (n->kind == VFS_FILE)
 		data_free(n);
-	if (n->kind == VFS_LINK)
+	if (n->kind == VFS_LINK) {
+		n->fs->pages -= n->size >= TARGET_LONG;
 		kfree(n->target);
+	}
+	n->fs->nodes--;
 	kfree(n);
 }
 
@@ -105,5 +109,6 @@ void node_remove(struct entry *e)
 	list_del(&e->link);
 	kfree(e);
 	n->names--;
+	node_touch_about(n);
 	node_drop(n);
 }

@@ -16,58 +16,56 @@ struct cursor {
 
 void node_touch(struct node *n)
 {
-	n->mtime = rtc_wall_ns() / 1000000000;
+	n->mtime = n->ctime = rtc_wall_ns();
+}
+
+void node_touch_about(struct node *n)
+{
+	n->ctime = rtc_wall_ns();
+}
+
+static unsigned count_folders(const struct node *dir)
+{
+	unsigned n = 0;
+
+	list_for_each(e, &dir->entries, struct entry, link)
+		n += e->node->kind == VFS_DIR;
+	return n;
+}
+
+/* A directory has a name in its parent, one in itself, and one in each folder below. */
+static unsigned links_of(const struct node *n)
+{
+	return n->kind == VFS_DIR ? n->names ? 2 + count_folders(n) : 0 : n->names;
 }
 
 static void describe(const struct node *n, struct vfs_stat *st)
 {
+	const uint64_t second = 1000000000;
+
 	*st = (struct vfs_stat){
-		.kind = n->kind, .mode = n->mode, .size = n->kind == VFS_DIR ? 0 : n->size, .mtime = n->mtime, .ino = n->ino,
-		.links = n->names, .device = n->device,
+		.kind = n->kind, .mode = n->mode, .size = n->kind == VFS_DIR ? 0 : n->size, .ino = n->ino,
+		.mtime = n->mtime / second, .mtime_ns = (uint32_t)(n->mtime % second),
+		.atime = n->atime / second, .atime_ns = (uint32_t)(n->atime % second),
+		.ctime = n->ctime / second, .ctime_ns = (uint32_t)(n->ctime % second),
+		.uid = n->uid, .gid = n->gid, .links = links_of(n), .device = n->device,
+		.room = n->kind == VFS_FILE ? data_room(n) : 0,
 	};
 }
 
-/* --- mounting --- */
-
-static int tmpfs_mount(struct vfs_mount *m, const char *source)
+static void set(struct node *n, const struct vfs_stat *st, unsigned what)
 {
-	struct tmpfs *fs = kzalloc(sizeof(*fs));
-
-	(void)source;
-	if (!fs)
-		return -ENOMEM;
-	fs->pages_max = frame_free_count() / 2;
-	fs->root = node_new(fs, VFS_DIR, 0755);
-	if (!fs->root || frame_counts_start()) {
-		kfree(fs->root);
-		kfree(fs);
-		return -ENOMEM;
-	}
-	fs->root->names = 1;
-	m->data = fs;
-	return 0;
-}
-
-/* Without a stack of directories: the first thing below that is none, or is empty, goes. */
-static void remove_all(struct node *root)
-{
-	while (!list_empty(&root->entries)) {
-		struct entry *e = list_first(&root->entries, struct entry, link);
-
-		while (e->node->kind == VFS_DIR && !list_empty(&e->node->entries))
-			e = list_first(&e->node->entries, struct entry, link);
-		node_remove(e);
-	}
-}
-
-static int tmpfs_unmount(struct vfs_mount *m)
-{
-	struct tmpfs *fs = m->data;
-
-	remove_all(fs->root);
-	kfree(fs->root);
-	kfree(fs);
-	return 0;
+	if (what & VFS_SET_MODE)
+		n->mode = st->mode & 07777;
+	if (what & VFS_SET_MTIME)
+		n->mtime = st->mtime * 1000000000 + st->mtime_ns;
+	if (what & VFS_SET_ATIME)
+		n->atime = st->atime * 1000000000 + st->atime_ns;
+	if (what & VFS_SET_UID)
+		n->uid = st->uid;
+	if (what & VFS_SET_GID)
+		n->gid = st->gid;
+	node_touch_about(n);
 }
 
 /* --- open files --- */
@@ -109,9 +107,21 @@ static int file_page(struct vfs_file *f, uint64_t offset, hpa_t *out)
 	return data_page(f->data, offset, out);
 }
 
+static int file_set(struct vfs_file *f, const struct vfs_stat *st, unsigned what)
+{
+	set(f->data, st, what);
+	return 0;
+}
+
+static int file_reserve(struct vfs_file *f, uint64_t pos, uint64_t n)
+{
+	node_touch(f->data);
+	return data_reserve(f->data, pos, n);
+}
+
 static const struct vfs_file_ops file_ops = {
 	.close = file_close, .read = file_read, .write = file_write, .truncate = file_truncate, .stat = file_stat,
-	.page = file_page,
+	.set = file_set, .page = file_page, .reserve = file_reserve,
 };
 
 static int dir_close(struct vfs_file *f)
@@ -130,6 +140,12 @@ static int dir_stat(struct vfs_file *f, struct vfs_stat *st)
 	return 0;
 }
 
+static int dir_set(struct vfs_file *f, const struct vfs_stat *st, unsigned what)
+{
+	set(((struct cursor *)f->data)->dir, st, what);
+	return 0;
+}
+
 /* Entries stand in the order of their numbers, so what comes and goes meanwhile moves no reader. */
 static int dir_readdir(struct vfs_file *f, struct vfs_dirent *d)
 {
@@ -140,13 +156,14 @@ static int dir_readdir(struct vfs_file *f, struct vfs_dirent *d)
 			continue;
 		c->seen = e->number;
 		d->kind = e->node->kind;
+		d->ino = e->node->ino;
 		strcpy(d->name, e->name);
 		return 1;
 	}
 	return 0;
 }
 
-static const struct vfs_file_ops dir_ops = { .close = dir_close, .stat = dir_stat, .readdir = dir_readdir };
+static const struct vfs_file_ops dir_ops = { .close = dir_close, .stat = dir_stat, .set = dir_set, .readdir = dir_readdir };
 
 static int open_dir(struct node *n, struct vfs_file *f)
 {
@@ -182,15 +199,17 @@ static int create(struct tmpfs *fs, const char *path, enum vfs_kind kind, unsign
 		return err == -ENOMEM ? -ENOSPC : err;
 	}
 	node_touch(n);
+	n->atime = n->mtime;
 	*out = n;
 	return 0;
 }
 
-static int find_or_create(struct tmpfs *fs, const char *path, unsigned flags, struct node **out)
+static int find_or_create(struct tmpfs *fs, const char *path, unsigned flags, bool *created, struct node **out)
 {
 	int err = node_find(fs, path, out);
 
-	if (err == -ENOENT && (flags & VFS_CREATE))
+	*created = err == -ENOENT && (flags & VFS_CREATE);
+	if (*created)
 		return create(fs, path, VFS_FILE, 0644, out);
 	return !err && (flags & VFS_EXCLUSIVE) ? -EEXIST : err;
 }
@@ -198,7 +217,7 @@ static int find_or_create(struct tmpfs *fs, const char *path, unsigned flags, st
 static int tmpfs_open(struct vfs_mount *m, const char *path, unsigned flags, struct vfs_file *f)
 {
 	struct node *n;
-	int err = find_or_create(m->data, path, flags, &n);
+	int err = find_or_create(m->data, path, flags, &f->created, &n);
 
 	if (err)
 		return err;
@@ -206,8 +225,10 @@ static int tmpfs_open(struct vfs_mount *m, const char *path, unsigned flags, str
 		return n->kind == VFS_DIR ? open_dir(n, f) : -ENOTDIR;
 	if (n->kind != VFS_FILE)
 		return n->kind == VFS_DIR ? -EISDIR : n->kind == VFS_LINK ? -ELOOP : -ENOTSUP;
-	if (flags & VFS_TRUNCATE)
+	if ((flags & VFS_TRUNCATE) && !f->created) {
 		err = data_truncate(n, 0);
+		node_touch(n);
+	}
 	n->open++;
 	f->data = n;
 	f->ops = &file_ops;
@@ -231,35 +252,37 @@ static int tmpfs_mkdir(struct vfs_mount *m, const char *path)
 	return create(m->data, path, VFS_DIR, 0755, &n);
 }
 
-static int find_entry(struct tmpfs *fs, const char *path, struct entry **out)
+static int find_entry(struct tmpfs *fs, const char *path, struct node **dir, struct entry **out)
 {
-	struct node *dir;
 	const char *name;
-	int err = node_find_parent(fs, path, &dir, &name);
+	int err = node_find_parent(fs, path, dir, &name);
 
 	if (err)
 		return err;
-	*out = node_entry(dir, name);
+	*out = node_entry(*dir, name);
 	return *out ? 0 : -ENOENT;
 }
 
 static int tmpfs_unlink(struct vfs_mount *m, const char *path)
 {
+	struct node *dir;
 	struct entry *e;
-	int err = find_entry(m->data, path, &e);
+	int err = find_entry(m->data, path, &dir, &e);
 
 	if (err)
 		return err;
 	if (e->node->kind == VFS_DIR)
 		return -EISDIR;
+	node_touch(dir);
 	node_remove(e);
 	return 0;
 }
 
 static int tmpfs_rmdir(struct vfs_mount *m, const char *path)
 {
+	struct node *dir;
 	struct entry *e;
-	int err = find_entry(m->data, path, &e);
+	int err = find_entry(m->data, path, &dir, &e);
 
 	if (err)
 		return err;
@@ -267,6 +290,7 @@ static int tmpfs_rmdir(struct vfs_mount *m, const char *path)
 		return -ENOTDIR;
 	if (!list_empty(&e->node->entries))
 		return -ENOTEMPTY;
+	node_touch(dir);
 	node_remove(e);
 	return 0;
 }
@@ -291,9 +315,9 @@ static bool is_inside(const char *path, const char *dir)
 static int tmpfs_rename(struct vfs_mount *m, const char *from, const char *to)
 {
 	struct entry *old, *replaced;
-	struct node *dir;
+	struct node *dir, *parent_of_old;
 	const char *name;
-	int err = find_entry(m->data, from, &old);
+	int err = find_entry(m->data, from, &parent_of_old, &old);
 
 	if (!err && is_inside(to, from))
 		err = -EINVAL;
@@ -311,13 +335,16 @@ static int tmpfs_rename(struct vfs_mount *m, const char *from, const char *to)
 		return err;
 	if (replaced)
 		node_remove(replaced);
+	node_touch(parent_of_old);
 	node_remove(old);
 	return 0;
 }
 
 static int tmpfs_symlink(struct vfs_mount *m, const char *target, const char *path)
 {
-	char *copy = kalloc(strlen(target) + 1);
+	struct tmpfs *fs = m->data;
+	bool is_long = strlen(target) >= TARGET_LONG;
+	char *copy = is_long && fs->pages >= fs->pages_max ? NULL : kalloc(strlen(target) + 1);
 	struct node *n;
 	int err = copy ? create(m->data, path, VFS_LINK, 0777, &n) : -ENOSPC;
 
@@ -327,6 +354,7 @@ static int tmpfs_symlink(struct vfs_mount *m, const char *target, const char *pa
 	}
 	n->target = strcpy(copy, target);
 	n->size = strlen(target);
+	fs->pages += is_long;
 	return 0;
 }
 
@@ -354,13 +382,15 @@ static int tmpfs_link(struct vfs_mount *m, const char *from, const char *to)
 		err = node_find_parent(m->data, to, &dir, &name);
 	if (!err && node_entry(dir, name))
 		err = -EEXIST;
+	if (!err)
+		node_touch_about(n);
 	return err ? err : node_add(dir, name, n) ? -ENOSPC : 0;
 }
 
-static int tmpfs_mknod(struct vfs_mount *m, const char *path, unsigned mode, uint64_t device)
+static int tmpfs_mknod(struct vfs_mount *m, const char *path, enum vfs_kind kind, unsigned mode, uint64_t device)
 {
 	struct node *n;
-	int err = create(m->data, path, VFS_DEVICE, mode, &n);
+	int err = create(m->data, path, kind, mode, &n);
 
 	if (!err)
 		n->device = device;
@@ -372,21 +402,23 @@ static int tmpfs_set(struct vfs_mount *m, const char *path, const struct vfs_sta
 	struct node *n;
 	int err = node_find(m->data, path, &n);
 
-	if (!err && (what & VFS_SET_MODE))
-		n->mode = st->mode & 07777;
-	if (!err && (what & VFS_SET_MTIME))
-		n->mtime = st->mtime;
+	if (!err)
+		set(n, st, what);
 	return err;
 }
 
-static struct fs_type tmpfs_type = {
+const struct fs_type tmpfs_type = {
 	.name = "tmpfs", .mount = tmpfs_mount, .unmount = tmpfs_unmount, .open = tmpfs_open, .stat = tmpfs_stat,
 	.mkdir = tmpfs_mkdir, .unlink = tmpfs_unlink, .rmdir = tmpfs_rmdir, .rename = tmpfs_rename,
 	.symlink = tmpfs_symlink, .readlink = tmpfs_readlink, .link = tmpfs_link, .mknod = tmpfs_mknod, .set = tmpfs_set,
+	.statfs = tmpfs_statfs,
 };
 
 static void register_tmpfs(void)
 {
-	vfs_register(&tmpfs_type);
+	static struct fs_type registered;
+
+	registered = tmpfs_type;
+	vfs_register(&registered);
 }
 CONSTRUCTOR(register_tmpfs);

@@ -61,6 +61,10 @@ struct vfs_stat {
 	unsigned mode;      /* permissions, as in POSIX: 0755 */
 	uint64_t size;      /* bytes; 0 for directories */
 	uint64_t mtime;     /* last change of the contents, seconds since 1970 */
+	uint64_t atime, ctime; /* last use; last change of anything. 0: not known */
+	uint32_t mtime_ns, atime_ns, ctime_ns;
+	unsigned uid, gid;
+	uint64_t room;      /* bytes that it takes, where those are counted */
 	uint64_t ino;       /* tells it from others of its mount; 0: the file system has no such numbers */
 	unsigned links;     /* names that it has; 0: not known */
 	uint64_t device;    /* VFS_DEVICE, VFS_BLOCK: which */
@@ -79,10 +83,11 @@ struct vfs_statfs {
 };
 
 /** What vfs_set changes. */
-enum { VFS_SET_MODE = 1, VFS_SET_MTIME = 2 };
+enum { VFS_SET_MODE = 1, VFS_SET_MTIME = 2, VFS_SET_ATIME = 4, VFS_SET_UID = 8, VFS_SET_GID = 16 };
 
 struct vfs_dirent {
 	enum vfs_kind kind;
+	uint64_t ino;                /* 0: not known */
 	char name[VFS_NAME_MAX + 1]; /* UTF-8 */
 };
 
@@ -109,7 +114,7 @@ struct fs_type {
 	int (*rename)(struct vfs_mount *m, const char *from, const char *to);
 	int (*symlink)(struct vfs_mount *m, const char *target, const char *path);
 	int (*link)(struct vfs_mount *m, const char *from, const char *to);
-	int (*mknod)(struct vfs_mount *m, const char *path, unsigned mode, uint64_t device);
+	int (*mknod)(struct vfs_mount *m, const char *path, enum vfs_kind kind, unsigned mode, uint64_t device);
 	int (*set)(struct vfs_mount *m, const char *path, const struct vfs_stat *st, unsigned what);
 	/** Also where m->read_only. @return bytes of the target that were put to `to`, without a NUL */
 	int64_t (*readlink)(struct vfs_mount *m, const char *path, char *to, size_t n);
@@ -127,6 +132,8 @@ struct vfs_file_ops {
 	int64_t (*read)(struct vfs_file *f, void *data, size_t n, uint64_t pos);
 	int64_t (*write)(struct vfs_file *f, const void *data, size_t n, uint64_t pos);
 	int (*truncate)(struct vfs_file *f, uint64_t size);
+	/** Have room for these bytes; size and contents stay. */
+	int (*reserve)(struct vfs_file *f, uint64_t pos, uint64_t n);
 	int (*sync)(struct vfs_file *f);
 	int (*stat)(struct vfs_file *f, struct vfs_stat *st);
 	int (*set)(struct vfs_file *f, const struct vfs_stat *st, unsigned what);
@@ -155,6 +162,7 @@ struct vfs_file {
 	const struct vfs_file_ops *ops;
 	struct vfs_mount *mount;
 	unsigned flags;
+	bool created;       /* there was no such file before */
 	uint64_t pos;       /* under the mount's lock */
 	void *data;         /* the file system's */
 };
@@ -217,6 +225,8 @@ int64_t vfs_write_at(struct vfs_file *f, const void *data, size_t n, uint64_t po
 int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence) __must_check;
 /** Make the file this long; what is new reads as zeros. @return 0, -EBADF, -ENOSPC, -EFBIG. */
 int vfs_truncate(struct vfs_file *f, uint64_t size) __must_check;
+/** Have room for these bytes, so that writing them cannot fail for want of it. @return 0, -ENOTSUP, -ENOSPC, -EFBIG, -EBADF */
+int vfs_reserve(struct vfs_file *f, uint64_t pos, uint64_t n) __must_check;
 /** What was written to the file is on the medium when this returns 0. */
 int vfs_sync(struct vfs_file *f) __must_check;
 int vfs_fstat(struct vfs_file *f, struct vfs_stat *st) __must_check;
@@ -231,7 +241,7 @@ int64_t vfs_readlink(const char *path, char *to, size_t n) __must_check;
 /** Make a symbolic link, a further name, a device. @return 0; -EEXIST, -ENOSPC, -EROFS (also: it has no such thing); -EXDEV; -EPERM. */
 int vfs_symlink(const char *target, const char *path) __must_check;
 int vfs_link(const char *from, const char *to) __must_check;
-int vfs_mknod(const char *path, unsigned mode, uint64_t device) __must_check;
+int vfs_mknod(const char *path, enum vfs_kind kind, unsigned mode, uint64_t device) __must_check;
 /** Change permissions or the time of the last change (VFS_SET_*), those that st has. @return 0, -EROFS. */
 int vfs_set(const char *path, const struct vfs_stat *st, unsigned what) __must_check;
 /** The same of a symbolic link itself; of an open file, even if it has no name any more. */

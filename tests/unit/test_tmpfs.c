@@ -1,5 +1,5 @@
 /* tmpfs and symbolic links: files, names, links that lead anywhere, a full memory; anything beside the host's own file system. */
-// sources: fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/tmpfs/tmpfs.c fs/tmpfs/node.c fs/tmpfs/data.c
+// sources: fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/tmpfs/tmpfs.c fs/tmpfs/mount.c fs/tmpfs/node.c fs/tmpfs/data.c
 #include <errno.h>
 #include <stdlib.h>
 
@@ -248,7 +248,7 @@ static void devices_and_attributes(void **state)
 	struct vfs_stat st = { .mode = 0600, .mtime = 5 };
 
 	(void)state;
-	assert_int_equal(vfs_mknod("/null", 0666, 0x103), 0);
+	assert_int_equal(vfs_mknod("/null", VFS_DEVICE, 0666, 0x103), 0);
 	assert_int_equal(vfs_stat("/null", &st), 0);
 	assert_int_equal(st.kind, VFS_DEVICE);
 	assert_int_equal(st.device, 0x103);
@@ -300,6 +300,71 @@ static void half_of_memory_is_the_most(void **state)
 	assert_int_equal(mock_frames_used, 0);
 }
 
+static void options_say_how_much(void **state)
+{
+	static const char *const bad[] = { "size=", "size=12x", "size=-1", "mode=9", "mode=10000", "nr_inodes=a", "x", "size=1k,y",
+					   "size=99999999999999999999g" };
+	struct vfs_statfs room;
+	struct vfs_file *f;
+	struct vfs_stat st;
+	char link[600];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(vfs_mount_with("tmpfs", "", "/m", 0, bad[i], NULL), -EINVAL);
+	assert_int_equal(vfs_mount_with("tmpfs", "", "/m", 0, "size=16k,nr_inodes=4,mode=1777", NULL), 0);
+	assert_int_equal(vfs_stat("/m", &st), 0);
+	assert_int_equal(st.mode, 01777);
+	assert_int_equal(vfs_open("/m/f", VFS_WRITE | VFS_CREATE, &f), 0);
+	assert_int_equal(vfs_reserve(f, 4095, 2), 0);
+	assert_int_equal(vfs_fstat(f, &st), 0);
+	assert_true(st.size == 0 && st.room == 2 * PAGE_SIZE);
+	assert_int_equal(vfs_statfs("/m/f", &room), 0);
+	assert_true(room.blocks == 4 && room.blocks_free == 2 && room.files == 4 && room.files_free == 2);
+	/* What is not in pages of files counts as well. */
+	memset(link, 'x', sizeof(link) - 1);
+	link[200] = '/';
+	link[400] = '/';
+	link[sizeof(link) - 1] = '\0';
+	assert_int_equal(vfs_symlink(link, "/m/l"), 0);
+	assert_int_equal(vfs_truncate(f, UINT64_C(1) << 30), 0);
+	assert_int_equal(vfs_write_at(f, "x", 1, 1 << 28), -ENOSPC);
+	assert_int_equal(vfs_reserve(f, 0, 3 * PAGE_SIZE), 0);
+	assert_int_equal(vfs_symlink(link, "/m/l2"), -ENOSPC);
+	assert_int_equal(vfs_mkdir("/m/d"), 0);
+	assert_int_equal(vfs_mkdir("/m/e"), -ENOSPC);
+	assert_int_equal(vfs_close(f), 0);
+	assert_int_equal(vfs_unlink("/m/l"), 0);
+	assert_int_equal(vfs_unlink("/m/f"), 0);
+	assert_int_equal(vfs_rmdir("/m/d"), 0);
+	assert_int_equal(vfs_statfs("/m", &room), 0);
+	assert_true(room.blocks_free == 4 && room.files_free == 3);
+	assert_int_equal(vfs_unmount("/m"), 0);
+}
+
+static void times_and_owners(void **state)
+{
+	struct vfs_stat st = { .mtime = 7, .mtime_ns = 8, .atime = 9, .uid = 10, .gid = 11, .mode = 0 };
+	struct vfs_file *f;
+
+	(void)state;
+	put("/f", 0, "x");
+	assert_int_equal(vfs_open("/f", VFS_READ, &f), 0);
+	assert_int_equal(vfs_symlink("f", "/l"), 0);
+	assert_int_equal(vfs_lset("/l", &st, VFS_SET_UID), 0);
+	assert_int_equal(vfs_unlink("/f"), 0);
+	assert_int_equal(vfs_fset(f, &st, VFS_SET_MTIME | VFS_SET_GID), 0);
+	assert_int_equal(vfs_fstat(f, &st), 0);
+	assert_true(st.mtime == 7 && st.mtime_ns == 8 && st.gid == 11 && st.uid == 0 && st.atime == 1700000000 && st.links == 0);
+	assert_int_equal(vfs_close(f), 0);
+	assert_int_equal(vfs_lstat("/l", &st), 0);
+	assert_int_equal(st.uid, 10);
+	assert_int_equal(vfs_mkdir("/d"), 0);
+	assert_int_equal(vfs_mkdir("/d/e"), 0);
+	assert_int_equal(vfs_stat("/d", &st), 0);
+	assert_int_equal(st.links, 3);
+}
+
 static void pages_for_others(void **state)
 {
 	struct vfs_file *f;
@@ -342,7 +407,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(files), T(holes_read_as_zeros), T(an_open_file_outlives_its_name), T(links), T(loops_of_links),
 		T(long_paths_and_names), T(names_of_one_file), T(renaming), T(devices_and_attributes),
-		T(a_directory_that_changes_while_it_is_read), T(half_of_memory_is_the_most), T(pages_for_others),
+		T(a_directory_that_changes_while_it_is_read), T(half_of_memory_is_the_most), T(options_say_how_much),
+		T(times_and_owners), T(pages_for_others),
 		T(out_of_memory_at_any_point),
 	};
 

@@ -239,7 +239,7 @@ static void mounts_hide_what_is_below(void **state)
 	vfs_for_each_mount(count, &n);
 	assert_int_equal(n, 2);
 	assert_int_equal(vfs_rename("/disk/d/root", "/disk/root"), -EXDEV);
-	assert_int_equal(vfs_rename("/disk/d", "/disk/e"), -EXDEV);
+	assert_int_equal(vfs_rename("/disk/d", "/disk/e"), -EBUSY);
 	assert_int_equal(vfs_rmdir("/disk/d"), -EBUSY);
 	assert_int_equal(vfs_unmount("/disk"), -EBUSY);
 	assert_int_equal(vfs_unmount("/"), -EBUSY);
@@ -253,6 +253,92 @@ static void mounts_hide_what_is_below(void **state)
 	assert_int_equal(image_check(), 0);
 	assert_int_equal(vfs_unmount("/"), 0);
 	assert_int_equal(heap_in_use(), 0);
+}
+
+static bool find_name(const struct fs_type *type, void *arg)
+{
+	*(unsigned *)arg += !strcmp(type->name, "vfat");
+	return true;
+}
+
+static void mounts_that_change_and_leave(void **state)
+{
+	struct vfs_statfs room;
+	struct vfs_file *f;
+	struct vfs_stat st;
+	unsigned n = 0;
+	char text[4];
+
+	(void)state;
+	pack("mkdir disk && printf hidden >disk/hello");
+	image_make("-F 12", 720);
+	vfs_for_each_type(find_name, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(vfs_mount("initrd", "", "/", 0), 0);
+	assert_int_equal(vfs_mount_with("vfat", "vda", "/disk", 0, "colour=red", NULL), -EINVAL);
+	assert_int_equal(vfs_mount_with("vfat", "vda", "/disk", 0, "utf8", "/dev/vda"), 0);
+	assert_true(vfs_is_mount("/disk") && vfs_is_mount("") && !vfs_is_mount("/disk/x"));
+	assert_int_equal(vfs_statfs("/disk", &room), 0);
+	assert_true(room.blocks > 300 && room.blocks_free == room.blocks && !room.read_only);
+	assert_int_equal(vfs_statfs("/disk/none", &room), -ENOENT);
+	/* Read-only only when nobody writes. */
+	assert_int_equal(vfs_open("/disk/f", VFS_READ | VFS_WRITE | VFS_CREATE, &f), 0);
+	assert_int_equal(vfs_write(f, "abc", 3), 3);
+	assert_int_equal(vfs_remount("/disk", true), -EBUSY);
+	assert_int_equal(vfs_close(f), 0);
+	assert_int_equal(vfs_remount("/disk", true), 0);
+	assert_int_equal(vfs_mkdir("/disk/d"), -EROFS);
+	assert_int_equal(vfs_mkdir("/disk/f"), -EEXIST);
+	assert_int_equal(vfs_unlink("/disk/f"), -EROFS);
+	assert_int_equal(vfs_remount("/disk", false), 0);
+	assert_int_equal(vfs_mkdir("/disk/d"), 0);
+	assert_int_equal(vfs_remount("/nothing", false), -EINVAL);
+	/* A mount that was detached ends with its last user. */
+	assert_int_equal(vfs_open("/disk/f", VFS_READ, &f), 0);
+	assert_int_equal(vfs_unmount("/disk"), -EBUSY);
+	assert_int_equal(vfs_unmount_with("/disk", VFS_DETACH), 0);
+	assert_string_equal(get("/disk/hello"), "hidden");
+	assert_int_equal(vfs_mount("fat", "vda", "/disk", 0), -EBUSY);
+	assert_int_equal(vfs_fstat(f, &st), 0);
+	assert_int_equal(vfs_read(f, text, 4), 3);
+	assert_int_equal(vfs_close(f), 0);
+	assert_int_equal(vfs_mount("fat", "vda", "/disk", 0), 0);
+	assert_string_equal(get("/disk/f"), "abc");
+	/* What is below leaves too. */
+	assert_int_equal(vfs_unmount_with("/", VFS_DETACH), 0);
+	assert_int_equal(vfs_stat("/", &st), -ENOENT);
+	assert_int_equal(image_check(), 0);
+	assert_int_equal(heap_in_use(), 0);
+}
+
+static void components_are_looked_at(void **state)
+{
+	static const struct { const char *path; int error; } cases[] = {
+		{ "/f/", -ENOTDIR }, { "/f/.", -ENOTDIR }, { "/f/..", -ENOTDIR }, { "/none/..", -ENOENT }, { "/none/../f", -ENOENT },
+		{ "/d/", 0 }, { "/d/.", 0 }, { "/d/../f", 0 }, { "/l/", 0 }, { "/l/../f", -ENOENT }, { "/lf", 0 }, { "/lf/", -ENOTDIR },
+		{ "/ls", -ENOTDIR }, { "/d/e/f", -ENOTDIR },
+	};
+	struct vfs_stat st;
+	struct vfs_file *f;
+
+	(void)state;
+	pack("mkdir -p d/e2 && printf 1 >f && printf 2 >d/e && ln -s d/e2 l && ln -s f lf && ln -s f/ ls");
+	assert_int_equal(vfs_mount("initrd", "", "/", 0), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(vfs_stat(cases[i].path, &st), cases[i].error);
+	assert_int_equal(vfs_lstat("/l", &st), 0);
+	assert_int_equal(st.kind, VFS_LINK);
+	assert_int_equal(vfs_lstat("/l/", &st), 0);
+	assert_int_equal(st.kind, VFS_DIR);
+	assert_int_equal(vfs_mkdir("/."), -EEXIST);
+	assert_int_equal(vfs_rmdir("/d/."), -EINVAL);
+	assert_int_equal(vfs_rmdir("/d/.."), -ENOTEMPTY);
+	assert_int_equal(vfs_unlink("/d/.."), -EISDIR);
+	assert_int_equal(vfs_unlink("/f/"), -ENOTDIR);
+	assert_int_equal(vfs_rmdir("/l/"), -ENOTDIR);
+	assert_int_equal(vfs_symlink("x", "/new/"), -EROFS);
+	assert_int_equal(vfs_open("/none/", VFS_READ | VFS_CREATE, &f), -EISDIR);
+	assert_int_equal(vfs_unmount("/"), 0);
 }
 
 static void M1_memory_that_is_out(void **state)
@@ -298,6 +384,8 @@ int main(void)
 		cmocka_unit_test(initrd_directories_that_are_implied),
 		cmocka_unit_test(initrd_damaged),
 		cmocka_unit_test(mounts_hide_what_is_below),
+		cmocka_unit_test(mounts_that_change_and_leave),
+		cmocka_unit_test(components_are_looked_at),
 		cmocka_unit_test(M1_memory_that_is_out),
 	};
 

@@ -194,7 +194,8 @@ def _application(options, plan: machine.Machine) -> building.Variant:
 def command_exec(options) -> int:
     programs.check(options.program, options.root)
     terminal = os.isatty(0) and os.isatty(1)
-    plan = machine.from_options(options)
+    plan = dataclasses.replace(machine.from_options(options), disks=disks.parse_all(options.disk))
+    machine.check_places(plan, Errors())
     output = runner.output_from_options(options)
     output = dataclasses.replace(output, batch=not terminal, quiet=True, level=options.log_level or "warn")
     packages.ensure("exec")

@@ -209,6 +209,9 @@ def _add_set(parser) -> None:
 def _add_exec(commands) -> None:
     program = _command(commands, "exec", "run a static RISC-V Linux program on the monolith")
     program.add_argument("--root", metavar="DIR", help="its root folder, of which it gets a copy (default: an empty one)")
+    program.add_argument("--disk", metavar="FILE[,ro]", action="append", default=[],
+                         help="a disk (/dev/vda, /dev/vdb ...) with this image, to be mounted if FAT is on it; ro: read-only; may be\n"
+                              "repeated")
     _add_machine_options(program)
     program.add_argument("program", metavar="PROGRAM", help="a file on this computer")
     program.add_argument("arguments", nargs="*", metavar="ARG")
