@@ -8,6 +8,8 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	signal.o \
 	signal_frame.o \
 	mm.o \
+	mm_range.o \
+	shared.o \
 	copy.o \
 	elf.o \
 	exec.o \

@@ -4,24 +4,24 @@
 
 #include <caisson/mm.h>
 
-#include "mm.h"
+#include "thread.h"
 
 /* A piece that stands in one page. The frame may go as soon as the lock is free. */
 static int copy_piece(struct user_mm *mm, uint64_t user, char *kernel, size_t n, bool to_user)
 {
-	int error = -EFAULT;
+	enum fault_result result;
 	hpa_t hpa;
 
 	mutex_lock(&mm->lock);
-	if (aspace_resolve(&mm->space, user, (to_user ? PERM_W : PERM_R) | PERM_U, &hpa, NULL) == FAULT_RESOLVED) {
-		if (to_user)
-			memcpy(hpa_to_kva(hpa), kernel, n);
-		else
-			memcpy(kernel, hpa_to_kva(hpa), n);
-		error = 0;
-	}
+	result = aspace_resolve(&mm->space, user, (to_user ? PERM_W : PERM_R) | PERM_U, &hpa, NULL);
+	if (result == FAULT_RESOLVED && to_user)
+		memcpy(hpa_to_kva(hpa), kernel, n);
+	else if (result == FAULT_RESOLVED)
+		memcpy(kernel, hpa_to_kva(hpa), n);
 	mutex_unlock(&mm->lock);
-	return error;
+	if (result == FAULT_NOMEM)
+		thread_out_of_memory(mm);
+	return result == FAULT_RESOLVED ? 0 : -EFAULT;
 }
 
 static size_t rest_of_page(uint64_t user, size_t n)

@@ -184,6 +184,8 @@ static void source_release(struct page_source *s)
 {
 	struct file_source *fs = container_of(s, struct file_source, source);
 
+	if (!page_source_drop(s))
+		return;
 	(void)!vfs_close(fs->file);
 	kfree(fs);
 }

@@ -11,6 +11,10 @@
 #include "mm.h"
 
 #define BRK_MAX (1 * GiB)
+#define MAPS_END (USER_TOP - USER_STACK_SIZE - USER_STACK_GUARD)
+
+static struct list all = LIST_INIT(all);
+static struct mutex all_lock = MUTEX_INIT(all_lock); /* of the list; then: the lock of one that is in it */
 
 /* --- which harts translate through it --- */
 
@@ -62,6 +66,9 @@ struct user_mm *mm_new(void)
 	mm->refs = 1;
 	mm->space.flush = flush;
 	user_root_share_kernel(mm->space.root);
+	mutex_lock(&all_lock);
+	list_push_back(&all, &mm->node);
+	mutex_unlock(&all_lock);
 	return mm;
 }
 
@@ -92,26 +99,74 @@ void mm_put(struct user_mm *mm)
 {
 	if (__atomic_fetch_sub(&mm->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
+	mutex_lock(&all_lock);
+	list_del(&mm->node);
+	mutex_unlock(&all_lock);
 	user_root_unshare_kernel(mm->space.root);
 	mm->space.flush = NULL; /* a hart that remembers something of it forgets that before it enters U-mode again */
 	aspace_destroy(&mm->space);
 	kfree(mm);
 }
 
-/* --- mapping; the lock is held --- */
+/* A file has become shorter: nobody shows what is gone. */
+static void cut_source(struct page_source *source, uint64_t from)
+{
+	mutex_lock(&all_lock);
+	list_for_each(mm, &all, struct user_mm, node) {
+		mutex_lock(&mm->lock);
+		aspace_cut_source(&mm->space, source, from);
+		mutex_unlock(&mm->lock);
+	}
+	mutex_unlock(&all_lock);
+}
+
+void mm_init(void)
+{
+	page_source_on_cut(cut_source);
+}
+
+/* --- mapping --- */
+
+static bool is_free(struct user_mm *mm, uint64_t at, uint64_t size)
+{
+	uint64_t found;
+
+	return aspace_find_free(&mm->space, at, size, PAGE_SIZE, &found) == 0 && found == at && size <= MAPS_END &&
+	       at <= MAPS_END - size;
+}
+
+int mm_find(struct user_mm *mm, uint64_t wish, uint64_t size, uint64_t *at)
+{
+	*at = ALIGN_DOWN(wish, PAGE_SIZE);
+	if (*at >= USER_LOWEST && is_free(mm, *at, size))
+		return 0;
+	if (aspace_find_free(&mm->space, USER_MAPS, size, PAGE_SIZE, at))
+		return -ENOMEM;
+	return is_free(mm, *at, size) ? 0 : -ENOMEM;
+}
+
+int mm_check_fixed(uint64_t at, uint64_t size)
+{
+	if (!IS_ALIGNED(at, PAGE_SIZE))
+		return -EINVAL;
+	if (at >= USER_TOP || size > USER_TOP - at)
+		return -ENOMEM;
+	return at < USER_LOWEST ? -EPERM : 0;
+}
 
 static int find_place(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned flags)
 {
-	uint64_t wish = ALIGN_DOWN(*at, PAGE_SIZE);
+	int error;
 
-	if (flags & MM_FIXED) {
-		if (!IS_ALIGNED(*at, PAGE_SIZE) || *at < USER_LOWEST || *at >= USER_TOP || size > USER_TOP - *at)
-			return -EINVAL;
-		return flags & MM_NO_REPLACE ? 0 : aspace_unmap_user(&mm->space, *at, size);
-	}
-	if (wish >= USER_LOWEST && aspace_find_free(&mm->space, wish, size, PAGE_SIZE, at) == 0 && *at == wish)
-		return 0;
-	return aspace_find_free(&mm->space, USER_MAPS, size, PAGE_SIZE, at) ? -ENOMEM : 0;
+	if (!(flags & MM_FIXED))
+		return mm_find(mm, *at, size, at);
+	error = mm_check_fixed(*at, size);
+	return error || (flags & MM_NO_REPLACE) ? error : aspace_unmap_user(&mm->space, *at, size);
+}
+
+static unsigned area_flags(unsigned flags)
+{
+	return (flags & MM_SHARED ? USER_SHARED : 0u) | (flags & MM_NO_WRITE ? USER_NO_WRITE : 0u);
 }
 
 int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsigned flags, struct page_source *source,
@@ -125,7 +180,7 @@ int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsig
 	mutex_lock(&mm->lock);
 	error = find_place(mm, at, size, flags);
 	if (!error)
-		error = aspace_map_user(&mm->space, *at, size, perm, flags & MM_SHARED ? USER_SHARED : 0, source, offset);
+		error = aspace_map_user(&mm->space, *at, size, perm, area_flags(flags), source, offset);
 	mutex_unlock(&mm->lock);
 	return error;
 }

@@ -19,6 +19,7 @@ int process_init(void)
 
 	if (!error)
 		error = pt_keep_tables(kernel_space.format, kernel_space.root, IO_BASE, IO_SIZE, tables);
+	mm_init();
 	if (!error)
 		error = aspace_user_init();
 	if (!error)

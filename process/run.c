@@ -93,10 +93,41 @@ static unsigned signal_of(uint64_t cause, enum fault_result result)
 	}
 }
 
+static int32_t code_of(unsigned signal, enum fault_result result)
+{
+	switch (signal) {
+	case SIGILL:
+		return ILL_ILLOPC;
+	case SIGTRAP:
+		return TRAP_BRKPT;
+	case SIGBUS:
+		return result == FAULT_NO_PAGE ? BUS_ADRERR : BUS_ADRALN;
+	default:
+		return result == FAULT_PERM ? SEGV_ACCERR : SEGV_MAPERR;
+	}
+}
+
+/* What siginfo's address is: the instruction's, unless it is memory that is missing. */
+static uint64_t address_of(const struct user_ctx *ctx)
+{
+	return ctx->cause == CAUSE_ILLEGAL || ctx->cause == CAUSE_BREAKPOINT ? ctx->pc : ctx->tval;
+}
+
 /* Has the program no handler that it would come to? */
 static bool will_die_of(const struct thread *t, unsigned signal)
 {
 	return t->process->signals->actions[signal - 1].handler <= 1 || (t->blocked & SIG_BIT(signal));
+}
+
+void thread_out_of_memory(const struct user_mm *mm)
+{
+	const struct task_ext *ext = task_current()->ext;
+	struct process *p = ext && ext->ops == &ext_ops ? thread_current()->process : NULL;
+
+	if (!p || p->mm != mm)
+		return;
+	log_warn("process %u (%s): out of memory in a system call: killed", p->pid, p->name);
+	process_die(p, SIGKILL);
 }
 
 static void fault(struct thread *t)
@@ -113,14 +144,14 @@ static void fault(struct thread *t)
 		return;
 	}
 	signal = signal_of(ctx->cause, result);
-	if (will_die_of(t, signal))
+	if (result == FAULT_NOMEM || will_die_of(t, signal))
 		log_warn("process %u (%s): %s%s at %lx, pc %lx: killed", p->pid, p->name, trap_cause_name((unsigned)ctx->cause),
 			 result == FAULT_NOMEM ? ", out of memory," : "", (unsigned long)ctx->tval, (unsigned long)ctx->pc);
 	if (result == FAULT_NOMEM)
 		process_die(p, SIGKILL);
 	else
 		signal_fault(t, signal, &(struct signal_info){
-			.code = result == FAULT_PERM ? SEGV_ACCERR : SEGV_MAPERR, .addr = ctx->tval });
+			.code = code_of(signal, result), .addr = address_of(ctx) });
 }
 
 /* Interrupts off; on for what may take long. */

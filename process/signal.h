@@ -21,7 +21,8 @@ enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6
        SIGTTIN = 21, SIGTTOU = 22, SIGURG = 23, SIGWINCH = 28 };
 
 /** siginfo's si_code. */
-enum { SI_USER = 0, SI_KERNEL = 0x80, SI_TKILL = -6, SI_QUEUE = -1, SI_TIMER = -2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, CLD_EXITED = 1, CLD_KILLED = 2,
+enum { SI_USER = 0, SI_KERNEL = 0x80, SI_TKILL = -6, SI_QUEUE = -1, SI_TIMER = -2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1,
+       BUS_ADRERR = 2, ILL_ILLOPC = 1, TRAP_BRKPT = 1, CLD_EXITED = 1, CLD_KILLED = 2,
        CLD_STOPPED = 5, CLD_CONTINUED = 6 };
 
 /** What is known of a signal that waits. */

@@ -61,6 +61,14 @@ SYSCALL(sys_mmap);
 SYSCALL(sys_munmap);
 SYSCALL(sys_mprotect);
 SYSCALL(sys_madvise);
+SYSCALL(sys_mremap);
+SYSCALL(sys_msync);
+SYSCALL(sys_mincore);
+SYSCALL(sys_mlock);
+SYSCALL(sys_mlock2);
+SYSCALL(sys_munlock);
+SYSCALL(sys_mlockall);
+SYSCALL(sys_munlockall);
 /* fork.c */
 SYSCALL(sys_clone);
 SYSCALL(sys_execve);

@@ -200,6 +200,8 @@ void syscall_handle(struct thread *t);
 void process_end(struct process *p, int status);
 /** End it as by this signal. A task of its own. */
 void process_die(struct process *p, unsigned signal);
+/** No memory for a page that a call was to copy: if it is the running program's, that ends. */
+void thread_out_of_memory(const struct user_mm *mm);
 /** Is it to leave the kernel soon, because a signal waits or it is to end? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
 /**

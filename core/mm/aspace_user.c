@@ -21,6 +21,7 @@
 #define TABLE_SIZE BIT(pt_level_shift(1)) /* what a table of leaves maps */
 
 static hpa_t zero_frame; /* shown wherever nothing was written so far; one owner is here */
+static void (*on_cut)(struct page_source *s, uint64_t from);
 
 int aspace_user_init(void)
 {
@@ -35,10 +36,32 @@ void page_source_get(struct page_source *s)
 		__atomic_fetch_add(&s->refs, 1, __ATOMIC_RELAXED);
 }
 
+/* The last reference is the source's own to give up: somebody may find it at that moment (page_source_ops.release). */
 void page_source_put(struct page_source *s)
 {
-	if (s && __atomic_fetch_sub(&s->refs, 1, __ATOMIC_ACQ_REL) == 1)
+	uint32_t refs = s ? __atomic_load_n(&s->refs, __ATOMIC_RELAXED) : 0;
+
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(&s->refs, &refs, refs - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return;
+	if (refs)
 		s->ops->release(s);
+}
+
+bool page_source_drop(struct page_source *s)
+{
+	return __atomic_fetch_sub(&s->refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+void page_source_on_cut(void (*fn)(struct page_source *s, uint64_t from))
+{
+	on_cut = fn;
+}
+
+void page_source_cut(struct page_source *s, uint64_t from)
+{
+	if (on_cut)
+		on_cut(s, from);
 }
 
 static void flush(struct aspace *as, uint64_t start, uint64_t size)
@@ -56,10 +79,20 @@ static unsigned leaf_perm(const struct area *a, bool may_write)
 	return perm & ACCESS ? perm | PERM_U : PERM_R;
 }
 
-/* May the area write to this frame, which it shows, in place? */
-static bool is_writable(const struct area *a, hpa_t frame)
+/* May the area write in place to a frame that it shows, or is to show? `may` says that it could so far. */
+static bool is_writable(const struct area *a, hpa_t frame, bool may)
 {
-	return (a->flags & USER_SHARED) || !frame_is_shared(frame);
+	if (a->flags & USER_SHARED)
+		return may || !a->source->ops->dirty;
+	return !frame_is_shared(frame);
+}
+
+/* A shared page is about to be written. */
+static int tell_dirty(const struct area *a, uint64_t page)
+{
+	if (!(a->flags & USER_SHARED) || !a->source->ops->dirty)
+		return 0;
+	return a->source->ops->dirty(a->source, a->source_offset + (page - a->start));
 }
 
 /* --- faults --- */
@@ -97,17 +130,59 @@ static int find_frame(const struct area *a, uint64_t page, bool write, hpa_t *ou
 	return error;
 }
 
+/* What is out of the tables and goes when no hart can reach it any more: pages, and tables that were empty. */
+struct batch {
+	hpa_t frames[BATCH + 2 * PT_LEVELS_MAX];
+	unsigned n, leaves;
+};
+
+static void take_leaf(void *arg, uint64_t addr, hpa_t hpa, unsigned order)
+{
+	struct batch *b = arg;
+
+	(void)addr;
+	(void)order;
+	b->frames[b->n++] = hpa;
+	b->leaves++;
+}
+
+static void take_table(void *arg, hpa_t table)
+{
+	struct batch *b = arg;
+
+	b->frames[b->n++] = table;
+}
+
+/* Take at most BATCH pages out. */
+static void detach(struct aspace *as, uint64_t start, uint64_t size, struct batch *b)
+{
+	irqflags_t irq = spin_lock_irqsave(&as->lock);
+
+	pt_detach(as->format, as->root, start, size, take_leaf, take_table, b, &as->tables);
+	as->resident -= b->leaves;
+	spin_unlock_irqrestore(&as->lock, irq);
+	if (b->n == 0)
+		return;
+	flush(as, start, size);
+	while (b->n > 0)
+		frame_put(b->frames[--b->n]);
+}
+
 static int show(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm)
 {
 	irqflags_t irq = spin_lock_irqsave(&as->lock);
 	int error = pt_map(as->format, as->root, page, PAGE_SIZE, frame, perm, 0, &as->tables);
 
-	if (error) /* take away the tables that it stopped at */
-		pt_unmap(as->format, as->root, page, PAGE_SIZE, NULL, NULL, &as->tables);
-	else
-		as->resident++;
+	as->resident += !error;
 	spin_unlock_irqrestore(&as->lock, irq);
+	if (error) /* take away the tables that it stopped at */
+		detach(as, page, PAGE_SIZE, &(struct batch){ .n = 0 });
 	return error;
+}
+
+static enum fault_result result_of(int error)
+{
+	return !error ? FAULT_RESOLVED : error == -ENOMEM ? FAULT_NOMEM : FAULT_NO_PAGE;
 }
 
 static enum fault_result first_touch(struct aspace *as, const struct area *a, uint64_t page, bool write)
@@ -116,11 +191,14 @@ static enum fault_result first_touch(struct aspace *as, const struct area *a, ui
 	int error = find_frame(a, page, write, &frame);
 
 	if (error)
-		return error == -ENOMEM ? FAULT_NOMEM : FAULT_NO_PAGE;
-	if (show(as, page, frame, leaf_perm(a, is_writable(a, frame))) == 0)
-		return FAULT_RESOLVED;
-	frame_put(frame);
-	return FAULT_NOMEM;
+		return result_of(error);
+	if (write)
+		error = tell_dirty(a, page);
+	if (!error)
+		error = show(as, page, frame, leaf_perm(a, is_writable(a, frame, write)));
+	if (error)
+		frame_put(frame);
+	return result_of(error);
 }
 
 static void replace(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm)
@@ -135,10 +213,13 @@ static void replace(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm
 /* The leaf allows less than its area. */
 static enum fault_result upgrade(struct aspace *as, const struct area *a, uint64_t page, hpa_t old, bool write)
 {
+	int error = write ? tell_dirty(a, page) : 0;
 	hpa_t copy;
 
-	if (!write || is_writable(a, old)) {
-		replace(as, page, old, leaf_perm(a, is_writable(a, old)));
+	if (error)
+		return result_of(error);
+	if (!write || is_writable(a, old, true)) {
+		replace(as, page, old, leaf_perm(a, is_writable(a, old, write)));
 		return FAULT_RESOLVED;
 	}
 	if (copy_of(old, &copy))
@@ -169,35 +250,14 @@ static uint64_t next_leaf(struct aspace *as, uint64_t addr, uint64_t end, struct
 	return pt_next_leaf(as->format, as->root, &addr, end, leaf) ? end : addr;
 }
 
-struct batch {
-	hpa_t frames[BATCH];
-	unsigned n;
-};
-
-static void take_leaf(void *arg, uint64_t addr, hpa_t hpa, unsigned order)
-{
-	struct batch *b = arg;
-
-	(void)addr;
-	(void)order;
-	b->frames[b->n++] = hpa;
-}
-
 static void clear_range(struct aspace *as, uint64_t start, uint64_t end)
 {
 	struct pt_leaf leaf;
 
 	while ((start = next_leaf(as, start, end, &leaf)) < end) {
 		uint64_t size = MIN(end - start, BATCH * PAGE_SIZE);
-		struct batch b = { .n = 0 };
-		irqflags_t irq = spin_lock_irqsave(&as->lock);
 
-		pt_unmap(as->format, as->root, start, size, take_leaf, &b, &as->tables);
-		as->resident -= b.n;
-		spin_unlock_irqrestore(&as->lock, irq);
-		flush(as, start, size);
-		while (b.n > 0)
-			frame_put(b.frames[--b.n]);
+		detach(as, start, size, &(struct batch){ .n = 0 });
 		start += size;
 	}
 }
@@ -304,6 +364,13 @@ static int check_range(const struct aspace *as, uint64_t start, uint64_t size, b
 	return whole && at < end ? -ENOENT : 0;
 }
 
+static bool range_free(const struct aspace *as, uint64_t start, uint64_t size)
+{
+	unsigned i = aspace_upper_bound(as, start + size - 1);
+
+	return i == 0 || as->areas[i - 1].start + as->areas[i - 1].size <= start;
+}
+
 int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags,
 		    struct page_source *source, uint64_t offset)
 {
@@ -316,6 +383,8 @@ int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned p
 
 	if (!aspace_range_valid(as, start, size) || ((flags & USER_SHARED) && !source) || !IS_ALIGNED(offset, PAGE_SIZE))
 		return -EINVAL;
+	if ((perm & PERM_W) && (flags & USER_NO_WRITE))
+		return -EACCES;
 	irq = spin_lock_irqsave(&as->lock);
 	error = aspace_insert(as, &a);
 	spin_unlock_irqrestore(&as->lock, irq);
@@ -356,7 +425,19 @@ static void set_perm(struct aspace *as, struct area *a, unsigned perm)
 
 	a->perm = perm;
 	for (uint64_t at = a->start; (at = next_leaf(as, at, end, &leaf)) < end; at += PAGE_SIZE)
-		replace(as, at, leaf.hpa, leaf_perm(a, is_writable(a, leaf.hpa)));
+		replace(as, at, leaf.hpa, leaf_perm(a, is_writable(a, leaf.hpa, leaf.perm & PERM_W)));
+}
+
+static bool may_have(const struct aspace *as, uint64_t start, uint64_t end, unsigned perm)
+{
+	for (uint64_t at = start; at < end;) {
+		const struct area *a = aspace_area_at(as, at);
+
+		if ((perm & PERM_W) && (a->flags & USER_NO_WRITE))
+			return false;
+		at = a->start + a->size;
+	}
+	return true;
 }
 
 int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm)
@@ -365,6 +446,8 @@ int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsign
 	int error = check_range(as, start, size, true);
 	struct area *a;
 
+	if (!error && !may_have(as, start, end, perm))
+		error = -EACCES;
 	if (!error)
 		error = split(as, start);
 	if (!error)
@@ -384,6 +467,86 @@ int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsign
 		join(as, at);
 	}
 	return 0;
+}
+
+/* --- taking pages away, moving them --- */
+
+int aspace_clear_user(struct aspace *as, uint64_t start, uint64_t size)
+{
+	int error = check_range(as, start, size, false);
+
+	if (error)
+		return error;
+	clear_range(as, start, start + size);
+	return check_range(as, start, size, true);
+}
+
+void aspace_cut_source(struct aspace *as, const struct page_source *source, uint64_t from)
+{
+	for (unsigned i = 0; i < as->n_areas; i++) {
+		const struct area *a = &as->areas[i];
+		uint64_t kept = from > a->source_offset ? from - a->source_offset : 0;
+
+		if (a->kind == AREA_USER && a->source == source && kept < a->size)
+			clear_range(as, a->start + kept, a->start + a->size);
+	}
+}
+
+/* Show the pages of an area's part at `to`, too. */
+static int show_again(struct aspace *as, uint64_t from, uint64_t end, uint64_t to)
+{
+	struct pt_leaf leaf;
+	int error = 0;
+
+	for (uint64_t at = from; !error && (at = next_leaf(as, at, end, &leaf)) < end; at += PAGE_SIZE) {
+		frame_get(leaf.hpa);
+		error = show(as, to + (at - from), leaf.hpa, leaf.perm);
+		if (error)
+			frame_put(leaf.hpa);
+	}
+	return error;
+}
+
+static int copy_areas(struct aspace *as, uint64_t from, uint64_t end, uint64_t to)
+{
+	int error = 0;
+
+	while (!error && from < end) {
+		struct area a = *aspace_area_at(as, from);
+		uint64_t part = MIN(end, a.start + a.size) - from;
+
+		error = aspace_map_user(as, to, part, a.perm & ACCESS, a.flags, a.source, a.source_offset + (from - a.start));
+		if (!error)
+			error = show_again(as, from, from + part, to);
+		from += part;
+		to += part;
+	}
+	return error;
+}
+
+/*
+ * Splitting comes first, so that taking the old place away cannot fail: the set has room then even if what is new became
+ * one with what is old.
+ */
+int aspace_move_user(struct aspace *as, uint64_t from, uint64_t size, uint64_t to)
+{
+	int error = check_range(as, from, size, true);
+
+	if (!error && !aspace_range_valid(as, to, size))
+		error = -EINVAL;
+	if (!error && from < to + size && to < from + size)
+		error = -EINVAL;
+	if (!error && !range_free(as, to, size))
+		error = -EEXIST;
+	if (!error)
+		error = split(as, from);
+	if (!error)
+		error = split(as, from + size);
+	if (error)
+		return error;
+	error = copy_areas(as, from, from + size, to);
+	(void)!aspace_unmap_user(as, error ? to : from, size);
+	return error;
 }
 
 /* --- fork --- */

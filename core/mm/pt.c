@@ -279,17 +279,28 @@ struct unmap {
 	const struct pt_format *f;
 	uint64_t first, last; /* the range, last byte included */
 	void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order);
+	void (*table)(void *arg, hpa_t table); /* NULL: it is freed at once */
 	void *arg;
 	uint64_t *tables;
 };
 
-static void free_table(uint64_t *pte, uint64_t *tables)
+static hpa_t take_table(uint64_t *pte, uint64_t *tables)
 {
 	hpa_t table = pte_hpa(*pte);
 
 	pte_set(pte, 0);
-	frame_free(table, 0);
 	(*tables)--;
+	return table;
+}
+
+static void drop_table(struct unmap *u, uint64_t *pte)
+{
+	hpa_t table = take_table(pte, u->tables);
+
+	if (u->table)
+		u->table(u->arg, table);
+	else
+		frame_free(table, 0);
 }
 
 static bool table_empty(const uint64_t *table)
@@ -329,7 +340,7 @@ static int unmap_entry(struct unmap *u, uint64_t *pte, unsigned level, uint64_t 
 
 		err = unmap_table(u, table, level - 1, MAX(addr, u->first), MIN(end, u->last));
 		if (!(*pte & PTE_KEEP) && ((whole && !err) || table_empty(table)))
-			free_table(pte, u->tables);
+			drop_table(u, pte);
 	}
 	return err;
 }
@@ -350,15 +361,22 @@ static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_
 	return 0;
 }
 
-int pt_unmap(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
-	     void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void *arg,
-	     uint64_t *tables)
+int pt_detach(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
+	      void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void (*table)(void *arg, hpa_t table),
+	      void *arg, uint64_t *tables)
 {
-	struct unmap u = { f, addr, addr + size - 1, leaf, arg, tables };
+	struct unmap u = { f, addr, addr + size - 1, leaf, table, arg, tables };
 
 	if (!pt_range_valid(f, addr, size))
 		return -EINVAL;
 	return unmap_table(&u, hpa_to_kva(root), f->levels - 1, u.first, u.last);
+}
+
+int pt_unmap(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
+	     void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void *arg,
+	     uint64_t *tables)
+{
+	return pt_detach(f, root, addr, size, leaf, NULL, arg, tables);
 }
 
 static void free_below(uint64_t *table, unsigned level, unsigned entries, uint64_t *tables)
@@ -368,7 +386,7 @@ static void free_below(uint64_t *table, unsigned level, unsigned entries, uint64
 			continue;
 		if (level > 1)
 			free_below(hpa_to_kva(pte_hpa(table[i])), level - 1, ENTRIES, tables);
-		free_table(&table[i], tables);
+		frame_free(take_table(&table[i], tables), 0);
 	}
 }
 

@@ -68,8 +68,20 @@ struct page_source_ops {
 	 * Task context, may sleep. @return 0; -ENXIO: beyond its end; -EIO; -ENOMEM
 	 */
 	int (*page)(struct page_source *s, uint64_t offset, hpa_t *out);
-	/** Nobody refers to it any more. Task context. */
+	/**
+	 * The page, which page() gave, is about to be written through a shared area, for the first time there. NULL: it need
+	 * not be known. @return 0; -EIO, -ENOMEM: it is not written then
+	 */
+	int (*dirty)(struct page_source *s, uint64_t offset);
+	/** Write changed pages in the range back to where they come from. NULL: nothing is to be done. Task context. @return 0 or -errno */
+	int (*sync)(struct page_source *s, uint64_t offset, uint64_t size);
+	/**
+	 * The last reference is to be given up (page_source_drop): a source that can be found by somebody does it under the lock
+	 * under which it is found, and goes on living if that was not the last one after all. Task context; may sleep.
+	 */
 	void (*release)(struct page_source *s);
+	/** For people: what it is. @return as snprintf. NULL: it has no name. */
+	int (*name)(const struct page_source *s, char *to, size_t size);
 };
 
 /** Flags for aspace_map_alloc. */
@@ -77,6 +89,7 @@ enum {
 	ALLOC_EAGER = 1, /* all frames now */
 	ALLOC_LARGE = 2, /* 2 MiB blocks (eager: also 1 GiB) where range and memory allow */
 	USER_SHARED = 4, /* user areas: what is written is seen by all that map the source; else it is copied first */
+	USER_NO_WRITE = 8, /* user areas: they never get PERM_W */
 };
 
 struct area {
@@ -148,23 +161,42 @@ int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t a
 int aspace_user_init(void) __must_check;
 /**
  * Add a user area where nothing is; it becomes one with a neighbour that is alike.
- * @param flags   USER_SHARED or 0; shared areas have a source
+ * @param flags   USER_SHARED, USER_NO_WRITE; shared areas have a source
  * @param source  NULL, or who has the pages; referred to once more
- * @return 0; -EINVAL, -EEXIST, -ENOMEM as aspace_map_linear
+ * @return 0; -EINVAL, -EEXIST, -ENOMEM as aspace_map_linear; -EACCES: PERM_W with USER_NO_WRITE
  */
 int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags,
 		    struct page_source *source, uint64_t offset) __must_check;
 /** Leave nothing of user areas in the range. @return 0; -EINVAL: a bad range, or other areas are in it; -ENOMEM */
 int aspace_unmap_user(struct aspace *as, uint64_t start, uint64_t size) __must_check;
-/** Change what may be done in the range. @return 0; -EINVAL; -ENOENT: not all of it is user areas; -ENOMEM */
+/** Change what may be done in the range. @return 0; -EINVAL; -ENOENT: not all of it is user areas; -EACCES; -ENOMEM */
 int aspace_protect_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm) __must_check;
+/**
+ * Take the pages in the range away: the next access is a first one. Pages of a source stay there.
+ * @return 0; -EINVAL: nothing is done; -ENOENT: not all of it is user areas, what is has been done
+ */
+int aspace_clear_user(struct aspace *as, uint64_t start, uint64_t size) __must_check;
+/** Take away the pages that areas show of a source from its offset `from` on, private copies too. */
+void aspace_cut_source(struct aspace *as, const struct page_source *source, uint64_t from);
+/**
+ * Move user areas with their pages to a range where nothing is.
+ * @return 0; -EINVAL; -EEXIST; -ENOENT: not all of it is user areas; -ENOMEM. On errors nothing is changed.
+ */
+int aspace_move_user(struct aspace *as, uint64_t from, uint64_t size, uint64_t to) __must_check;
 /**
  * Give an empty space the same user areas. Pages are shared; those of private areas until one of the two writes.
  * @return 0; -ENOMEM: `to` has part of it, and is to be destroyed
  */
 int aspace_fork(struct aspace *to, struct aspace *from) __must_check;
+/** One reference more or less; s may be NULL. */
 void page_source_get(struct page_source *s);
 void page_source_put(struct page_source *s);
+/** For page_source_ops.release: give the reference up. @return it was the last one. */
+bool page_source_drop(struct page_source *s) __must_check;
+/** Who takes pages out of all the spaces when a source has lost them. One; boot. */
+void page_source_on_cut(void (*fn)(struct page_source *s, uint64_t from));
+/** Its pages from `from` on (page-aligned) are no more: the file has become shorter. Task context, no lock held that page() takes. */
+void page_source_cut(struct page_source *s, uint64_t from);
 
 /** The area that holds addr, or NULL. */
 const struct area *aspace_find(const struct aspace *as, uint64_t addr);

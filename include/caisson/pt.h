@@ -13,6 +13,8 @@
 /** What an access wants. Also the permissions of areas and leaves. */
 enum { PERM_R = 1, PERM_W = 2, PERM_X = 4, PERM_U = 8 /* user pages; implied in guest formats */ };
 
+#define PT_LEVELS_MAX 5
+
 struct pt_format {
 	const char *name;      /* "sv39", "sv48x4", ... */
 	unsigned levels;       /* 3, 4 or 5 */
@@ -63,6 +65,14 @@ int pt_map(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size, 
 int pt_unmap(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
 	     void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void *arg,
 	     uint64_t *tables);
+
+/**
+ * As pt_unmap, where others may walk through the tables meanwhile: a table that is empty then is out of its place, but
+ * not given back. `table` (not NULL) gets it, a frame, and gives it back when no hart can have kept the way to it.
+ */
+int pt_detach(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
+	      void (*leaf)(void *arg, uint64_t addr, hpa_t hpa, unsigned order), void (*table)(void *arg, hpa_t table),
+	      void *arg, uint64_t *tables);
 
 /** A leaf found by pt_walk. */
 struct pt_leaf {

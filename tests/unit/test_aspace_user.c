@@ -22,7 +22,7 @@
 static struct {
 	struct page_source source;
 	hpa_t frames[SOURCE_PAGES];
-	bool there[SOURCE_PAGES];
+	bool there[SOURCE_PAGES], dirty[SOURCE_PAGES];
 	bool fails;
 	unsigned releases;
 } file;
@@ -44,13 +44,33 @@ static int file_page(struct page_source *s, uint64_t offset, hpa_t *out)
 	return 0;
 }
 
-static void file_release(struct page_source *s)
+static int file_dirty(struct page_source *s, uint64_t offset)
 {
 	(void)s;
+	assert_true(file.there[offset / PAGE_SIZE]);
+	if (file.fails)
+		return -EIO;
+	file.dirty[offset / PAGE_SIZE] = true;
+	return 0;
+}
+
+static void file_release(struct page_source *s)
+{
+	assert_true(page_source_drop(s));
 	file.releases++;
 }
 
-static const struct page_source_ops file_ops = { .page = file_page, .release = file_release };
+static const struct page_source_ops file_ops = { .page = file_page, .dirty = file_dirty, .release = file_release };
+
+/* The file becomes shorter. */
+static void file_cut(unsigned from)
+{
+	for (unsigned i = from; i < SOURCE_PAGES; i++) {
+		if (file.there[i])
+			frame_put(file.frames[i]);
+		file.there[i] = file.dirty[i] = false;
+	}
+}
 
 /* --- spaces --- */
 
@@ -100,12 +120,9 @@ static int teardown(void **state)
 		assert_int_equal(spaces[i].tables, 0);
 	}
 	assert_int_equal(file.source.refs, 1);
-	for (unsigned i = 0; i < SOURCE_PAGES; i++) {
-		if (!file.there[i])
-			continue;
-		assert_false(frame_is_shared(file.frames[i]));
-		frame_put(file.frames[i]);
-	}
+	for (unsigned i = 0; i < SOURCE_PAGES; i++)
+		assert_true(!file.there[i] || !frame_is_shared(file.frames[i]));
+	file_cut(0);
 	assert_int_equal(mock_frames_used, frames_before);
 	assert_int_equal(heap_in_use(), 0);
 	return 0;
@@ -279,6 +296,113 @@ static void sources(void **state)
 	assert_int_equal(file.releases, 0);
 }
 
+static void a_source_hears_of_the_first_write(void **state)
+{
+	(void)state;
+	assert_int_equal(aspace_map_user(A, AT(0), 8 * PAGE_SIZE, RW, USER_SHARED, &file.source, 0), 0);
+	assert_int_equal(aspace_map_user(A, AT(8), 8 * PAGE_SIZE, RW, 0, &file.source, 0), 0);
+	value_at(A, 1);
+	put(A, 8 + 2, 1);                                /* private: the file does not change */
+	assert_int_equal(aspace_protect_user(A, AT(0), 8 * PAGE_SIZE, R), 0);
+	assert_int_equal(aspace_protect_user(A, AT(0), 8 * PAGE_SIZE, RW), 0);
+	assert_int_equal(aspace_fork(B, A), 0);
+	value_at(B, 1);
+	for (unsigned i = 0; i < SOURCE_PAGES; i++)
+		assert_false(file.dirty[i]);
+	put(B, 1, 1);
+	put(A, 3, 1);
+	assert_true(file.dirty[1] && file.dirty[3] && !file.dirty[2]);
+	file.fails = true;
+	assert_int_equal(put(A, 2, 1), FAULT_NO_PAGE);
+	value_at(A, 1);
+	assert_int_equal(put(A, 1, 1), FAULT_NO_PAGE);   /* A itself has not written it */
+}
+
+static void what_is_mapped_for_reading_stays_so(void **state)
+{
+	(void)state;
+	assert_int_equal(aspace_map_user(A, AT(0), PAGE_SIZE, RW, USER_NO_WRITE, &file.source, 0), -EACCES);
+	assert_int_equal(aspace_map_user(A, AT(0), 4 * PAGE_SIZE, R, USER_NO_WRITE | USER_SHARED, &file.source, 0), 0);
+	assert_int_equal(aspace_map_user(A, AT(4), 4 * PAGE_SIZE, R, USER_SHARED, &file.source, 4 * PAGE_SIZE), 0);
+	assert_int_equal(aspace_protect_user(A, AT(3), 2 * PAGE_SIZE, RW), -EACCES);
+	assert_int_equal(A->n_areas, 2);
+	assert_int_equal(aspace_protect_user(A, AT(4), PAGE_SIZE, RW), 0);
+	assert_int_equal(aspace_protect_user(A, AT(0), 3 * PAGE_SIZE, 0), 0);
+}
+
+/* --- where others translate at the same time --- */
+
+/* At the flush everything that was taken out must still be there: the sanitizer finds what is not. */
+static struct { hpa_t frames[8]; unsigned n, calls; uint64_t before; } gone;
+
+static void look_at_the_gone(struct aspace *as, uint64_t start, uint64_t size)
+{
+	struct pt_leaf leaf;
+
+	gone.calls++;
+	for (unsigned i = 0; i < gone.n; i++)
+		gone.before += *(volatile unsigned char *)hpa_to_kva(gone.frames[i]);
+	for (uint64_t at = start; size < GiB && at < start + size; at += PAGE_SIZE) /* none of them is writable any more */
+		assert_true(pt_walk(as->format, as->root, at, &leaf) || !(leaf.perm & PERM_W) || !gone.n);
+}
+
+/* The frames from the root to a page: tables, and the page. */
+static void note_way(struct aspace *as, uint64_t addr)
+{
+	hpa_t table = as->root;
+
+	gone = (typeof(gone)){ .n = 0 };
+	for (unsigned level = 3; level-- > 0;) {
+		uint64_t pte = ((uint64_t *)hpa_to_kva(table))[addr >> (12 + 9 * level) & 511];
+
+		table = HPA(pte >> 10 << 12);
+		gone.frames[gone.n++] = table;
+	}
+}
+
+static void frames_and_tables_stay_until_all_have_forgotten_them(void **state)
+{
+	(void)state;
+	A->flush = look_at_the_gone;
+	for (unsigned way = 0; way < 3; way++) {
+		uint64_t frames = mock_frames_used;
+
+		assert_int_equal(aspace_map_user(A, AT(0), PAGE_SIZE, RW, 0, NULL, 0), 0);
+		put(A, 0, 1);
+		note_way(A, AT(0));
+		if (way == 0)
+			assert_int_equal(aspace_unmap_user(A, AT(0), PAGE_SIZE), 0);
+		else if (way == 1)
+			assert_int_equal(aspace_clear_user(A, AT(0), PAGE_SIZE), 0);
+		else
+			assert_int_equal(aspace_move_user(A, AT(0), PAGE_SIZE, AT(0) + 4 * GiB), 0);
+		assert_int_equal(gone.calls, 1);
+		gone.n = 0;
+		assert_int_equal(aspace_unmap_user(A, PAGE_SIZE, BIT(38) - PAGE_SIZE), 0);
+		assert_int_equal(mock_frames_used, frames);
+	}
+}
+
+static void less_is_flushed_before_it_counts(void **state)
+{
+	(void)state;
+	A->flush = look_at_the_gone;
+	assert_int_equal(aspace_map_user(A, AT(0), 2 * PAGE_SIZE, RW, 0, NULL, 0), 0);
+	put(A, 0, 1);
+	note_way(A, AT(0));
+	assert_int_equal(aspace_protect_user(A, AT(0), 2 * PAGE_SIZE, R), 0);
+	assert_int_equal(gone.calls, 1);
+	gone.n = 0;
+	assert_int_equal(aspace_protect_user(A, AT(0), 2 * PAGE_SIZE, RW), 0);
+	put(A, 0, 1);
+	gone.calls = 0;
+	assert_int_equal(aspace_fork(B, A), 0);          /* A cannot write in place now: no hart may go on */
+	assert_int_equal(gone.calls, 1);
+	gone.calls = gone.n = 0;
+	put(A, 0, 2);                                    /* a copy is shown: nobody may read the old one */
+	assert_int_equal(gone.calls, 1);
+}
+
 /* --- anything, beside a model --- */
 
 struct model_page { bool area, shared, from_file, written; unsigned perm, at; unsigned char value; };
@@ -338,6 +462,48 @@ static void try_protect(unsigned s, unsigned page, unsigned n)
 		model[s][i].perm = perm & PERM_W ? perm | R : perm;
 }
 
+static void try_clear(unsigned s, unsigned page, unsigned n)
+{
+	bool whole = true;
+
+	for (unsigned i = page; i < page + n; i++)
+		whole &= model[s][i].area;
+	assert_int_equal(aspace_clear_user(&spaces[s], AT(page), n * PAGE_SIZE), whole ? 0 : -ENOENT);
+	for (unsigned i = page; i < page + n; i++)
+		model[s][i].written = false;
+}
+
+static void try_move(unsigned s, unsigned page, unsigned n)
+{
+	unsigned to = pick(PAGES - n + 1);
+	bool whole = true, taken = false, meets = to < page + n && page < to + n;
+	int result = aspace_move_user(&spaces[s], AT(page), n * PAGE_SIZE, AT(to));
+
+	for (unsigned i = 0; i < n; i++) {
+		whole &= model[s][page + i].area;
+		taken |= model[s][to + i].area;
+	}
+	if (result == -ENOMEM)
+		return;
+	assert_int_equal(result, !whole ? -ENOENT : meets ? -EINVAL : taken ? -EEXIST : 0);
+	if (result)
+		return;
+	memcpy(&model[s][to], &model[s][page], n * sizeof(model[s][0]));
+	memset(&model[s][page], 0, n * sizeof(model[s][0]));
+}
+
+static void try_cut(unsigned from)
+{
+	file_cut(from);
+	memset(&model_file[from], 0, SOURCE_PAGES - from);
+	for (unsigned s = 0; s < SPACES; s++) {
+		aspace_cut_source(&spaces[s], &file.source, from * PAGE_SIZE);
+		for (unsigned i = 0; i < PAGES; i++)
+			if (model[s][i].from_file && model[s][i].at >= from)
+				model[s][i].written = false;
+	}
+}
+
 static void try_fork(unsigned from, unsigned to)
 {
 	if (from == to)
@@ -387,6 +553,7 @@ static void try_put(unsigned s, unsigned page)
 		return;
 	if (m->shared) {
 		model_file[m->at] = value;
+		assert_true(file.dirty[m->at]);
 		return;
 	}
 	m->written = true;
@@ -406,7 +573,14 @@ static void model_walk(bool failing)
 		case 0: case 1: try_map(s, page, n); break;
 		case 2: try_unmap(s, page, n); break;
 		case 3: try_protect(s, page, n); break;
-		case 4: if (pick(8) == 0) try_fork(s, pick(SPACES)); break;
+		case 4:
+			switch (pick(8)) {
+			case 0: try_fork(s, pick(SPACES)); break;
+			case 1: case 2: try_clear(s, page, n); break;
+			case 3: try_cut(pick(SOURCE_PAGES)); break;
+			default: try_move(s, page, n);
+			}
+			break;
 		case 5: case 6: case 7: case 8: case 9: try_get(s, page); break;
 		default: try_put(s, page);
 		}
@@ -431,7 +605,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(reading_takes_no_frame), T(neighbours_join_and_are_split), T(other_areas_are_left_alone), T(bad_ranges),
-		T(no_access_keeps_what_is_there), T(fork_shares_until_written), T(sources), T(M4_behaves_as_the_model),
+		T(no_access_keeps_what_is_there), T(fork_shares_until_written), T(sources),
+		T(a_source_hears_of_the_first_write), T(what_is_mapped_for_reading_stays_so),
+		T(frames_and_tables_stay_until_all_have_forgotten_them), T(less_is_flushed_before_it_counts), T(M4_behaves_as_the_model),
 		T(M4_also_when_memory_is_out_at_times),
 	};
 
