@@ -6,6 +6,7 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	run.o \
 	fork.o \
 	signal.o \
+	signal_queue.o \
 	signal_frame.o \
 	mm.o \
 	mm_range.o \

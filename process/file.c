@@ -119,7 +119,7 @@ int fd_add(struct fd_table *t, struct open_file *f, unsigned from, bool close_on
 	return error ? error : (int)fd;
 }
 
-int fd_set(struct fd_table *t, unsigned fd, struct open_file *f, bool close_on_exec)
+int fd_place(struct fd_table *t, unsigned fd, struct open_file *f, bool close_on_exec)
 {
 	struct open_file *old = NULL;
 	int error;

@@ -91,7 +91,7 @@ void fd_table_close_on_exec(struct fd_table *t);
  */
 int fd_add(struct fd_table *t, struct open_file *f, unsigned from, bool close_on_exec) __must_check;
 /** Put a file at this very descriptor, in place of what is there. @return 0; -EBADF: too high; -ENOMEM */
-int fd_set(struct fd_table *t, unsigned fd, struct open_file *f, bool close_on_exec) __must_check;
+int fd_place(struct fd_table *t, unsigned fd, struct open_file *f, bool close_on_exec) __must_check;
 /** @return the file with one reference more, or NULL: there is none. */
 struct open_file *fd_get(struct fd_table *t, uint64_t fd) __must_check;
 /** Flags of a descriptor. @return 0 or -EBADF */

@@ -40,7 +40,7 @@ static int open_console(struct fd_table *files)
 	for (unsigned fd = 0; fd < 3 && !error; fd++) {
 		struct open_file *console = console_open(O_RDWR, fd == 2);
 
-		error = console ? fd_set(files, fd, console, false) : -ENOMEM;
+		error = console ? fd_place(files, fd, console, false) : -ENOMEM;
 		if (error)
 			open_file_put(console);
 	}

@@ -117,55 +117,55 @@ static void nudge_all(struct process *p)
 static void undo_opposite(struct process *p, unsigned signal)
 {
 	if (SIG_BIT(signal) & STOPS)
-		p->queue.pending &= ~SIG_BIT(SIGCONT);
+		signal_queue_drop(&p->queue, SIG_BIT(SIGCONT));
 	if (signal != SIGCONT && signal != SIGKILL)
 		return;
 	if (signal == SIGCONT)
-		p->queue.pending &= ~STOPS;
+		signal_queue_drop(&p->queue, STOPS);
 	p->stopped_by = 0;
 }
 
-/* Who takes a signal of the whole process: the oldest that does not block it. @return NULL: all are gone */
+/* Who takes a signal of the whole process: the oldest that does not block it, or waits for it. @return NULL: all are gone */
 static struct thread *taker(struct process *p, unsigned signal)
 {
 	list_for_each(t, &p->threads, struct thread, node)
-		if (!(t->blocked & SIG_BIT(signal)))
+		if (!(t->blocked & SIG_BIT(signal)) || (t->awaited & SIG_BIT(signal)))
 			return t;
 	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct thread, node);
 }
 
 /* The table's lock is held. */
-static void send(struct process *p, struct thread *t, struct signal_queue *q, unsigned signal, const struct signal_info *info)
+static int send(struct process *p, struct thread *t, struct signal_queue *q, unsigned signal, const struct signal_info *info)
 {
-	bool wanted = !is_ignored(p->signals, signal) || (t->blocked & SIG_BIT(signal));
+	bool wanted = !is_ignored(p->signals, signal) || ((t->blocked | t->awaited) & SIG_BIT(signal));
+	int error;
 
 	undo_opposite(p, signal);
-	if (wanted && !(q->pending & SIG_BIT(signal))) {
-		q->info[signal - 1] = *info;
-		__atomic_fetch_or(&q->pending, SIG_BIT(signal), __ATOMIC_RELEASE);
-	}
+	error = wanted ? signal_queue_put(q, signal, info) : 0;
 	if (signal == SIGCONT || signal == SIGKILL) /* whoever was stopped goes on */
 		nudge_all(p);
 	else if (wanted)
 		thread_nudge(t);
+	return error;
 }
 
-void signal_send(struct process *p, unsigned signal, const struct signal_info *info)
+int signal_send(struct process *p, unsigned signal, const struct signal_info *info)
 {
 	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
 	struct thread *t = taker(p, signal);
+	int error = t ? send(p, t, &p->queue, signal, info) : 0;
 
-	if (t)
-		send(p, t, &p->queue, signal, info);
 	spin_unlock_irqrestore(&p->signals->lock, flags);
+	return error;
 }
 
-void signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info)
+int signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info)
 {
 	irqflags_t flags = spin_lock_irqsave(&t->process->signals->lock);
+	int error = send(t->process, t, &t->queue, signal, info);
 
-	send(t->process, t, &t->queue, signal, info);
 	spin_unlock_irqrestore(&t->process->signals->lock, flags);
+	return error;
 }
 
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info)
@@ -177,30 +177,36 @@ void signal_fault(struct thread *t, unsigned signal, const struct signal_info *i
 	if (a->handler == SIG_IGN || (t->blocked & SIG_BIT(signal)))
 		a->handler = SIG_DFL;
 	t->blocked &= ~SIG_BIT(signal);
-	t->queue.info[signal - 1] = *info;
-	t->queue.pending |= SIG_BIT(signal);
+	(void)signal_queue_put(&t->queue, signal, info);
+	spin_unlock_irqrestore(&table->lock, flags);
+}
+
+/* --- what is done with them --- */
+
+void signal_set_action(struct process *p, unsigned signal, const struct signal_action *new, struct signal_action *old)
+{
+	struct signal_table *table = p->signals;
+	irqflags_t flags = spin_lock_irqsave(&table->lock);
+
+	*old = table->actions[signal - 1];
+	if (new)
+		table->actions[signal - 1] = *new;
+	if (new && is_ignored(table, signal)) {
+		signal_queue_drop(&p->queue, SIG_BIT(signal));
+		list_for_each(t, &p->threads, struct thread, node)
+			signal_queue_drop(&t->queue, SIG_BIT(signal));
+	}
 	spin_unlock_irqrestore(&table->lock, flags);
 }
 
 /* --- taking --- */
 
-/* The lowest number first; a fault's before all others. The lock is held. @return 0: none */
-static unsigned next(struct thread *t, struct signal_info *info)
+/* A fault's before all others. The lock is held. @return 0: none */
+static unsigned next(struct thread *t, uint64_t set, struct signal_info *info)
 {
-	struct signal_queue *queues[] = { &t->queue, &t->process->queue };
+	unsigned signal = signal_queue_take(&t->queue, set, info);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(queues); i++) {
-		uint64_t takable = queues[i]->pending & (~t->blocked | NEVER_BLOCKED);
-		unsigned signal;
-
-		if (!takable)
-			continue;
-		signal = takable & SIG_BIT(SIGKILL) ? SIGKILL : (unsigned)__builtin_ctzll(takable) + 1;
-		queues[i]->pending &= ~SIG_BIT(signal);
-		*info = queues[i]->info[signal - 1];
-		return signal;
-	}
-	return 0;
+	return signal ? signal : signal_queue_take(&t->process->queue, set, info);
 }
 
 static bool goes_on(void *arg)
@@ -266,6 +272,10 @@ static void run_handler(struct thread *t, unsigned signal, const struct signal_i
 	settle_call(t, (a->flags & SA_RESTART) && !t->restart_quiet);
 	t->again = false;
 	if (signal_push_frame(t, signal, info, a)) {
+		if (signal != SIGSEGV) { /* that one's handler may have a stack of its own */
+			signal_fault(t, SIGSEGV, &(struct signal_info){ .code = SI_KERNEL });
+			return;
+		}
 		log_warn("process %u (%s): no stack for a signal's handler: killed", t->process->pid, t->process->name);
 		process_die(t->process, SIGSEGV);
 		return;
@@ -282,7 +292,7 @@ static bool take_one(struct thread *t)
 	irqflags_t flags = spin_lock_irqsave(&table->lock);
 	struct signal_action a = { .handler = SIG_DFL };
 	struct signal_info info;
-	unsigned signal = next(t, &info);
+	unsigned signal = next(t, ~t->blocked | NEVER_BLOCKED, &info);
 
 	if (signal)
 		a = table->actions[signal - 1];
@@ -296,6 +306,29 @@ static bool take_one(struct thread *t)
 	else if (a.handler != SIG_IGN)
 		run_handler(t, signal, &info, &a);
 	return true;
+}
+
+static bool has_come(void *arg)
+{
+	const struct thread *t = arg;
+
+	return ((t->process->queue.pending | t->queue.pending) & t->awaited) || thread_interrupted(t);
+}
+
+int signal_wait(struct thread *t, uint64_t set, uint64_t deadline, struct signal_info *info)
+{
+	struct signal_table *table = t->process->signals;
+	struct waitq nobody = WAITQ_INIT(nobody);
+	unsigned signal;
+	irqflags_t flags;
+
+	__atomic_store_n(&t->awaited, set & ~NEVER_BLOCKED, __ATOMIC_SEQ_CST);
+	waitq_wait(&nobody, has_come, t, deadline);
+	flags = spin_lock_irqsave(&table->lock);
+	signal = next(t, t->awaited, info);
+	t->awaited = 0;
+	spin_unlock_irqrestore(&table->lock, flags);
+	return signal ? (int)signal : thread_interrupted(t) ? -EINTR : -EAGAIN;
 }
 
 void signal_take(struct thread *t)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <caisson/list.h>
 #include <caisson/types.h>
 #include <caisson/spinlock.h>
 
@@ -50,7 +51,17 @@ struct signal_table {
 struct signal_queue {
 	uint64_t pending;        /* SIG_BIT */
 	struct signal_info info[SIGNALS];
+	struct list more;        /* of real-time signals those that came while one waited (process/signal_queue.c) */
+	unsigned n_more;
 };
+
+/* Whoever calls these holds the table's lock. */
+void signal_queue_init(struct signal_queue *q);
+/** @return 0; -EAGAIN: too many wait, or memory is out */
+int signal_queue_put(struct signal_queue *q, unsigned signal, const struct signal_info *info);
+/** SIGKILL first, then the lowest number of `set`. @return 0: none waits */
+unsigned signal_queue_take(struct signal_queue *q, uint64_t set, struct signal_info *info);
+void signal_queue_drop(struct signal_queue *q, uint64_t set);
 
 struct signal_table *signal_table_new(void) __must_check;
 struct signal_table *signal_table_copy(struct signal_table *from) __must_check;
@@ -61,9 +72,14 @@ void signal_table_reset(struct signal_table *t);
 bool signal_ignores_children(struct signal_table *t);
 bool signal_ignores_stops(struct signal_table *t);
 
-/** Send. The process must not go away (the table's lock of process/tree.c, or one's own). signal 1 to 64. Any context. */
-void signal_send(struct process *p, unsigned signal, const struct signal_info *info);
-void signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info);
+/** Change what is done with a signal (new NULL: do not). What waits and is to be ignored goes. Its own task. */
+void signal_set_action(struct process *p, unsigned signal, const struct signal_action *new, struct signal_action *old);
+/** Wait for one of `set`, which it takes, until deadline (ticks). @return its number; -EAGAIN: none came; -EINTR. Its own task */
+int signal_wait(struct thread *t, uint64_t set, uint64_t deadline, struct signal_info *info) __must_check;
+
+/** Send. @return 0; -EAGAIN: too many of this real-time signal wait. The process must not go away (the table's lock of process/tree.c, or one's own). signal 1 to 64. Any context. */
+int signal_send(struct process *p, unsigned signal, const struct signal_info *info);
+int signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info);
 /** Have it look whether it is wanted, wherever it is. The signal table's lock is held. */
 void thread_nudge(struct thread *t);
 /** The program has done what it must not: a handler of its own, or its end; it cannot be blocked. Its own task. */
@@ -86,6 +102,7 @@ struct linux_siginfo;
 void signal_info_to_linux(struct linux_siginfo *to, unsigned signal, const struct signal_info *info);
 
 /** What a call returns that a signal has interrupted and that is to be done again if no handler says otherwise. */
+#undef ERESTART /* the host, where unit tests run, has another */
 #define ERESTART 512
 /** The same, but again in any case, as if it had not begun. */
 #define ERESTART_ALWAYS 513

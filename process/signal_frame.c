@@ -86,9 +86,12 @@ static uint64_t place_frame(const struct thread *t, const struct signal_action *
 {
 	uint64_t sp = t->ctx.x[REG_SP];
 
-	if ((a->flags & SA_ONSTACK) && t->alt_stack.size && !is_on_stack(t, sp))
+	bool already = is_on_stack(t, sp);
+
+	if ((a->flags & SA_ONSTACK) && t->alt_stack.size && !already)
 		sp = t->alt_stack.base + t->alt_stack.size;
-	return (sp - sizeof(struct frame)) & ~UINT64_C(15);
+	sp = (sp - sizeof(struct frame)) & ~UINT64_C(15);
+	return already && !is_on_stack(t, sp) ? 0 : sp; /* what lies below that stack is not the handler's */
 }
 
 void signal_info_to_linux(struct linux_siginfo *to, unsigned signal, const struct signal_info *info)
@@ -153,7 +156,7 @@ static void restore(struct thread *t, const struct frame *f)
 	irqflags_t flags;
 
 	t->blocked = f->blocked & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
-	t->ctx.pc = f->regs[0];
+	t->ctx.pc = f->regs[0] & ~UINT64_C(1);
 	memcpy(&t->ctx.x[1], &f->regs[1], 31 * sizeof(f->regs[0]));
 	flags = irq_save();
 	memcpy(t->fp.f, f->f, sizeof(f->f));

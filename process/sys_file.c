@@ -265,7 +265,7 @@ int64_t sys_dup3(struct thread *t, const uint64_t *arg)
 		open_file_put(f);
 		return -EBADF;
 	}
-	error = fd_set(t->process->files, (unsigned)arg[1], f, arg[2] & O_CLOEXEC);
+	error = fd_place(t->process->files, (unsigned)arg[1], f, arg[2] & O_CLOEXEC);
 	if (error)
 		open_file_put(f);
 	return error ? error : (int64_t)arg[1];

@@ -12,10 +12,8 @@ enum { SS_ONSTACK = 1, SS_DISABLE = 2, MINSIGSTKSZ = 2048 };
 
 int64_t sys_rt_sigaction(struct thread *t, const uint64_t *arg)
 {
-	struct signal_table *table = t->process->signals;
 	struct signal_action new = { 0 }, old;
 	uint64_t signal = arg[0];
-	irqflags_t flags;
 
 	if (signal == 0 || signal > SIGNALS || arg[3] != SET_SIZE)
 		return -EINVAL;
@@ -23,11 +21,7 @@ int64_t sys_rt_sigaction(struct thread *t, const uint64_t *arg)
 		return -EINVAL;
 	if (arg[1] && copy_from_user(t->process->mm, &new, arg[1], sizeof(new)))
 		return -EFAULT;
-	flags = spin_lock_irqsave(&table->lock);
-	old = table->actions[signal - 1];
-	if (arg[1])
-		table->actions[signal - 1] = new;
-	spin_unlock_irqrestore(&table->lock, flags);
+	signal_set_action(t->process, (unsigned)signal, arg[1] ? &new : NULL, &old);
 	return arg[2] ? copy_to_user(t->process->mm, arg[2], &old, sizeof(old)) : 0;
 }
 
@@ -61,7 +55,9 @@ struct target {
 	const struct process *from;
 	int64_t which;          /* as kill(2) */
 	unsigned signal;
+	struct signal_info info;
 	unsigned found;
+	int error;
 };
 
 static bool is_meant(const struct target *k, const struct process *p)
@@ -83,13 +79,16 @@ static bool send_to(struct process *p, void *arg)
 		return true;
 	k->found++;
 	if (k->signal)
-		signal_send(p, k->signal, &(struct signal_info){ .code = SI_USER, .pid = k->from->pid });
+		k->error = signal_send(p, k->signal, &k->info);
 	return true;
 }
 
 int64_t sys_kill(struct thread *t, const uint64_t *arg)
 {
-	struct target k = { t->process, (int32_t)arg[0], (unsigned)arg[1], 0 };
+	struct target k = {
+		.from = t->process, .which = (int32_t)arg[0], .signal = (unsigned)arg[1],
+		.info = { .code = SI_USER, .pid = t->process->pid },
+	};
 
 	if (arg[1] > SIGNALS)
 		return -EINVAL;
@@ -97,11 +96,28 @@ int64_t sys_kill(struct thread *t, const uint64_t *arg)
 	return k.found ? 0 : -ESRCH;
 }
 
+/* With what the sender says; only the kernel, and a process to itself, may look like the kernel or kill. */
+int64_t sys_rt_sigqueueinfo(struct thread *t, const uint64_t *arg)
+{
+	struct target k = { .from = t->process, .which = (int32_t)arg[0], .signal = (unsigned)arg[1] };
+	struct linux_siginfo info;
+
+	if (arg[1] > SIGNALS || k.which <= 0)
+		return -EINVAL;
+	if (copy_from_user(t->process->mm, &info, arg[2], sizeof(info)))
+		return -EFAULT;
+	if ((info.code >= 0 || info.code == SI_TKILL) && k.which != t->process->pid)
+		return -EPERM;
+	k.info = (struct signal_info){ .code = info.code, .pid = info.sender.pid, .value = info.sender.value };
+	process_for_each(send_to, &k);
+	return k.found ? k.error : -ESRCH;
+}
+
 /* --- waiting and returning --- */
 
 static bool has_signal(void *arg)
 {
-	return signal_waits(arg);
+	return thread_interrupted(arg);
 }
 
 int64_t sys_rt_sigsuspend(struct thread *t, const uint64_t *arg)
@@ -117,6 +133,29 @@ int64_t sys_rt_sigsuspend(struct thread *t, const uint64_t *arg)
 	t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
 	process_wait_until(has_signal, t);
 	return -ERESTART_QUIET;
+}
+
+int64_t sys_rt_sigtimedwait(struct thread *t, const uint64_t *arg)
+{
+	uint64_t set, ns, deadline = UINT64_MAX;
+	struct linux_siginfo out;
+	struct signal_info info;
+	int error, signal;
+
+	if (arg[3] != SET_SIZE)
+		return -EINVAL;
+	if (copy_from_user(t->process->mm, &set, arg[0], sizeof(set)))
+		return -EFAULT;
+	error = arg[2] ? time_from_user(t, arg[2], &ns) : 0;
+	if (error)
+		return error;
+	if (arg[2])
+		deadline = time_now() + time_ticks(ns);
+	signal = signal_wait(t, set, deadline, &info);
+	if (signal < 0 || !arg[1])
+		return signal;
+	signal_info_to_linux(&out, (unsigned)signal, &info);
+	return copy_to_user(t->process->mm, arg[1], &out, sizeof(out)) ? -EFAULT : signal;
 }
 
 int64_t sys_rt_sigreturn(struct thread *t, const uint64_t *arg)

@@ -113,6 +113,8 @@ SYSCALL(sys_rt_sigprocmask);
 SYSCALL(sys_rt_sigpending);
 SYSCALL(sys_rt_sigsuspend);
 SYSCALL(sys_rt_sigreturn);
+SYSCALL(sys_rt_sigtimedwait);
+SYSCALL(sys_rt_sigqueueinfo);
 SYSCALL(sys_sigaltstack);
 SYSCALL(sys_kill);
 SYSCALL(sys_waitid);

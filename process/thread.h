@@ -35,6 +35,7 @@ struct thread {
 	uint64_t blocked;       /* signals, SIG_BIT */
 	uint64_t saved_blocked; /* while rt_sigsuspend has others: what to go back to */
 	bool has_saved_blocked;
+	uint64_t awaited;       /* signals: rt_sigtimedwait waits for them */
 	bool restart;           /* the call was interrupted and may be done again (ERESTART) */
 	bool restart_quiet;     /* if no handler runs (ERESTART_QUIET) */
 	bool again;             /* the call is done again, and waits until `deadline` */

@@ -35,11 +35,14 @@ struct thread *thread_new(struct process *p)
 		return NULL;
 	t->process = p;
 	list_init(&t->node);
+	signal_queue_init(&t->queue);
 	return t;
 }
 
 void thread_free(struct thread *t)
 {
+	if (t)
+		signal_queue_drop(&t->queue, UINT64_MAX);
 	kfree(t);
 }
 

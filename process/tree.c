@@ -43,6 +43,7 @@ struct process *process_new(const char *path)
 	list_init(&p->threads);
 	list_init(&p->gone);
 	list_init(&p->children);
+	signal_queue_init(&p->queue);
 	p->exe = copy_string(path);
 	p->cwd = copy_string("");
 	if (p->exe && p->cwd)
@@ -59,6 +60,7 @@ void process_free(struct process *p)
 		fd_table_put(p->files);
 	if (p->signals)
 		signal_table_put(p->signals);
+	signal_queue_drop(&p->queue, UINT64_MAX);
 	kfree(p->exe);
 	kfree(p->cwd);
 	kfree(p);
