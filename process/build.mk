@@ -29,6 +29,7 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	linux_abi.o \
 	syscall.o \
 	futex.o \
+	limits.o \
 	sys_file.o \
 	sys_poll.o \
 	sys_path.o \

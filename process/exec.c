@@ -219,7 +219,7 @@ static int map_flat(struct user_mm *mm, const void *image, size_t size, uint64_t
 		error = -ENOMEM;
 	if (!error)
 		error = mm_protect(mm, USER_FLAT, size, PERM_R | PERM_X);
-	return error ? error : stack_map(mm, sp);
+	return error ? error : stack_map(mm, USER_STACK_SIZE, sp);
 }
 
 int exec_load_flat(const void *image, size_t size, struct program *out)

@@ -5,8 +5,11 @@
 #include <caisson/mm.h>
 
 #include "file.h"
+#include "limits.h"
 
 #define FDS_FIRST 16 /* entries of a new table */
+
+static unsigned open_files; /* atomic; one that is beyond the limit gets no descriptor, and goes */
 
 struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags, void *data, const char *path)
 {
@@ -16,7 +19,15 @@ struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags,
 		return NULL;
 	*f = (struct open_file){ .ops = ops, .refs = 1, .flags = flags, .data = data };
 	strcpy(f->path, path);
+	__atomic_fetch_add(&open_files, 1, __ATOMIC_RELAXED);
 	return f;
+}
+
+void open_file_free(struct open_file *f)
+{
+	if (f)
+		__atomic_fetch_sub(&open_files, 1, __ATOMIC_RELAXED);
+	kfree(f);
 }
 
 void open_file_get(struct open_file *f)
@@ -30,7 +41,7 @@ void open_file_put(struct open_file *f)
 		return;
 	if (f->ops->release)
 		f->ops->release(f);
-	kfree(f);
+	open_file_free(f);
 }
 
 /* --- tables --- */
@@ -48,6 +59,7 @@ static struct fd_table *new_table(unsigned n)
 	}
 	mutex_init(&t->lock);
 	t->refs = 1;
+	t->limit = FDS_MAX;
 	t->n = n;
 	return t;
 }
@@ -63,6 +75,8 @@ struct fd_table *fd_table_copy(struct fd_table *from)
 
 	mutex_lock(&from->lock);
 	t = new_table(from->n);
+	if (t)
+		t->limit = from->limit;
 	for (unsigned i = 0; t && i < from->n; i++) {
 		t->fds[i] = from->fds[i];
 		if (t->fds[i].file)
@@ -88,10 +102,10 @@ static int grow(struct fd_table *t, unsigned fd)
 	unsigned n = t->n;
 	struct fd *more;
 
+	if (fd >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED))
+		return -EMFILE;
 	if (fd < n)
 		return 0;
-	if (fd >= FDS_MAX)
-		return -EMFILE;
 	while (n <= fd)
 		n *= 2;
 	more = kzalloc(n * sizeof(*more));
@@ -113,6 +127,8 @@ int fd_add(struct fd_table *t, struct open_file *f, unsigned from, bool close_on
 	while (fd < t->n && t->fds[fd].file)
 		fd++;
 	error = grow(t, fd);
+	if (__atomic_load_n(&open_files, __ATOMIC_RELAXED) > limit_files())
+		error = -ENFILE;
 	if (!error)
 		t->fds[fd] = (struct fd){ f, close_on_exec };
 	mutex_unlock(&t->lock);

@@ -12,7 +12,7 @@
 
 #include "watch.h"
 
-#define FDS_MAX 1024
+#define FDS_MAX 1024 /* of a process, at most */
 
 struct open_file;
 struct thread;
@@ -64,6 +64,8 @@ enum { POLL_IN = 1, POLL_OUT = 4, POLL_ERR = 8, POLL_HUP = 16, POLL_INVALID = 32
 
 /** One of a kind, with one reference. @return NULL: out of memory (data is then still the caller's) */
 struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags, void *data, const char *path) __must_check;
+/** Undo that, of one that nobody has used. NULL: nothing. */
+void open_file_free(struct open_file *f);
 void open_file_get(struct open_file *f);
 void open_file_put(struct open_file *f);
 
@@ -77,6 +79,7 @@ struct fd_table {
 	struct mutex lock;
 	uint32_t refs;           /* atomic: processes */
 	unsigned n;              /* entries there are */
+	unsigned limit;          /* atomic: descriptors are below it */
 	struct fd *fds;
 };
 
@@ -87,7 +90,7 @@ void fd_table_put(struct fd_table *t);
 void fd_table_close_on_exec(struct fd_table *t);
 /**
  * Give a file the lowest free descriptor from `from` on. The table takes the reference.
- * @return the descriptor; -EMFILE, -ENOMEM: the reference is still the caller's
+ * @return the descriptor; -EMFILE, -ENFILE, -ENOMEM: the reference is still the caller's
  */
 int fd_add(struct fd_table *t, struct open_file *f, unsigned from, bool close_on_exec) __must_check;
 /** Put a file at this very descriptor, in place of what is there. @return 0; -EBADF: too high; -ENOMEM */

@@ -7,15 +7,50 @@
 
 #include "device.h"
 #include "linux_abi.h"
+#include "thread.h"
 
 static int64_t vfs_file_read(struct open_file *f, void *data, size_t n)
 {
 	return vfs_read(f->data, data, n);
 }
 
+/* The process may make files of this size only (RLIMIT_FSIZE), and gets a signal. */
+static int64_t too_large(void)
+{
+	signal_send_thread(thread_current(), SIGXFSZ, &(struct signal_info){ .code = SI_KERNEL });
+	return -EFBIG;
+}
+
+static uint64_t size_limit(void)
+{
+	return thread_current()->process->limits.of[RLIMIT_FSIZE].now;
+}
+
+/* How many bytes may be written of n at this place? @return or -EFBIG */
+static int64_t room(size_t n, uint64_t at)
+{
+	uint64_t limit = size_limit();
+
+	return n && at >= limit ? too_large() : (int64_t)MIN(n, limit - at);
+}
+
+static int64_t append(struct open_file *f, const void *data, size_t n)
+{
+	int64_t end = size_limit() == UNLIMITED ? 0 : vfs_seek(f->data, 0, VFS_SEEK_END);
+	int64_t may = end < 0 ? end : room(n, (uint64_t)end);
+
+	return may < 0 ? may : vfs_append(f->data, data, (size_t)may);
+}
+
 static int64_t vfs_file_write(struct open_file *f, const void *data, size_t n)
 {
-	return f->flags & O_APPEND ? vfs_append(f->data, data, n) : vfs_write(f->data, data, n);
+	int64_t at, may;
+
+	if (f->flags & O_APPEND)
+		return append(f, data, n);
+	at = size_limit() == UNLIMITED ? 0 : vfs_seek(f->data, 0, VFS_SEEK_CUR);
+	may = at < 0 ? at : room(n, (uint64_t)at);
+	return may < 0 ? may : vfs_write(f->data, data, (size_t)may);
 }
 
 static int64_t vfs_file_read_at(struct open_file *f, void *data, size_t n, uint64_t pos)
@@ -25,7 +60,11 @@ static int64_t vfs_file_read_at(struct open_file *f, void *data, size_t n, uint6
 
 static int64_t vfs_file_write_at(struct open_file *f, const void *data, size_t n, uint64_t pos)
 {
-	return f->flags & O_APPEND ? vfs_append(f->data, data, n) : vfs_write_at(f->data, data, n, pos);
+	int64_t may = f->flags & O_APPEND ? 0 : room(n, pos);
+
+	if (f->flags & O_APPEND)
+		return append(f, data, n);
+	return may < 0 ? may : vfs_write_at(f->data, data, (size_t)may, pos);
 }
 
 static int vfs_file_statfs(struct open_file *f, struct vfs_statfs *st)
@@ -50,7 +89,7 @@ static int vfs_file_stat(struct open_file *f, struct linux_stat *out)
 
 static int vfs_file_truncate(struct open_file *f, uint64_t size)
 {
-	return vfs_truncate(f->data, size);
+	return size > size_limit() ? (int)too_large() : vfs_truncate(f->data, size);
 }
 
 static int vfs_file_sync(struct open_file *f)

@@ -54,6 +54,7 @@ static int copy_process(struct process *child, struct process *p, bool same_memo
 	child->cwd = strcpy(cwd, p->cwd);
 	memcpy(child->name, p->name, sizeof(child->name));
 	child->umask = p->umask;
+	child->limits = p->limits;
 	child->files = fd_table_copy(p->files);
 	child->signals = signal_table_copy(p->signals);
 	if (!child->files || !child->signals)
@@ -233,6 +234,7 @@ static int exec(struct thread *t, const char *path, struct exec_args *args)
 	}
 	thread_release_memory(t);
 	thread_replace(t, &program);
+	limits_apply(t->process);
 	fd_table_close_on_exec(t->process->files);
 	signal_table_reset(t->process->signals);
 	timers_delete_all(t->process);
@@ -245,7 +247,7 @@ static int exec(struct thread *t, const char *path, struct exec_args *args)
 int64_t sys_execve(struct thread *t, const uint64_t *arg)
 {
 	struct user_mm *mm = t->process->mm;
-	struct exec_args args = { .strings = NULL };
+	struct exec_args args = { .strings = NULL, .stack_size = t->process->limits.of[RLIMIT_STACK].now };
 	char *path = kalloc(VFS_PATH_MAX);
 	int error = path ? path_from_user(t, LINUX_AT_FDCWD, arg[0], path) : -ENOMEM;
 

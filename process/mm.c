@@ -64,6 +64,7 @@ struct user_mm *mm_new(void)
 	}
 	mutex_init(&mm->lock);
 	mm->refs = 1;
+	mm->limit = mm->heap_limit = UINT64_MAX;
 	mm->space.flush = flush;
 	user_root_share_kernel(mm->space.root);
 	mutex_lock(&all_lock);
@@ -82,6 +83,8 @@ struct user_mm *mm_fork(struct user_mm *from)
 	mutex_lock(&from->lock);
 	mm->brk_start = from->brk_start;
 	mm->brk = from->brk;
+	mm->limit = from->limit;
+	mm->heap_limit = from->heap_limit;
 	error = aspace_fork(&mm->space, &from->space);
 	mutex_unlock(&from->lock);
 	if (!error)
@@ -169,6 +172,27 @@ static unsigned area_flags(unsigned flags)
 	return (flags & MM_SHARED ? USER_SHARED : 0u) | (flags & MM_NO_WRITE ? USER_NO_WRITE : 0u);
 }
 
+/* Would it have more than it may? What is mapped is counted only where there is a limit. */
+static bool is_too_much(struct user_mm *mm, uint64_t more)
+{
+	uint64_t size = more;
+	struct area a;
+
+	if (mm->limit == UINT64_MAX)
+		return false;
+	for (unsigned i = 0; aspace_area(&mm->space, i, &a); i++)
+		size += a.size;
+	return size > mm->limit;
+}
+
+void mm_set_limits(struct user_mm *mm, uint64_t total, uint64_t heap)
+{
+	mutex_lock(&mm->lock);
+	mm->limit = total;
+	mm->heap_limit = heap;
+	mutex_unlock(&mm->lock);
+}
+
 int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsigned flags, struct page_source *source,
 	   uint64_t offset)
 {
@@ -178,7 +202,7 @@ int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsig
 		return size ? -ENOMEM : -EINVAL;
 	size = ALIGN_UP(size, PAGE_SIZE);
 	mutex_lock(&mm->lock);
-	error = find_place(mm, at, size, flags);
+	error = is_too_much(mm, size) ? -ENOMEM : find_place(mm, at, size, flags);
 	if (!error)
 		error = aspace_map_user(&mm->space, *at, size, perm, area_flags(flags), source, offset);
 	mutex_unlock(&mm->lock);
@@ -215,7 +239,9 @@ static int move_brk(struct user_mm *mm, uint64_t to)
 {
 	uint64_t old = ALIGN_UP(mm->brk, PAGE_SIZE), new = ALIGN_UP(to, PAGE_SIZE);
 
-	if (to < mm->brk_start || to - mm->brk_start > BRK_MAX)
+	if (to < mm->brk_start || to - mm->brk_start > MIN(BRK_MAX, mm->heap_limit))
+		return -ENOMEM;
+	if (new > old && is_too_much(mm, new - old))
 		return -ENOMEM;
 	if (new > old)
 		return aspace_map_user(&mm->space, old, new - old, PERM_R | PERM_W, 0, NULL, 0);

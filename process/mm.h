@@ -30,6 +30,7 @@ struct user_mm {
 	uint64_t harts;          /* atomic: those that translate through it */
 	uint64_t brk_start, brk; /* the heap, as the program sees it: bytes */
 	struct list node;        /* among all (mm.c) */
+	uint64_t limit, heap_limit; /* bytes: of all mappings, of the heap (setrlimit) */
 };
 
 /** An empty one, with the kernel's half. @return NULL: out of memory */
@@ -84,6 +85,8 @@ bool mm_is_resident(struct user_mm *mm, uint64_t at);
 /** Copy the first area that ends above an address. @return false: there is none */
 bool mm_area(struct user_mm *mm, uint64_t above, struct area *out) __must_check;
 
+/** What mm_map and mm_brk keep to from now on: bytes of all mappings, and of the heap. */
+void mm_set_limits(struct user_mm *mm, uint64_t total, uint64_t heap);
 /** Move the heap's end. @return where it is now: as before if that cannot be */
 uint64_t mm_brk(struct user_mm *mm, uint64_t to);
 

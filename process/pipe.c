@@ -4,6 +4,7 @@
 
 #include <caisson/mm.h>
 
+#include "limits.h"
 #include "linux_abi.h"
 #include "pipe.h"
 #include "thread.h"
@@ -11,11 +12,14 @@
 #define RING_SIZE (16 * KiB)   /* a power of two */
 #define ATOMIC_MAX PAGE_SIZE   /* a write up to this is not mixed with others (PIPE_BUF) */
 
+static unsigned pipes; /* atomic: how many there are */
+
 struct pipe {
 	struct waitq changes;  /* its lock guards the rest */
 	struct watch_list watchers;
 	uint32_t put, got;
 	unsigned readers, writers;
+	uint32_t refs;         /* atomic: its two ends */
 	char *ring;
 };
 
@@ -143,24 +147,32 @@ static unsigned pipe_poll(struct open_file *f)
 	return (RING_SIZE - used >= ATOMIC_MAX ? POLL_OUT : 0u) | (p->readers ? 0u : POLL_ERR);
 }
 
+static void free_pipe(struct pipe *p)
+{
+	__atomic_fetch_sub(&pipes, 1, __ATOMIC_RELAXED);
+	kfree(p->ring);
+	kfree(p);
+}
+
+/* The other end may go at the same time. */
+static void put(struct pipe *p)
+{
+	if (__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) == 1)
+		free_pipe(p);
+}
+
 static void pipe_release(struct open_file *f)
 {
 	struct pipe *p = f->data;
 	irqflags_t flags = spin_lock_irqsave(&p->changes.lock);
-	bool last;
 
 	if ((f->flags & O_ACCMODE) == O_RDONLY)
 		p->readers--;
 	else
 		p->writers--;
-	last = !p->readers && !p->writers;
 	spin_unlock_irqrestore(&p->changes.lock, flags);
-	if (!last) {
-		tell(p);
-		return;
-	}
-	kfree(p->ring);
-	kfree(p);
+	tell(p);
+	put(p);
 }
 
 static const struct open_file_ops read_ops = { .read = pipe_read, .stat = pipe_stat, .poll = pipe_poll, .release = pipe_release };
@@ -175,17 +187,22 @@ static struct pipe *new_pipe(void)
 	waitq_init(&p->changes);
 	watch_list_init(&p->watchers);
 	p->readers = p->writers = 1;
+	p->refs = 2;
 	p->ring = kalloc(RING_SIZE);
+	__atomic_fetch_add(&pipes, 1, __ATOMIC_RELAXED);
 	if (p->ring)
 		return p;
-	kfree(p);
+	free_pipe(p);
 	return NULL;
 }
 
 int pipe_open(unsigned flags, struct open_file **reader, struct open_file **writer)
 {
-	struct pipe *p = new_pipe();
+	struct pipe *p;
 
+	if (__atomic_load_n(&pipes, __ATOMIC_RELAXED) >= limit_pipes())
+		return -ENFILE;
+	p = new_pipe();
 	if (!p)
 		return -ENOMEM;
 	*reader = open_file_new(&read_ops, O_RDONLY | flags, p, "");
@@ -194,9 +211,8 @@ int pipe_open(unsigned flags, struct open_file **reader, struct open_file **writ
 		(*reader)->changes = (*writer)->changes = &p->watchers;
 		return 0;
 	}
-	kfree(*reader);
-	kfree(*writer);
-	kfree(p->ring);
-	kfree(p);
+	open_file_free(*reader);
+	open_file_free(*writer);
+	free_pipe(p);
 	return -ENOMEM;
 }

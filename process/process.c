@@ -22,6 +22,7 @@ int process_init(void)
 	mm_init();
 	if (!error)
 		error = aspace_user_init();
+	limits_init();
 	if (!error)
 		error = signal_init();
 	if (!error)

@@ -15,6 +15,7 @@ enum { AT_NULL = 0, AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_B
 #define HWCAP (BIT(0) | BIT('c' - 'a') | BIT('d' - 'a') | BIT('f' - 'a') | BIT('i' - 'a') | BIT('m' - 'a'))
 #define RANDOM_SIZE 16
 #define AUXV_MAX 20 /* pairs */
+#define STACK_MIN (64 * KiB)
 
 /* Where things go: addresses of the program's, and the same in the kernel's copy. */
 struct block {
@@ -23,12 +24,14 @@ struct block {
 	uint64_t *words;        /* the next word to write */
 };
 
-int stack_map(struct user_mm *mm, uint64_t *sp)
+int stack_map(struct user_mm *mm, uint64_t size, uint64_t *sp)
 {
-	uint64_t at = USER_TOP - USER_STACK_SIZE;
+	uint64_t at;
 
+	size = ALIGN_UP(MIN(MAX(size, STACK_MIN), USER_STACK_SIZE), PAGE_SIZE);
+	at = USER_TOP - size;
 	*sp = USER_TOP;
-	return mm_map(mm, &at, USER_STACK_SIZE, PERM_R | PERM_W, MM_FIXED, NULL, 0);
+	return mm_map(mm, &at, size, PERM_R | PERM_W, MM_FIXED, NULL, 0);
 }
 
 static void put(struct block *b, uint64_t word)
@@ -82,13 +85,13 @@ int stack_build(struct user_mm *mm, const char *path, const struct exec_args *ar
 	size_t words = (1 + args->argc + 1 + args->envc + 1 + 2 * AUXV_MAX) * sizeof(uint64_t);
 	size_t path_size = strlen(path) + 1, strings = RANDOM_SIZE + path_size + args->size;
 	size_t size = ALIGN_UP(words + strings, 16);
+	uint64_t stack = args->stack_size ? args->stack_size : USER_STACK_SIZE, at;
 	struct block b;
-	uint64_t at;
 	int error;
 
-	if (size > USER_STACK_SIZE / 4)
+	if (size > MAX(stack, STACK_MIN) / 4)
 		return -E2BIG;
-	error = stack_map(mm, sp);
+	error = stack_map(mm, stack, sp);
 	if (error)
 		return error;
 	b.data = kzalloc(size);

@@ -4,8 +4,8 @@
 #include "elf.h"
 #include "thread.h"
 
-/** Map a stack, which is empty. @return 0 or -ENOMEM */
-int stack_map(struct user_mm *mm, uint64_t *sp) __must_check;
+/** Map a stack, which is empty, of some size up to USER_STACK_SIZE. @return 0 or -ENOMEM */
+int stack_map(struct user_mm *mm, uint64_t size, uint64_t *sp) __must_check;
 /**
  * Map it and put arguments, environment and the auxiliary vector onto it.
  * @param path  by which the program was started

@@ -83,9 +83,12 @@ SYSCALL(sys_getsid);
 SYSCALL(sys_setsid);
 SYSCALL(sys_wait4);
 SYSCALL(sys_getid);
-SYSCALL(sys_prlimit64);
 SYSCALL(sys_umask);
 SYSCALL(sys_prctl);
+/* limits.c */
+SYSCALL(sys_prlimit64);
+SYSCALL(sys_getrlimit);
+SYSCALL(sys_setrlimit);
 /* sys_thread.c */
 SYSCALL(sys_gettid);
 SYSCALL(sys_set_tid_address);

@@ -7,6 +7,7 @@
 #include <caisson/task.h>
 
 #include "file.h"
+#include "limits.h"
 #include "mm.h"
 #include "signal.h"
 #include "usage.h"
@@ -70,6 +71,7 @@ struct process {
 	unsigned umask;
 	struct user_mm *mm;     /* NULL: it has ended */
 	struct fd_table *files;
+	struct limits limits;   /* changed by its own threads, under the lock of the tree */
 	int status;             /* when it has ended: 0 to 255, or 128 + a signal's number */
 	unsigned died_of;       /* the signal, 0: none */
 	unsigned stopped_by;    /* the signal; 0: it runs. Under the signal table's lock */
@@ -88,6 +90,7 @@ struct exec_args {
 	char *strings;          /* kalloc */
 	size_t size;
 	unsigned argc, envc;
+	uint64_t stack_size;    /* bytes that the program's stack is to have, 0: USER_STACK_SIZE */
 };
 
 /** A program ready to run. */
@@ -111,7 +114,10 @@ void thread_replace(struct thread *t, const struct program *program);
 /** Room for a thread, in no list. @return NULL: out of memory */
 struct thread *thread_new(struct process *p) __must_check;
 void thread_free(struct thread *t);
-/** Put it among those of its process, which may be the running one; it gets its number. @return 0; -ERESTART_ALWAYS: the process ends */
+/**
+ * Put it among those of its process, the caller's; it gets its number.
+ * @return 0; -EAGAIN: there are too many; -ERESTART_ALWAYS: the process ends
+ */
 int thread_enter(struct thread *t, const struct thread *caller) __must_check;
 /** Undo thread_enter, and free it. It has no task. */
 void thread_cancel(struct thread *t);
@@ -140,7 +146,7 @@ struct process *process_new(const char *path) __must_check;
 void process_free(struct process *p);
 /**
  * Put it with its first thread into the table, as a child of the caller's process (NULL: of nobody); both get its number.
- * @return 0; -ERESTART_ALWAYS: a signal waits for the caller, which the child must not escape
+ * @return 0; -EAGAIN: there are too many; -ERESTART_ALWAYS: a signal waits for the caller, which the child must not escape
  */
 int process_enter(struct process *p, struct thread *first, const struct thread *caller) __must_check;
 /** Undo process_enter, and free it and the thread, which has no task. */
@@ -154,6 +160,8 @@ void tree_unlock(irqflags_t flags);
 void tree_changed(void);
 /** A number that no process, group, session or thread has. The lock is held. */
 unsigned tree_number(void);
+/** May a process of `parent`'s group have one more thread, or child? The lock is held. @return 0 or -EAGAIN */
+int tree_room(const struct process *parent) __must_check;
 /** Change what others may look at (process_for_each). The strings are the process's then. Its own task. */
 struct user_mm *process_set_mm(struct process *p, struct user_mm *mm) __must_check; /* @return the old one */
 void process_set_exe(struct process *p, char *exe);

@@ -50,7 +50,7 @@ int thread_enter(struct thread *t, const struct thread *caller)
 {
 	struct process *p = t->process;
 	irqflags_t flags = lock(p);
-	int error = caller->leaving ? -ERESTART_ALWAYS : 0;
+	int error = caller->leaving ? -ERESTART_ALWAYS : tree_room(p);
 
 	if (!error) {
 		t->tid = tree_number();

@@ -40,6 +40,7 @@ struct process *process_new(const char *path)
 		return NULL;
 	strncpy(p->name, last_component(path), sizeof(p->name) - 1);
 	p->umask = 022;
+	limits_default(&p->limits);
 	list_init(&p->threads);
 	list_init(&p->gone);
 	list_init(&p->children);
@@ -104,6 +105,20 @@ unsigned tree_number(void)
 	return last_number;
 }
 
+/* Who has ended and has not been waited for counts: it is there. */
+int tree_room(const struct process *parent)
+{
+	uint64_t all_threads = 0, of_group = 0;
+
+	list_for_each(p, &all, struct process, node) {
+		unsigned n = MAX(p->n_threads, 1u);
+
+		all_threads += n;
+		of_group += p->group == parent->group ? n : 0;
+	}
+	return all_threads >= limit_threads() || of_group >= parent->limits.of[RLIMIT_NPROC].now ? -EAGAIN : 0;
+}
+
 /* The lock is held. */
 static void enter(struct process *p, struct thread *first, struct process *parent)
 {
@@ -126,7 +141,9 @@ int process_enter(struct process *p, struct thread *first, const struct thread *
 	/* Who signals a whole group holds the lock: it meets the parent before this, or both after it. */
 	if (caller && thread_interrupted(caller))
 		error = -ERESTART_ALWAYS;
-	else
+	else if (caller)
+		error = tree_room(caller->process);
+	if (!error)
 		enter(p, first, caller ? caller->process : NULL);
 	spin_unlock_irqrestore(&lock, flags);
 	return error;
