@@ -22,12 +22,13 @@ static uint64_t asked;                  /* when the sources were, in ticks */
 static bool begun;                      /* the machine's seed is in */
 static struct random_source *sources;   /* written at boot only */
 
-/* Keys for the next time and for now. */
+/* Keys for the next time and for now, made from the last one and the time. */
 static void step(uint8_t *now)
 {
-	const uint8_t nonce[CHACHA_NONCE] = { 0 };
-	uint8_t block[CHACHA_BLOCK];
+	uint8_t nonce[CHACHA_NONCE] = { 0 }, block[CHACHA_BLOCK];
+	uint64_t time = time_now();
 
+	memcpy(nonce, &time, sizeof(time));
 	chacha_block(state, 0, nonce, block);
 	memcpy(state, block, CHACHA_KEY);
 	if (now)
@@ -47,13 +48,6 @@ static void mix(const uint8_t *data, size_t n)
 		data += piece;
 		n -= piece;
 	}
-}
-
-static void mix_time(void)
-{
-	uint64_t now = time_now();
-
-	mix((const uint8_t *)&now, sizeof(now));
 }
 
 static void credit(unsigned more)
@@ -80,7 +74,6 @@ void random_add(const void *data, size_t n, unsigned more)
 
 	take_seed();
 	mix(data, n);
-	mix_time();
 	credit(more);
 	spin_unlock_irqrestore(&lock, flags);
 }
@@ -106,7 +99,6 @@ static bool take_key(uint8_t *key)
 	if (ask)
 		asked = now;
 	take_seed();
-	mix_time();
 	step(key);
 	spin_unlock_irqrestore(&lock, flags);
 	return ask;
@@ -118,10 +110,10 @@ static void ask_all(void)
 		s->ask(s);
 }
 
-void random_bytes(void *buf, size_t n)
+/* As many bytes as one wants out of a key. */
+static void expand(const uint8_t *key, uint8_t *at, size_t n)
 {
-	uint8_t key[CHACHA_KEY], nonce[CHACHA_NONCE] = { 0 }, block[CHACHA_BLOCK], *at = buf;
-	bool ask = take_key(key);
+	uint8_t nonce[CHACHA_NONCE] = { 0 }, block[CHACHA_BLOCK];
 
 	for (uint64_t number = 0; n > 0; number++) {
 		size_t piece = MIN(n, sizeof(block));
@@ -132,9 +124,21 @@ void random_bytes(void *buf, size_t n)
 		at += piece;
 		n -= piece;
 	}
-	memset(key, 0, sizeof(key));
 	memset(block, 0, sizeof(block));
-	__asm__ volatile("" : : "r"(key), "r"(block) : "memory"); /* really */
+	__asm__ volatile("" : : "r"(block) : "memory"); /* really */
+}
+
+void random_bytes(void *buf, size_t n)
+{
+	uint8_t key[CHACHA_KEY];
+	bool ask = take_key(key);
+
+	if (n <= sizeof(key))
+		memcpy(buf, key, n); /* nobody else has it */
+	else
+		expand(key, buf, n);
+	memset(key, 0, sizeof(key));
+	__asm__ volatile("" : : "r"(key) : "memory"); /* really */
 	if (ask)
 		ask_all();
 }

@@ -18,7 +18,6 @@
 
 #define ACCESS (PERM_R | PERM_W | PERM_X)
 #define BATCH 64 /* pages between two flushes */
-#define TABLE_SIZE BIT(pt_level_shift(1)) /* what a table of leaves maps */
 
 static hpa_t zero_frame; /* shown wherever nothing was written so far; one owner is here */
 static void (*on_cut)(struct page_source *s, uint64_t from);
@@ -273,16 +272,9 @@ static void put_leaf(void *arg, uint64_t addr, hpa_t hpa, unsigned order)
 }
 
 /* Without a flush there is nothing to wait for, and nobody who looks: the space goes. */
-static void drop_range(struct aspace *as, uint64_t start, uint64_t end)
+static void drop_range(struct aspace *as, uint64_t start, uint64_t size)
 {
-	struct pt_leaf leaf;
-
-	for (uint64_t at = start; (at = next_leaf(as, at, end, &leaf)) < end;) {
-		uint64_t first = MAX(start, ALIGN_DOWN(at, TABLE_SIZE));
-
-		at = MIN(end, ALIGN_DOWN(at, TABLE_SIZE) + TABLE_SIZE);
-		pt_unmap(as->format, as->root, first, at - first, put_leaf, as, &as->tables);
-	}
+	pt_unmap(as->format, as->root, start, size, put_leaf, as, &as->tables);
 }
 
 void aspace_user_clear(struct aspace *as, const struct area *a)
@@ -290,7 +282,7 @@ void aspace_user_clear(struct aspace *as, const struct area *a)
 	if (as->flush)
 		clear_range(as, a->start, a->start + a->size);
 	else
-		drop_range(as, a->start, a->start + a->size);
+		drop_range(as, a->start, a->size);
 	page_source_put(a->source);
 }
 

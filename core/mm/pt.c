@@ -352,8 +352,8 @@ static int unmap_table(struct unmap *u, uint64_t *table, unsigned level, uint64_
 	uint64_t addr = ALIGN_DOWN(first, level_size(level));
 	uint64_t n = ((last - addr) >> pt_level_shift(level)) + 1;
 
-	for (; n > 0; n--, addr += level_size(level)) {
-		int err = unmap_entry(u, entry_of(u->f, table, level, addr), level, addr);
+	for (uint64_t *pte = entry_of(u->f, table, level, addr); n > 0; n--, addr += level_size(level), pte++) {
+		int err = *pte & PTE_V ? unmap_entry(u, pte, level, addr) : 0;
 
 		if (err)
 			return err;
