@@ -480,9 +480,9 @@ static void test_shared(void)
 		_exit(0);
 	}
 	usleep(20000);
-	pthread_mutex_unlock(m);
-	say_owner_dead(m);
+	pthread_mutex_unlock(m); /* which wakes it */
 	waitpid(child, NULL, 0);
+	say_owner_dead(m);
 }
 
 int main(int argc, char **argv)

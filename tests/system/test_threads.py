@@ -21,6 +21,7 @@ SAID = {
     "signals": "for the process: the thread that does not block it\nfor a thread: that one\n"
                "for a thread that is gone: no such one\n-> 0",
     "robust": "its owner has died: said so\n-> 0",
+    "shared": "its owner has died: said so\n-> 0",
 }
 
 
