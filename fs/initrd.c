@@ -225,7 +225,7 @@ static int file_stat(struct vfs_file *f, struct vfs_stat *st)
 	return 0;
 }
 
-static const struct vfs_file_ops file_ops = { .read = file_read, .stat = file_stat };
+static const struct vfs_file_ops file_ops = { .read = file_read, .stat = file_stat, .mappable = true };
 
 /* --- directories --- */
 

@@ -10,6 +10,8 @@ int vfs_close(struct vfs_file *f)
 {
 	int err = 0;
 
+	if (__atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
+		return 0;
 	mutex_lock(&f->mount->lock);
 	if (f->ops->close)
 		err = f->ops->close(f);
@@ -21,6 +23,63 @@ int vfs_close(struct vfs_file *f)
 	return err;
 }
 
+static int size_of(struct vfs_file *f, uint64_t *size)
+{
+	struct vfs_stat st;
+	int err = f->ops->stat(f, &st);
+
+	*size = st.size;
+	return err;
+}
+
+/* --- bytes; the mount's lock is held --- */
+
+/* May others see copies of the file's pages? */
+static bool has_copies(const struct vfs_file *f)
+{
+	return vfs_has_mapped(f->mount) && !f->ops->page;
+}
+
+static int64_t read_bytes(struct vfs_file *f, void *data, size_t n, uint64_t pos)
+{
+	int64_t done = f->ops->read(f, data, n, pos);
+
+	if (done > 0 && has_copies(f))
+		vfs_pages_read(f, data, (size_t)done, pos);
+	return done;
+}
+
+static int64_t write_bytes(struct vfs_file *f, const void *data, size_t n, uint64_t pos)
+{
+	bool mapped = has_copies(f);
+	struct page_source *cut;
+	uint64_t before = 0;
+	int64_t done = mapped ? size_of(f, &before) : 0;
+
+	if (!done)
+		done = f->ops->write(f, data, n, pos);
+	if (done > 0 && mapped) {
+		vfs_pages_resized(f, before, MAX(before, pos + (uint64_t)done), &cut);
+		vfs_pages_written(f, data, (size_t)done, pos);
+	}
+	return done;
+}
+
+static int resize(struct vfs_file *f, uint64_t size, struct page_source **cut)
+{
+	bool mapped = vfs_has_mapped(f->mount);
+	uint64_t before = 0;
+	int err = mapped ? size_of(f, &before) : 0;
+
+	if (!err)
+		err = f->ops->truncate(f, size);
+	if (!err && mapped)
+		vfs_pages_resized(f, before, size, cut);
+	return err;
+}
+
+/* --- reading and writing --- */
+
 int64_t vfs_read(struct vfs_file *f, void *data, size_t n)
 {
 	int64_t done;
@@ -30,20 +89,11 @@ int64_t vfs_read(struct vfs_file *f, void *data, size_t n)
 	if (!(f->flags & VFS_READ) || !f->ops->read)
 		return -EBADF;
 	mutex_lock(&f->mount->lock);
-	done = f->ops->read(f, data, n, f->pos);
+	done = read_bytes(f, data, n, f->pos);
 	if (done > 0)
 		f->pos += (uint64_t)done;
 	mutex_unlock(&f->mount->lock);
 	return done;
-}
-
-static int size_of(struct vfs_file *f, uint64_t *size)
-{
-	struct vfs_stat st;
-	int err = f->ops->stat(f, &st);
-
-	*size = st.size;
-	return err;
 }
 
 /* Mount's lock held. */
@@ -54,7 +104,7 @@ static int64_t write_locked(struct vfs_file *f, const void *data, size_t n, bool
 	if (append)
 		done = size_of(f, &f->pos);
 	if (done == 0 && n > 0)
-		done = f->ops->write(f, data, n, f->pos);
+		done = write_bytes(f, data, n, f->pos);
 	if (done > 0)
 		f->pos += (uint64_t)done;
 	return done;
@@ -67,21 +117,9 @@ int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos)
 	if (!(f->flags & VFS_READ) || !f->ops->read)
 		return f->flags & VFS_DIRECTORY ? -EISDIR : -EBADF;
 	mutex_lock(&f->mount->lock);
-	done = f->ops->read(f, data, n, pos);
+	done = read_bytes(f, data, n, pos);
 	mutex_unlock(&f->mount->lock);
 	return done;
-}
-
-int vfs_page(struct vfs_file *f, uint64_t offset, hpa_t *out)
-{
-	int err;
-
-	if (!f->ops->page)
-		return -ENOTSUP;
-	mutex_lock(&f->mount->lock);
-	err = f->ops->page(f, offset, out);
-	mutex_unlock(&f->mount->lock);
-	return err;
 }
 
 static int64_t write_file(struct vfs_file *f, const void *data, size_t n, bool append)
@@ -113,7 +151,7 @@ int64_t vfs_write_at(struct vfs_file *f, const void *data, size_t n, uint64_t po
 	if (!(f->flags & VFS_WRITE) || !f->ops->write)
 		return -EBADF;
 	mutex_lock(&f->mount->lock);
-	done = n ? f->ops->write(f, data, n, pos) : 0;
+	done = n ? write_bytes(f, data, n, pos) : 0;
 	mutex_unlock(&f->mount->lock);
 	return done;
 }
@@ -162,13 +200,15 @@ int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence)
 
 int vfs_truncate(struct vfs_file *f, uint64_t size)
 {
+	struct page_source *cut = NULL;
 	int err;
 
 	if (!(f->flags & VFS_WRITE) || !f->ops->truncate)
 		return -EBADF;
 	mutex_lock(&f->mount->lock);
-	err = f->ops->truncate(f, size);
+	err = resize(f, size, &cut);
 	mutex_unlock(&f->mount->lock);
+	vfs_pages_cut(cut, size);
 	return err;
 }
 
@@ -193,7 +233,9 @@ int vfs_sync(struct vfs_file *f)
 	if (!f->ops->sync)
 		return 0;
 	mutex_lock(&f->mount->lock);
-	err = f->ops->sync(f);
+	err = vfs_has_mapped(f->mount) ? vfs_pages_sync(f) : 0;
+	if (!err)
+		err = f->ops->sync(f);
 	mutex_unlock(&f->mount->lock);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* What the files of the VFS share. */
 #pragma once
 
+#include <caisson/aspace.h>
 #include <caisson/vfs.h>
 
 /** A path that was looked up: its mount, which cannot go away meanwhile, and the rest. */
@@ -35,3 +36,27 @@ void vfs_mount_put(struct vfs_mount *m);
 void vfs_mount_writers(struct vfs_mount *m, int change);
 /** Is something mounted at or below a resolved path? */
 bool vfs_mounts_below(const char *path);
+
+/* Of files that are mapped (vfs_pages.c); the mount's lock is held. */
+/** n bytes were read from the file at pos: in `data`, what was changed through mappings takes their place. */
+void vfs_pages_read(struct vfs_file *f, void *data, size_t n, uint64_t pos);
+/** n bytes were written to the file at pos: mappings show them. */
+void vfs_pages_written(struct vfs_file *f, const void *data, size_t n, uint64_t pos);
+/** The size has changed. *cut: whose pages to cut (page_source_cut) and give back when the lock is free; else untouched. */
+void vfs_pages_resized(struct vfs_file *f, uint64_t from, uint64_t to, struct page_source **cut);
+/** Write back what was changed through mappings. */
+int vfs_pages_sync(struct vfs_file *f);
+int vfs_pages_sync_all(struct vfs_mount *m);
+
+static inline bool vfs_has_mapped(const struct vfs_mount *m)
+{
+	return IS_ENABLED(CONFIG_USER_AREAS) && !list_empty(&m->mapped);
+}
+/** Tell mappings of the new size; the lock is not held. */
+static inline void vfs_pages_cut(struct page_source *s, uint64_t size)
+{
+	if (IS_ENABLED(CONFIG_USER_AREAS) && s) {
+		page_source_cut(s, ALIGN_UP(size, PAGE_SIZE));
+		page_source_put(s);
+	}
+}

@@ -83,6 +83,7 @@ static struct vfs_mount *new_mount(const struct fs_type *type, const struct wish
 	m->options = w->options;
 	m->read_only = w->flags & VFS_READ_ONLY;
 	mutex_init(&m->lock);
+	list_init(&m->mapped);
 	return m;
 }
 
@@ -339,7 +340,9 @@ int vfs_sync_all(void)
 		if (!m->type->sync)
 			continue;
 		mutex_lock(&m->lock);
-		err = m->read_only ? 0 : m->type->sync(m);
+		err = vfs_has_mapped(m) ? vfs_pages_sync_all(m) : 0;
+		if (!err && !m->read_only)
+			err = m->type->sync(m);
 		mutex_unlock(&m->lock);
 		first_error = first_error ? first_error : err;
 	}

@@ -50,6 +50,7 @@ static int check_slash(const struct vfs_place *place, unsigned flags)
 
 static int open_at(const struct vfs_place *place, unsigned flags, struct vfs_file *f)
 {
+	struct page_source *cut = NULL;
 	int err;
 
 	mutex_lock(&place->mount->lock);
@@ -58,7 +59,10 @@ static int open_at(const struct vfs_place *place, unsigned flags, struct vfs_fil
 		err = check_read_only(place, &flags);
 	if (!err)
 		err = place->mount->type->open(place->mount, place->rest, flags, f);
+	if (!err && (flags & VFS_TRUNCATE) && vfs_has_mapped(place->mount)) /* how long it was is not known any more */
+		vfs_pages_resized(f, UINT64_MAX, 0, &cut);
 	mutex_unlock(&place->mount->lock);
+	vfs_pages_cut(cut, 0);
 	return err;
 }
 
@@ -70,6 +74,7 @@ static int open_place(const struct vfs_place *place, unsigned flags, struct vfs_
 	if (!f)
 		return -ENOMEM;
 	f->mount = place->mount;
+	f->refs = 1;
 	f->flags = flags & ~(unsigned)VFS_NO_FOLLOW;
 	if (flags & VFS_WRITE) /* before it is looked whether that is allowed */
 		vfs_mount_writers(f->mount, 1);

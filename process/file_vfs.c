@@ -104,7 +104,7 @@ static int vfs_file_readdir(struct open_file *f, struct vfs_dirent *d)
 
 static int vfs_file_source(struct open_file *f, struct page_source **out)
 {
-	return vfs_source_open(f->path, out);
+	return vfs_source(f->data, f->path, out);
 }
 
 static void vfs_file_release(struct open_file *f)
@@ -190,67 +190,14 @@ void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_sta
 	};
 }
 
-/* --- pages --- */
-
-struct file_source {
-	struct page_source source;
-	struct vfs_file *file;
-	uint64_t size;
-};
-
-static int source_page(struct page_source *s, uint64_t offset, hpa_t *out)
-{
-	struct file_source *fs = container_of(s, struct file_source, source);
-	int64_t n;
-	int error;
-
-	error = vfs_page(fs->file, offset, out);
-	if (error != -ENOTSUP)
-		return error;
-	if (offset >= fs->size)
-		return -ENXIO;
-	error = frame_alloc(0, FRAME_ZERO, out);
-	if (error)
-		return error;
-	n = vfs_read_at(fs->file, hpa_to_kva(*out), PAGE_SIZE, offset);
-	if (n >= 0)
-		return 0;
-	frame_free(*out, 0);
-	return (int)n;
-}
-
-static void source_release(struct page_source *s)
-{
-	struct file_source *fs = container_of(s, struct file_source, source);
-
-	if (!page_source_drop(s))
-		return;
-	(void)!vfs_close(fs->file);
-	kfree(fs);
-}
-
-static const struct page_source_ops source_ops = { .page = source_page, .release = source_release };
-
 int vfs_source_open(const char *path, struct page_source **out)
 {
-	struct file_source *fs = kzalloc(sizeof(*fs));
-	struct vfs_stat st;
-	int error;
+	struct vfs_file *file;
+	int error = vfs_open(path, VFS_READ, &file);
 
-	if (!fs)
-		return -ENOMEM;
-	error = vfs_open(path, VFS_READ, &fs->file);
-	if (!error) {
-		error = vfs_fstat(fs->file, &st);
-		if (error)
-			(void)!vfs_close(fs->file);
-	}
-	if (error) {
-		kfree(fs);
+	if (error)
 		return error;
-	}
-	fs->size = st.size;
-	fs->source = (struct page_source){ &source_ops, 1 };
-	*out = &fs->source;
-	return 0;
+	error = vfs_source(file, path, out);
+	(void)!vfs_close(file);
+	return error;
 }

@@ -102,6 +102,7 @@ static const struct vfs_file_ops file_ops = {
 	.truncate = file_truncate,
 	.sync = file_sync,
 	.stat = file_stat,
+	.mappable = true,
 };
 
 /* Take the object that is there for this file, if there is one, in place of the new one. */

@@ -121,7 +121,7 @@ static int file_reserve(struct vfs_file *f, uint64_t pos, uint64_t n)
 
 static const struct vfs_file_ops file_ops = {
 	.close = file_close, .read = file_read, .write = file_write, .truncate = file_truncate, .stat = file_stat,
-	.set = file_set, .page = file_page, .reserve = file_reserve,
+	.set = file_set, .page = file_page, .mappable = true, .reserve = file_reserve,
 };
 
 static int dir_close(struct vfs_file *f)

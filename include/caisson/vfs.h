@@ -139,6 +139,8 @@ struct vfs_file_ops {
 	int (*set)(struct vfs_file *f, const struct vfs_stat *st, unsigned what);
 	/** The frame that has the page at this offset: one owner more (frame_get). NULL: its pages are copies. @return 0, -ENXIO, -ENOMEM */
 	int (*page)(struct vfs_file *f, uint64_t offset, hpa_t *out);
+	/** `data` is the same for all who have the file open, and tells it from other files: it can be mapped. */
+	bool mappable;
 	/** Directories. @return 1 with the next entry, 0 at the end. Entries "." and ".." are left out. */
 	int (*readdir)(struct vfs_file *f, struct vfs_dirent *d);
 };
@@ -155,6 +157,7 @@ struct vfs_mount {
 	unsigned users;     /* open files and calls under way; under the table's lock */
 	unsigned writers;   /* files open for writing, of the users; likewise */
 	struct mutex lock;
+	struct list mapped; /* files that somebody maps (fs/vfs_pages.c); under the lock */
 	struct list node;
 };
 
@@ -162,6 +165,7 @@ struct vfs_file {
 	const struct vfs_file_ops *ops;
 	struct vfs_mount *mount;
 	unsigned flags;
+	uint32_t refs;      /* atomic: who opened it, and its pages */
 	bool created;       /* there was no such file before */
 	uint64_t pos;       /* under the mount's lock */
 	void *data;         /* the file system's */
@@ -211,8 +215,13 @@ int vfs_close(struct vfs_file *f);
 int64_t vfs_read(struct vfs_file *f, void *data, size_t n) __must_check;
 /** Read at `pos`, whatever the file's position. */
 int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos) __must_check;
-/** The frame with the page at an offset, one owner more. @return 0; -ENOTSUP: read a copy; -ENXIO beyond the end; -ENOMEM. */
-int vfs_page(struct vfs_file *f, uint64_t offset, hpa_t *out) __must_check;
+struct page_source;
+/**
+ * The pages of an open file, for mappings: the same for all who have it open. They outlive the file's closing.
+ * @param path  what it is called, for people
+ * @return 0, one reference more; -ENODEV: no such file can be mapped; -ENOMEM
+ */
+int vfs_source(struct vfs_file *f, const char *path, struct page_source **out) __must_check;
 /**
  * Write likewise. A gap before the position reads as zeros.
  * @return bytes, fewer when it got full; -ENOSPC; -EFBIG; -EBADF.

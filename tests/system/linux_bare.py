@@ -11,7 +11,6 @@ def output(program: str, folder, *words: str, memory: str = "256M") -> str:
     with open(archive, "wb") as out:
         writer = cpio.Writer(out)
         writer.file("program", open(program, "rb").read(), 0o755)
-        writer.file("tmp/empty", b"")
         writer.finish()
     result = run(["qemu-system-riscv64", "-M", "virt", "-m", memory, "-nodefaults", "-display", "none", "-serial", "stdio",
                   "-no-reboot", "-kernel", fetch.debian() / "vmlinux", "-initrd", archive, "-append",

@@ -1,4 +1,9 @@
 """Memory of processes (P4): mmap and its relatives do what they do on Linux."""
+import shutil
+import subprocess
+
+import pytest
+
 import linux_bare
 import linux_programs
 from machines import caisson
@@ -10,3 +15,33 @@ def test_P4_memory_calls_do_what_they_do_on_linux(tmp_path):
     assert result.status == 0, result.err
     assert len(result.text.splitlines()) > 50
     assert result.text == linux_bare.output(program, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def files_on_linux(tmp_path_factory):
+    return linux_bare.output(linux_programs.build("mapfile"), tmp_path_factory.mktemp("linux"), "/")
+
+
+def test_P4_mapped_files_on_tmpfs_are_as_on_linux(files_on_linux):
+    result = caisson("exec", linux_programs.build("mapfile"), "/tmp", timeout=120)
+    assert (result.status, result.text) == (0, files_on_linux)
+    assert len(result.text.splitlines()) > 15
+
+
+def test_P4_mapped_files_on_a_disk_are_as_on_linux(files_on_linux, tmp_path):
+    from caisson import fetch
+
+    root = tmp_path / "root"
+    disk = tmp_path / "disk"
+    root.mkdir()
+    shutil.copy(fetch.debian() / "busybox", root / "busybox")
+    shutil.copy(linux_programs.build("mapfile"), root / "mapfile")
+    with open(disk, "wb") as out:
+        out.truncate(4 << 20)
+    subprocess.run(["/sbin/mkfs.vfat", disk], check=True, stdout=subprocess.DEVNULL)
+    script = "/busybox mkdir /mnt; /busybox mount -t vfat /dev/vda /mnt && /mapfile /mnt && /busybox umount /mnt"
+    result = caisson("exec", "--root", str(root), "--disk", str(disk), str(root / "busybox"), "sh", "-c", script, timeout=120)
+    assert (result.status, result.text) == (0, files_on_linux), result.err
+    written = subprocess.run(["mtype", "-i", disk, "::/share"], check=True, capture_output=True).stdout
+    assert written[10:11] == b"Y" and written[4096 + 5:4096 + 6] == b"X" and len(written) == 3 * 4096 + 100
+    subprocess.run(["/sbin/fsck.vfat", "-n", disk], check=True, stdout=subprocess.DEVNULL)
