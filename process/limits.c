@@ -110,12 +110,17 @@ int64_t sys_prlimit64(struct thread *t, const uint64_t *arg)
 	return error;
 }
 
+/* To these two a null pointer is no "not this one". */
 int64_t sys_getrlimit(struct thread *t, const uint64_t *arg)
 {
+	if (!arg[1])
+		return -EFAULT;
 	return sys_prlimit64(t, (uint64_t[]){ 0, arg[0], 0, arg[1] });
 }
 
 int64_t sys_setrlimit(struct thread *t, const uint64_t *arg)
 {
+	if (!arg[1])
+		return -EFAULT;
 	return sys_prlimit64(t, (uint64_t[]){ 0, arg[0], arg[1], 0 });
 }
