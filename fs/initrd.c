@@ -27,7 +27,7 @@ struct tree {
 
 /** An open directory. */
 struct cursor {
-	size_t next;               /* the node to look at */
+	size_t first, next;        /* the node that came first; the one to look at */
 	size_t length;             /* of the directory's path */
 	char path[];
 };
@@ -266,7 +266,15 @@ static int dir_readdir(struct vfs_file *f, struct vfs_dirent *d)
 	return 1;
 }
 
-static const struct vfs_file_ops dir_ops = { .close = dir_close, .stat = dir_stat, .readdir = dir_readdir };
+static int dir_rewind(struct vfs_file *f)
+{
+	struct cursor *c = f->data;
+
+	c->next = c->first;
+	return 0;
+}
+
+static const struct vfs_file_ops dir_ops = { .close = dir_close, .stat = dir_stat, .readdir = dir_readdir, .rewind = dir_rewind };
 
 static int open_dir(struct vfs_mount *m, const char *path, bool has_node, struct vfs_file *f)
 {
@@ -282,6 +290,7 @@ static int open_dir(struct vfs_mount *m, const char *path, bool has_node, struct
 	while (has_node && c->next < t->n && t->nodes[c->next].length == length &&
 	       !memcmp(t->nodes[c->next].path, path, length))
 		c->next++;
+	c->first = c->next;
 	f->data = c;
 	f->ops = &dir_ops;
 	return 0;

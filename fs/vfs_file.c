@@ -272,3 +272,15 @@ int vfs_fset(struct vfs_file *f, const struct vfs_stat *st, unsigned what)
 	mutex_unlock(&f->mount->lock);
 	return err;
 }
+
+int vfs_rewind(struct vfs_file *f)
+{
+	int err;
+
+	if (!(f->flags & VFS_DIRECTORY) || !f->ops->rewind)
+		return -ENOTDIR;
+	mutex_lock(&f->mount->lock);
+	err = f->ops->rewind(f);
+	mutex_unlock(&f->mount->lock);
+	return err;
+}

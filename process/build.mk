@@ -33,6 +33,8 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	sys_file.o \
 	sys_poll.o \
 	sys_path.o \
+	sys_name.o \
+	sys_attribute.o \
 	sys_mount.o \
 	sys_memory.o \
 	sys_process.o \

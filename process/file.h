@@ -29,6 +29,10 @@ struct open_file_ops {
 	int64_t (*seek)(struct open_file *f, int64_t offset, enum vfs_whence whence);
 	int (*stat)(struct open_file *f, struct linux_stat *st);
 	int (*truncate)(struct open_file *f, uint64_t size);
+	/** Change what is said of it (VFS_SET_*). */
+	int (*set)(struct open_file *f, const struct vfs_stat *st, unsigned what);
+	/** Have room for these bytes; longer: the file ends behind them, if not later. */
+	int (*reserve)(struct open_file *f, uint64_t pos, uint64_t n, bool longer);
 	int (*sync)(struct open_file *f);
 	int (*statfs)(struct open_file *f, struct vfs_statfs *st);
 	/** @return 1 and *d, or 0: there are no more. */
@@ -112,8 +116,8 @@ int fd_close(struct fd_table *t, uint64_t fd) __must_check;
 struct open_file *console_open(unsigned flags, bool errors) __must_check;
 /** A device by its number (process/device.c). @return 0; -ENXIO: there is no such device; -ENOMEM */
 int device_open(uint64_t device, unsigned flags, const char *path, struct open_file **out) __must_check;
-/** A file or directory of the VFS (process/file_vfs.c). path is absolute. */
-int vfs_open_file(const char *path, unsigned flags, struct open_file **out) __must_check;
+/** A file or directory of the VFS (process/file_vfs.c). path is absolute; mode: of a file that is made. */
+int vfs_open_file(const char *path, unsigned flags, unsigned mode, struct open_file **out) __must_check;
 /** What Linux's stat says of a file of the VFS. */
 void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_stat *out);
 /** Pages of a VFS file that stays open as long as they are asked for. @return 0, -ENOMEM and what vfs_open returns */

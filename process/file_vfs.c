@@ -72,9 +72,33 @@ static int vfs_file_statfs(struct open_file *f, struct vfs_statfs *st)
 	return vfs_fstatfs(f->data, st);
 }
 
+/* Directories are read from the beginning up to there: only rewinding is usual. */
+static int64_t seek_entry(struct open_file *f, int64_t offset, enum vfs_whence whence)
+{
+	struct vfs_file *dir = f->data;
+	struct vfs_dirent *d;
+	int error, more = 1;
+
+	if (whence == VFS_SEEK_CUR)
+		offset += (int64_t)dir->pos;
+	if (whence == VFS_SEEK_END || offset < 0)
+		return -EINVAL;
+	if ((uint64_t)offset == dir->pos)
+		return offset;
+	d = kalloc(sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	error = vfs_rewind(dir);
+	dir->pos = 0;
+	while (!error && more > 0 && dir->pos < (uint64_t)offset)
+		more = f->ops->readdir(f, d);
+	kfree(d);
+	return error ? error : more < 0 ? more : offset;
+}
+
 static int64_t vfs_file_seek(struct open_file *f, int64_t offset, enum vfs_whence whence)
 {
-	return vfs_seek(f->data, offset, whence);
+	return ((struct vfs_file *)f->data)->flags & VFS_DIRECTORY ? seek_entry(f, offset, whence) : vfs_seek(f->data, offset, whence);
 }
 
 static int vfs_file_stat(struct open_file *f, struct linux_stat *out)
@@ -97,9 +121,25 @@ static int vfs_file_sync(struct open_file *f)
 	return vfs_sync(f->data);
 }
 
+/* The directory itself and the one above are not told by file systems. */
 static int vfs_file_readdir(struct open_file *f, struct vfs_dirent *d)
 {
-	return vfs_readdir(f->data, d);
+	static const char *const first[] = { ".", ".." };
+	struct vfs_file *dir = f->data;
+	int more = 1;
+
+	if (!(dir->flags & VFS_DIRECTORY))
+		return -ENOTDIR;
+	d->ino = 0;
+	if (dir->pos < ARRAY_SIZE(first)) {
+		d->kind = VFS_DIR;
+		strcpy(d->name, first[dir->pos]);
+	} else {
+		more = vfs_readdir(dir, d);
+	}
+	if (more > 0)
+		d->next = ++dir->pos;
+	return more;
 }
 
 static int vfs_file_source(struct open_file *f, struct page_source **out)
@@ -112,6 +152,21 @@ static void vfs_file_release(struct open_file *f)
 	(void)!vfs_close(f->data);
 }
 
+static int vfs_file_set(struct open_file *f, const struct vfs_stat *st, unsigned what)
+{
+	return vfs_fset(f->data, st, what);
+}
+
+static int vfs_file_reserve(struct open_file *f, uint64_t pos, uint64_t n, bool longer)
+{
+	struct vfs_stat st;
+	int error = vfs_reserve(f->data, pos, n);
+
+	if (!error)
+		error = vfs_fstat(f->data, &st);
+	return !error && longer && st.size < pos + n ? vfs_truncate(f->data, pos + n) : error;
+}
+
 static const struct open_file_ops ops = {
 	.read = vfs_file_read,
 	.write = vfs_file_write,
@@ -120,6 +175,8 @@ static const struct open_file_ops ops = {
 	.seek = vfs_file_seek,
 	.stat = vfs_file_stat,
 	.truncate = vfs_file_truncate,
+	.set = vfs_file_set,
+	.reserve = vfs_file_reserve,
 	.sync = vfs_file_sync,
 	.statfs = vfs_file_statfs,
 	.readdir = vfs_file_readdir,
@@ -139,7 +196,7 @@ static unsigned vfs_flags(unsigned flags)
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
 		if (flags & table[i].linux_flag)
 			result |= table[i].ours;
-	return result;
+	return result & VFS_WRITE ? result : result & ~(unsigned)VFS_TRUNCATE;
 }
 
 static int open_device(const char *path, unsigned flags, struct open_file **out)
@@ -154,17 +211,67 @@ static int open_device(const char *path, unsigned flags, struct open_file **out)
 	return st.kind == VFS_DEVICE ? device_open(st.device, flags, path, out) : -ENXIO;
 }
 
-int vfs_open_file(const char *path, unsigned flags, struct open_file **out)
-{
-	struct vfs_file *file;
-	int error = vfs_open(path, vfs_flags(flags), &file);
+/* --- names only (O_PATH) --- */
 
-	if (error == -ENOTSUP)
-		return open_device(path, flags, out);
-	if (error == -EISDIR && (flags & O_ACCMODE) == O_RDONLY)
-		error = vfs_open(path, VFS_READ | VFS_DIRECTORY, &file);
+static int name_stat(struct open_file *f, struct linux_stat *out)
+{
+	struct vfs_stat st;
+	int error = f->flags & O_NOFOLLOW ? vfs_lstat(f->path, &st) : vfs_stat(f->path, &st);
+
+	if (!error)
+		stat_from_vfs(&st, f->path, out);
+	return error;
+}
+
+static int name_statfs(struct open_file *f, struct vfs_statfs *st)
+{
+	return vfs_statfs(f->path, st);
+}
+
+static const struct open_file_ops name_ops = { .stat = name_stat, .statfs = name_statfs };
+
+static int open_name(const char *path, unsigned flags, struct open_file **out)
+{
+	struct vfs_stat st;
+	int error = flags & O_NOFOLLOW ? vfs_lstat(path, &st) : vfs_stat(path, &st);
+
 	if (error)
 		return error;
+	if ((flags & O_DIRECTORY) && st.kind != VFS_DIR)
+		return -ENOTDIR;
+	*out = open_file_new(&name_ops, flags & (O_PATH | O_NOFOLLOW | O_DIRECTORY), NULL, path);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* --- opening --- */
+
+static int open_vfs(const char *path, unsigned flags, struct vfs_file **out)
+{
+	int error = vfs_open(path, vfs_flags(flags), out);
+
+	if (error == -EISDIR && (flags & O_ACCMODE) == O_RDONLY && !(flags & O_CREAT))
+		error = vfs_open(path, VFS_READ | VFS_DIRECTORY | (flags & O_NOFOLLOW ? VFS_NO_FOLLOW : 0u), out);
+	return error == -ELOOP && (flags & O_DIRECTORY) && (flags & O_NOFOLLOW) ? -ENOTDIR : error;
+}
+
+int vfs_open_file(const char *path, unsigned flags, unsigned mode, struct open_file **out)
+{
+	struct vfs_file *file;
+	int error;
+
+	if (flags & O_PATH)
+		return open_name(path, flags, out);
+	if ((flags & O_DIRECTORY) && (flags & O_ACCMODE) != O_RDONLY) {
+		error = vfs_open(path, VFS_READ | VFS_DIRECTORY, &file);
+		return error ? error : (vfs_close(file), -EISDIR);
+	}
+	error = open_vfs(path, flags, &file);
+	if (error == -ENOTSUP)
+		return open_device(path, flags, out);
+	if (error)
+		return error;
+	if (file->created)
+		(void)!vfs_fset(file, &(struct vfs_stat){ .mode = mode }, VFS_SET_MODE);
 	*out = open_file_new(&ops, flags & ~(unsigned)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), file, path);
 	if (*out)
 		return 0;
@@ -181,7 +288,7 @@ void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_sta
 	while (!st->ino && *path) /* a number for what has none: its path's hash */
 		ino = (ino ^ (unsigned char)*path++) * 1099511628211u;
 	*out = (struct linux_stat){
-		.dev = st->mount, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = st->links ? st->links : 1,
+		.dev = st->mount, .ino = ino, .mode = kinds[st->kind] | st->mode, .nlink = st->ino ? st->links : 1,
 		.uid = st->uid, .gid = st->gid, .rdev = st->device, .size = (int64_t)st->size,
 		.blksize = PAGE_SIZE, .blocks = (int64_t)(st->room ? st->room : ALIGN_UP(st->ino ? 0 : st->size, 512)) / 512,
 		.atime = (int64_t)(st->atime ? st->atime : st->mtime), .atime_ns = st->atime_ns,

@@ -46,12 +46,12 @@ static void copy_registers(struct thread *to, struct thread *from, const uint64_
 
 static int copy_process(struct process *child, struct process *p, bool same_memory)
 {
-	char *cwd = kalloc(strlen(p->cwd) + 1);
+	char *cwd = process_copy_cwd(p);
 
 	if (!cwd)
 		return -ENOMEM;
 	kfree(child->cwd);
-	child->cwd = strcpy(cwd, p->cwd);
+	child->cwd = cwd;
 	memcpy(child->name, p->name, sizeof(child->name));
 	child->umask = p->umask;
 	child->limits = p->limits;

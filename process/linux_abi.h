@@ -38,6 +38,20 @@ struct linux_siginfo {
 	};
 };
 
+struct linux_statx_time { int64_t s; uint32_t ns; int32_t pad; };
+struct linux_statx {
+	uint32_t mask, blksize;
+	uint64_t attributes;
+	uint32_t nlink, uid, gid;
+	uint16_t mode, pad1;
+	uint64_t ino, size, blocks, attributes_mask;
+	struct linux_statx_time atime, btime, ctime, mtime;
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t spare[14];
+};
+
+_Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
+
 struct linux_statfs {
 	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags, spare[4];
 };
@@ -50,7 +64,8 @@ struct linux_utsname { char sysname[65], nodename[65], release[65], version[65],
 
 enum { LINUX_S_IFMT = 0170000, LINUX_S_IFREG = 0100000, LINUX_S_IFDIR = 040000, LINUX_S_IFCHR = 020000, LINUX_S_IFLNK = 0120000,
        LINUX_S_IFIFO = 010000, LINUX_S_IFBLK = 060000 };
-enum { LINUX_AT_FDCWD = -100, LINUX_AT_SYMLINK_NOFOLLOW = 0x100, LINUX_AT_REMOVEDIR = 0x200, LINUX_AT_EMPTY_PATH = 0x1000 };
+enum { LINUX_AT_FDCWD = -100, LINUX_AT_SYMLINK_NOFOLLOW = 0x100, LINUX_AT_REMOVEDIR = 0x200, LINUX_AT_EMPTY_PATH = 0x1000,
+       LINUX_AT_EACCESS = 0x200, LINUX_AT_SYMLINK_FOLLOW = 0x400, LINUX_AT_NO_AUTOMOUNT = 0x800, LINUX_AT_STATX_SYNC = 0x6000 };
 enum { LINUX_PROT_READ = 1, LINUX_PROT_WRITE = 2, LINUX_PROT_EXEC = 4 };
 enum { LINUX_MAP_SHARED = 1, LINUX_MAP_PRIVATE = 2, LINUX_MAP_SHARED_VALIDATE = 3, LINUX_MAP_KIND = 0xf, LINUX_MAP_FIXED = 0x10,
        LINUX_MAP_ANONYMOUS = 0x20, LINUX_MAP_LOCKED = 0x2000, LINUX_MAP_POPULATE = 0x8000, LINUX_MAP_HUGETLB = 0x40000,

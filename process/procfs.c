@@ -362,7 +362,15 @@ static int dir_read(struct vfs_file *f, struct vfs_dirent *d)
 	return entry(d, VFS_LINK, process_links[i - ARRAY_SIZE(process_files)]);
 }
 
-static const struct vfs_file_ops dir_ops = { .close = close_data, .stat = dir_stat, .readdir = dir_read };
+static int dir_rewind(struct vfs_file *f)
+{
+	struct cursor *c = f->data;
+
+	c->next = c->last_pid = 0;
+	return 0;
+}
+
+static const struct vfs_file_ops dir_ops = { .close = close_data, .stat = dir_stat, .readdir = dir_read, .rewind = dir_rewind };
 
 static int open_dir(const struct spot *s, struct vfs_file *f)
 {

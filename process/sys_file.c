@@ -356,16 +356,28 @@ int64_t sys_fsync(struct thread *t, const uint64_t *arg)
 	return f ? result : -EBADF;
 }
 
-int64_t sys_fchmod(struct thread *t, const uint64_t *arg)
+int64_t sys_fallocate(struct thread *t, const uint64_t *arg)
 {
+	enum { KEEP_SIZE = 1 };
 	struct open_file *f = fd_get(t->process->files, arg[0]);
-	int64_t result = f ? vfs_set(f->path, &(struct vfs_stat){ .mode = arg[1] & 07777 }, VFS_SET_MODE) : -EBADF;
+	int64_t pos = (int64_t)arg[2], n = (int64_t)arg[3], result;
 
+	if (!f)
+		return -EBADF;
+	if (arg[1] & ~(uint64_t)KEEP_SIZE)
+		result = -ENOTSUP;
+	else if (pos < 0 || n <= 0)
+		result = -EINVAL;
+	else if ((f->flags & O_ACCMODE) == O_RDONLY)
+		result = -EBADF;
+	else
+		result = f->ops->reserve ? f->ops->reserve(f, arg[2], arg[3], !(arg[1] & KEEP_SIZE)) : f->ops->seek ? -ENODEV : -ESPIPE;
 	open_file_put(f);
 	return result;
 }
 
-int64_t sys_fchown(struct thread *t, const uint64_t *arg)
+/* Advice about what will be read: nothing is kept or fetched in advance. */
+int64_t sys_fadvise64(struct thread *t, const uint64_t *arg)
 {
 	struct open_file *f = fd_get(t->process->files, arg[0]);
 
@@ -373,11 +385,21 @@ int64_t sys_fchown(struct thread *t, const uint64_t *arg)
 	return f ? 0 : -EBADF;
 }
 
+/* It has no way to say that it failed; that of one file system has. */
 int64_t sys_sync(struct thread *t, const uint64_t *arg)
 {
 	(void)t;
 	(void)arg;
-	return vfs_sync_all();
+	(void)!vfs_sync_all();
+	return 0;
+}
+
+int64_t sys_syncfs(struct thread *t, const uint64_t *arg)
+{
+	struct open_file *f = fd_get(t->process->files, arg[0]);
+
+	open_file_put(f);
+	return f ? vfs_sync_all() : -EBADF;
 }
 
 /* --- pipes --- */
@@ -426,7 +448,7 @@ static int put_entry(struct listing *l, const struct vfs_dirent *d)
 {
 	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_LINK] = 10, [VFS_DEVICE] = 2, [VFS_BLOCK] = 6, [VFS_OTHER] = 0 };
 	size_t name = strlen(d->name) + 1, size = ALIGN_UP(sizeof(struct linux_dirent) + name, 8);
-	struct linux_dirent entry = { .ino = d->ino ? d->ino : 1, .off = l->done + 1, .reclen = (uint16_t)size, .type = kinds[d->kind] };
+	struct linux_dirent entry = { .ino = d->ino ? d->ino : 1, .off = (int64_t)d->next, .reclen = (uint16_t)size, .type = kinds[d->kind] };
 	struct user_mm *mm = l->t->process->mm;
 
 	if (size > l->room)

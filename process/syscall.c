@@ -6,6 +6,18 @@
 typedef int64_t (*syscall_t)(struct thread *t, const uint64_t *arg);
 
 static const syscall_t calls[] = {
+	[5] = sys_xattr,
+	[6] = sys_xattr,
+	[7] = sys_xattr,
+	[8] = sys_xattr,
+	[9] = sys_xattr,
+	[10] = sys_xattr,
+	[11] = sys_xattr,
+	[12] = sys_xattr,
+	[13] = sys_xattr,
+	[14] = sys_xattr,
+	[15] = sys_xattr,
+	[16] = sys_xattr,
 	[17] = sys_getcwd,
 	[23] = sys_dup,
 	[24] = sys_dup3,
@@ -22,8 +34,10 @@ static const syscall_t calls[] = {
 	[44] = sys_fstatfs,
 	[45] = sys_truncate,
 	[46] = sys_ftruncate,
+	[47] = sys_fallocate,
 	[48] = sys_faccessat,
 	[49] = sys_chdir,
+	[50] = sys_fchdir,
 	[52] = sys_fchmod,
 	[53] = sys_fchmodat,
 	[54] = sys_fchownat,
@@ -121,6 +135,7 @@ static const syscall_t calls[] = {
 	[220] = sys_clone,
 	[221] = sys_execve,
 	[222] = sys_mmap,
+	[223] = sys_fadvise64,
 	[226] = sys_mprotect,
 	[227] = sys_msync,
 	[228] = sys_mlock,
@@ -132,11 +147,14 @@ static const syscall_t calls[] = {
 	[259] = sys_riscv_flush_icache,
 	[260] = sys_wait4,
 	[261] = sys_prlimit64,
+	[267] = sys_syncfs,
 	[276] = sys_renameat2,
 	[278] = sys_getrandom,
 	[283] = sys_membarrier,
 	[284] = sys_mlock2,
-	[439] = sys_faccessat,
+	[291] = sys_statx,
+	[439] = sys_faccessat2,
+	[452] = sys_fchmodat2,
 };
 
 void syscall_handle(struct thread *t)

@@ -25,9 +25,10 @@ SYSCALL(sys_fstat);
 SYSCALL(sys_getdents64);
 SYSCALL(sys_ftruncate);
 SYSCALL(sys_fsync);
-SYSCALL(sys_fchmod);
-SYSCALL(sys_fchown);
+SYSCALL(sys_fallocate);
+SYSCALL(sys_fadvise64);
 SYSCALL(sys_sync);
+SYSCALL(sys_syncfs);
 SYSCALL(sys_pipe2);
 SYSCALL(sys_sendfile);
 /* sys_poll.c */
@@ -36,20 +37,29 @@ SYSCALL(sys_pselect6);
 /* sys_path.c: by name */
 SYSCALL(sys_openat);
 SYSCALL(sys_newfstatat);
+SYSCALL(sys_statx);
 SYSCALL(sys_faccessat);
+SYSCALL(sys_faccessat2);
 SYSCALL(sys_readlinkat);
+SYSCALL(sys_truncate);
+SYSCALL(sys_chdir);
+SYSCALL(sys_fchdir);
+SYSCALL(sys_getcwd);
+/* sys_name.c: names made, removed, moved */
 SYSCALL(sys_mkdirat);
 SYSCALL(sys_unlinkat);
 SYSCALL(sys_renameat2);
 SYSCALL(sys_symlinkat);
 SYSCALL(sys_linkat);
 SYSCALL(sys_mknodat);
+/* sys_attribute.c: modes, owners, times */
+SYSCALL(sys_fchmod);
 SYSCALL(sys_fchmodat);
+SYSCALL(sys_fchmodat2);
+SYSCALL(sys_fchown);
 SYSCALL(sys_fchownat);
 SYSCALL(sys_utimensat);
-SYSCALL(sys_truncate);
-SYSCALL(sys_chdir);
-SYSCALL(sys_getcwd);
+SYSCALL(sys_xattr);
 /* sys_mount.c */
 SYSCALL(sys_mount);
 SYSCALL(sys_umount2);
@@ -165,3 +175,8 @@ int itimer_to_user(struct thread *t, uint64_t at, const struct alarm_times *time
 
 /** A path of the program's as an absolute one: relative to dirfd, which may be LINUX_AT_FDCWD. out has VFS_PATH_MAX bytes. */
 int path_from_user(struct thread *t, int64_t dirfd, uint64_t path, char *out) __must_check;
+/** Do something with such a path; fn gets arg as it is. @return what fn returned, or why there was no path */
+int64_t with_path(struct thread *t, uint64_t dirfd, uint64_t path, int64_t (*fn)(struct thread *, const char *, const uint64_t *),
+		  const uint64_t *arg);
+/** Is there an empty string in the program's memory? */
+bool path_is_empty(struct thread *t, uint64_t path);

@@ -167,6 +167,9 @@ struct user_mm *process_set_mm(struct process *p, struct user_mm *mm) __must_che
 void process_set_exe(struct process *p, char *exe);
 void process_set_name(struct process *p, const char *path); /* its last component */
 void process_set_cwd(struct process *p, char *cwd);
+/** Its folder, resolved, "" for the root: other threads may change it meanwhile. out has VFS_PATH_MAX bytes. */
+void process_get_cwd(const struct process *p, char *out);
+char *process_copy_cwd(const struct process *p) __must_check; /* kalloc, or NULL */
 /** It is in its parent's memory no more (vfork). */
 void process_take_off(struct process *p);
 /** Wait until the child of this number has, or has gone, or the caller is to end. */

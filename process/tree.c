@@ -251,6 +251,38 @@ void process_set_name(struct process *p, const char *path)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+void process_get_cwd(const struct process *p, char *out)
+{
+	irqflags_t flags = spin_lock_irqsave(&lock);
+
+	strcpy(out, p->cwd);
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* It may get longer while there is memory looked for. */
+char *process_copy_cwd(const struct process *p)
+{
+	char *copy = NULL;
+	bool fits = false;
+
+	while (!fits) {
+		irqflags_t flags = spin_lock_irqsave(&lock);
+		size_t n = strlen(p->cwd) + 1;
+
+		spin_unlock_irqrestore(&lock, flags);
+		kfree(copy);
+		copy = kalloc(n);
+		if (!copy)
+			return NULL;
+		flags = spin_lock_irqsave(&lock);
+		fits = strlen(p->cwd) < n;
+		if (fits)
+			strcpy(copy, p->cwd);
+		spin_unlock_irqrestore(&lock, flags);
+	}
+	return copy;
+}
+
 void process_set_cwd(struct process *p, char *cwd)
 {
 	set_string(&p->cwd, cwd);

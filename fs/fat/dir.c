@@ -29,6 +29,14 @@ static int dir_readdir(struct vfs_file *f, struct vfs_dirent *d)
 	return 1;
 }
 
+static int dir_rewind(struct vfs_file *f)
+{
+	struct fat *fat = fat_of(f->mount);
+	struct fat_dir *dir = f->data;
+
+	return fat_error(fat, f_readdir(&dir->dir, NULL), -EIO);
+}
+
 static int dir_stat(struct vfs_file *f, struct vfs_stat *st)
 {
 	(void)f;
@@ -36,7 +44,8 @@ static int dir_stat(struct vfs_file *f, struct vfs_stat *st)
 	return 0;
 }
 
-static const struct vfs_file_ops dir_ops = { .close = dir_close, .readdir = dir_readdir, .stat = dir_stat };
+static const struct vfs_file_ops dir_ops = { .close = dir_close, .readdir = dir_readdir, .rewind = dir_rewind,
+					    .stat = dir_stat };
 
 int fat_dir_open(struct fat *fat, const char *path, struct vfs_file *f)
 {

@@ -65,6 +65,9 @@ static void set(struct node *n, const struct vfs_stat *st, unsigned what)
 		n->uid = st->uid;
 	if (what & VFS_SET_GID)
 		n->gid = st->gid;
+	/* A program that acts for its owner does not do so for another one. */
+	if ((what & (VFS_SET_UID | VFS_SET_GID)) && n->kind == VFS_FILE)
+		n->mode &= n->mode & 010 ? ~06000u : ~04000u;
 	node_touch_about(n);
 }
 
@@ -163,7 +166,13 @@ static int dir_readdir(struct vfs_file *f, struct vfs_dirent *d)
 	return 0;
 }
 
-static const struct vfs_file_ops dir_ops = { .close = dir_close, .stat = dir_stat, .set = dir_set, .readdir = dir_readdir };
+static int dir_rewind(struct vfs_file *f)
+{
+	((struct cursor *)f->data)->seen = 0;
+	return 0;
+}
+
+static const struct vfs_file_ops dir_ops = { .close = dir_close, .stat = dir_stat, .set = dir_set, .readdir = dir_readdir, .rewind = dir_rewind };
 
 static int open_dir(struct node *n, struct vfs_file *f)
 {

@@ -88,6 +88,7 @@ enum { VFS_SET_MODE = 1, VFS_SET_MTIME = 2, VFS_SET_ATIME = 4, VFS_SET_UID = 8, 
 struct vfs_dirent {
 	enum vfs_kind kind;
 	uint64_t ino;                /* 0: not known */
+	uint64_t next;               /* for who counts entries; the VFS does not */
 	char name[VFS_NAME_MAX + 1]; /* UTF-8 */
 };
 
@@ -143,6 +144,7 @@ struct vfs_file_ops {
 	bool mappable;
 	/** Directories. @return 1 with the next entry, 0 at the end. Entries "." and ".." are left out. */
 	int (*readdir)(struct vfs_file *f, struct vfs_dirent *d);
+	int (*rewind)(struct vfs_file *f); /* the next one is the first again */
 };
 
 struct vfs_mount {
@@ -241,6 +243,8 @@ int vfs_sync(struct vfs_file *f) __must_check;
 int vfs_fstat(struct vfs_file *f, struct vfs_stat *st) __must_check;
 /** @return 1 with the next entry of a directory, 0 at its end, -ENOTDIR. */
 int vfs_readdir(struct vfs_file *f, struct vfs_dirent *d) __must_check;
+/** Begin again with the first entry. @return 0, -ENOTDIR */
+int vfs_rewind(struct vfs_file *f) __must_check;
 
 int vfs_stat(const char *path, struct vfs_stat *st) __must_check;
 /** The same of a symbolic link itself, where the path ends with one. */
