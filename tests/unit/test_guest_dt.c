@@ -54,8 +54,8 @@ static int reset(void **state)
 		.write_devices = write_devices, .arg = &machine, .plic_phandle = GUEST_PLIC_PHANDLE,
 	};
 	for (unsigned i = 0; i < 32; i++)
-		machine.rng_seed[i] = (uint8_t)(i + 1);
-	memcpy(machine.kaslr_seed, "kaslrkas", 8);
+		machine.seeds.rng[i] = (uint8_t)(i + 1);
+	memcpy(machine.seeds.kaslr, "kaslrkas", 8);
 	devices_error = 0;
 	return 0;
 }
@@ -137,7 +137,7 @@ static void H8_generated_tree_says_memory_and_chosen(void **state)
 	expect_text("/chosen", "stdout-path", "/soc/serial@10000000");
 	expect_u64s("/chosen", "linux,initrd-start", RAM + 200 * MiB, 0, 1);
 	expect_u64s("/chosen", "linux,initrd-end", RAM + 200 * MiB + 12345, 0, 1);
-	expect_bytes("/chosen", "rng-seed", machine.rng_seed, 32);
+	expect_bytes("/chosen", "rng-seed", machine.seeds.rng, 32);
 	expect_bytes("/chosen", "kaslr-seed", "kaslrkas", 8);
 	expect_text("/aliases", "serial0", "/soc/serial@10000000");
 	expect_text("/memory@80000000", "device_type", "memory");
@@ -311,8 +311,8 @@ static void H8_users_tree_gets_chosen_and_memory(void **state)
 	expect_text("/chosen", "bootargs", "console=ttyS0 quiet");
 	expect_u64s("/chosen", "linux,initrd-start", RAM + 200 * MiB, 0, 1);
 	expect_u64s("/chosen", "linux,initrd-end", RAM + 200 * MiB + 12345, 0, 1);
-	expect_bytes("/chosen", "rng-seed", machine.rng_seed, 32);
-	expect_bytes("/chosen", "kaslr-seed", machine.kaslr_seed, 8);
+	expect_bytes("/chosen", "rng-seed", machine.seeds.rng, 32);
+	expect_bytes("/chosen", "kaslr-seed", machine.seeds.kaslr, 8);
 	expect_u64s("/memory@40000000", "reg", RAM, 256 * MiB, 2);
 	expect_no_node("/memory@90000000");
 }

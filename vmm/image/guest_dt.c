@@ -171,8 +171,8 @@ void guest_dt_chosen(const struct guest_dt *dt, struct chosen *out)
 			{ "bootargs", bootargs, (int)strlen(bootargs) + 1 },
 			{ "linux,initrd-start", initrd ? &out->initrd_start : NULL, 8 },
 			{ "linux,initrd-end", initrd ? &out->initrd_end : NULL, 8 },
-			{ "rng-seed", dt->machine->rng_seed, sizeof(dt->machine->rng_seed) },
-			{ "kaslr-seed", dt->machine->kaslr_seed, sizeof(dt->machine->kaslr_seed) },
+			{ "rng-seed", dt->machine->seeds.rng, sizeof(dt->machine->seeds.rng) },
+			{ "kaslr-seed", dt->machine->seeds.kaslr, sizeof(dt->machine->seeds.kaslr) },
 		},
 	};
 }

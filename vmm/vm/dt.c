@@ -48,8 +48,7 @@ static void make_seeds(struct guest_dt_machine *m)
 {
 	static bool told;
 
-	random_bytes(m->rng_seed, sizeof(m->rng_seed));
-	random_bytes(m->kaslr_seed, sizeof(m->kaslr_seed));
+	random_bytes(&m->seeds, sizeof(m->seeds));
 	if (!random_is_seeded() && !told)
 		log_warn("this machine has no seed and no entropy device: guests' seeds can be guessed");
 	told = true;

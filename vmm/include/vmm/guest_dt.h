@@ -17,7 +17,7 @@ struct guest_dt_machine {
 	const char *const *isa_extensions; /* NULL-terminated, for riscv,isa-extensions */
 	const char *mmu_type;       /* "riscv,sv39" ... */
 	uint32_t cbom_block, cboz_block, cbop_block; /* bytes, 0: absent */
-	uint8_t rng_seed[32], kaslr_seed[8];
+	struct { uint8_t rng[32], kaslr[8]; } seeds;
 	/** Write the nodes of the VM's devices, /soc being open (vmm/dt_writer.h). May be NULL. */
 	void (*write_devices)(struct dt_writer *w, void *arg);
 	void *arg;
