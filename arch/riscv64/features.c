@@ -43,10 +43,12 @@ static void read_block_size(uint64_t hwid, int node, void *arg)
 
 void arch_features_init(void)
 {
+	static const char *const names[] = { "sstc", "zicboz" };
+	uint64_t has = dt_isa_mask(names, ARRAY_SIZE(names));
 	uint32_t block = 0;
 
-	arch_has_sstc = dt_isa_has("sstc") && stimecmp_works();
+	arch_has_sstc = (has & BIT(0)) && stimecmp_works();
 	dt_for_each_cpu(read_block_size, &block);
-	if (block && block <= 4096 && !(block & (block - 1)) && dt_isa_has("zicboz") && cbo_zero_works())
+	if (block && block <= 4096 && !(block & (block - 1)) && (has & BIT(1)) && cbo_zero_works())
 		cboz_block = block;
 }

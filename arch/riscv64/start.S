@@ -60,9 +60,11 @@ boot:
 	la s4, boot_root
 	li t1, 512
 	mv t0, s4
-1:	sd zero, 0(t0)
-	addi t0, t0, 8
-	addi t1, t1, -1
+1:	.irp n, 0,1,2,3,4,5,6,7
+	sd zero, (8 * \n)(t0)
+	.endr
+	addi t0, t0, 64
+	addi t1, t1, -8
 	bnez t1, 1b
 
 	srli t0, s2, 30

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "index.h"
+
 /** Cells of one interrupt at most: 1 for a PLIC, 2 for an APLIC. */
 #define INTERRUPT_CELLS_MAX 4
 
@@ -26,27 +28,36 @@ static bool is_reserved_memory(const void *fdt, int node)
 	return fdt == dt_blob() && node > 0 && node == dt_path("/reserved-memory");
 }
 
-/* How many cells a bus says its children's addresses or sizes have, or -EINVAL. */
-static int bus_cells(const void *fdt, int bus, const char *name, int absent)
+static int checked_cells(uint32_t cells)
 {
-	int len;
-	const fdt32_t *cells = dt_prop(fdt, bus, name, &len);
+	return cells <= 2 ? (int)cells : -EINVAL;
+}
 
+/* How many cells a bus says its children's addresses or sizes have, or -EINVAL. */
+static int bus_cells(const void *fdt, int bus, enum dt_noted which, const char *name, int absent)
+{
+	const fdt32_t *cells;
+	uint32_t noted;
+	int len;
+
+	if (dt_noted(fdt, bus, which, &noted))
+		return checked_cells(noted);
+	cells = dt_prop(fdt, bus, name, &len);
 	if (!cells && is_reserved_memory(fdt, bus))
 		cells = dt_prop(fdt, 0, name, &len);
 	if (!cells)
 		return absent;
-	return len == sizeof(*cells) && fdt32_ld(cells) <= 2 ? (int)fdt32_ld(cells) : -EINVAL;
+	return len == sizeof(*cells) ? checked_cells(fdt32_ld(cells)) : -EINVAL;
 }
 
 static int address_cells(const void *fdt, int bus)
 {
-	return bus < 0 ? -EINVAL : bus_cells(fdt, bus, "#address-cells", 2);
+	return bus < 0 ? -EINVAL : bus_cells(fdt, bus, DT_ADDRESS_CELLS, "#address-cells", 2);
 }
 
 static int size_cells(const void *fdt, int bus)
 {
-	return bus < 0 ? -EINVAL : bus_cells(fdt, bus, "#size-cells", 1);
+	return bus < 0 ? -EINVAL : bus_cells(fdt, bus, DT_SIZE_CELLS, "#size-cells", 1);
 }
 
 int dt_reg_on_bus(const void *fdt, int node, unsigned n, uint64_t *addr, uint64_t *size)

@@ -12,15 +12,20 @@
 #include <errno.h>
 #include <string.h>
 
+#include "index.h"
+
 #define INDEX_NODES 512
 #define NONE (-1)
+#define NOTHING UINT32_MAX /* noted of this property: it may be there all the same */
+
+static const char *const noted_names[DT_NOTED] = { "phandle", "#address-cells", "#size-cells" };
 
 struct index_node {
 	int offset;   /* libfdt's name for the node; rising */
 	int props;    /* where its properties begin */
 	int parent;   /* index of, as the next; NONE for the root */
 	int sibling;  /* the next child of the same parent, NONE for the last */
-	uint32_t phandle; /* 0: none */
+	uint32_t noted[DT_NOTED]; /* of dt_noted(), or NOTHING */
 };
 
 static const void *blob;
@@ -34,6 +39,12 @@ static uint32_t structure_size, strings_size;
 static uint32_t read_u32(uint32_t offset)
 {
 	return fdt32_to_cpu(*(const fdt32_t *)(structure + offset));
+}
+
+/* Most names differ at once. */
+static inline bool is_name(const char *a, const char *b)
+{
+	return *a == *b && strcmp(a, b) == 0;
 }
 
 /* Bytes of the name at `offset` with its zero, padded; 0 when it does not end. */
@@ -62,33 +73,39 @@ static int add_node(uint32_t offset, uint32_t name_len, int parent, int elder)
 {
 	if (n_nodes == INDEX_NODES)
 		return NONE;
-	nodes[n_nodes] = (struct index_node){ (int)offset, (int)(offset + 4 + name_len), parent, NONE, 0 };
+	nodes[n_nodes] = (struct index_node){ (int)offset, (int)(offset + 4 + name_len), parent, NONE,
+					      { NOTHING, NOTHING, NOTHING } };
 	if (elder != NONE)
 		nodes[elder].sibling = n_nodes;
 	return n_nodes++;
 }
 
 /*
- * Note the node's phandle if the property behind its tag at `offset` is that. A tree's strings stand in it
- * once, as a rule, so that after the first the name's place tells.
+ * Note the property behind its tag at `offset` if it is one of those. A tree's strings stand in it once,
+ * as a rule, so that after the first of a name the name's place tells.
  */
-static void note_phandle(int node, uint32_t offset, uint32_t *name)
+static void note(int node, uint32_t offset, uint32_t *places)
 {
-	uint32_t this_name = read_u32(offset + 4);
+	uint32_t name;
 
-	if (*name == UINT32_MAX && strcmp(strings + this_name, "phandle") == 0)
-		*name = this_name;
-	if (this_name == *name && read_u32(offset) == 4)
-		nodes[node].phandle = read_u32(offset + 8);
+	if (read_u32(offset) != 4)
+		return;
+	name = read_u32(offset + 4);
+	for (unsigned i = 0; i < DT_NOTED; i++) {
+		if (places[i] == UINT32_MAX && is_name(strings + name, noted_names[i]))
+			places[i] = name;
+		if (places[i] == name)
+			nodes[node].noted[i] = read_u32(offset + 8);
+	}
 }
 
 /* One walk over the structure block. @return false: not sound, or too big. */
 static bool index_build(void)
 {
-	uint32_t at = 0, bytes, phandle_name = UINT32_MAX;
+	uint32_t at = 0, bytes, places[DT_NOTED] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
 	int open = NONE, elder = NONE; /* the node we are in; its youngest child so far */
 
-	n_nodes = 0;
+	n_nodes = recent = 0;
 	while (structure_size - at >= 4) {
 		uint32_t tag_at = at;
 
@@ -108,7 +125,7 @@ static bool index_build(void)
 			bytes = prop_bytes(at);
 			if (bytes == 0 || open == NONE)
 				return false;
-			note_phandle(open, at, &phandle_name);
+			note(open, at, places);
 			at += bytes;
 			break;
 		case FDT_END_NODE:
@@ -176,19 +193,39 @@ static int index_search(int node)
 	return NONE;
 }
 
-/* Number of a node in the index, or NONE. Questions come in runs: the last place and the next are tried first. */
+/* Questions come in runs: after one node its parent or the next is asked about. */
+static int index_near(int i, int node)
+{
+	int parent = nodes[i].parent;
+
+	if (parent != NONE && nodes[parent].offset == node)
+		return parent;
+	return i + 1 < n_nodes && nodes[i + 1].offset == node ? i + 1 : index_search(node);
+}
+
+/* Number of a node in the index, or NONE. */
 static int index_find(const void *fdt, int node)
 {
 	int i = __atomic_load_n(&recent, __ATOMIC_RELAXED);
 
-	if (fdt != blob || n_nodes == 0)
+	if (fdt != blob || i >= n_nodes)
 		return NONE;
-	if (i >= n_nodes || nodes[i].offset != node) {
-		i = i + 1 < n_nodes && nodes[i + 1].offset == node ? i + 1 : index_search(node);
+	if (nodes[i].offset != node) {
+		i = index_near(i, node);
 		if (i != NONE)
 			__atomic_store_n(&recent, i, __ATOMIC_RELAXED);
 	}
 	return i;
+}
+
+bool dt_noted(const void *fdt, int node, enum dt_noted which, uint32_t *value)
+{
+	int i = index_find(fdt, node);
+
+	if (i == NONE || nodes[i].noted[which] == NOTHING)
+		return false;
+	*value = nodes[i].noted[which];
+	return true;
 }
 
 static int search_phandle(const void *fdt, uint32_t phandle)
@@ -207,7 +244,7 @@ int dt_by_phandle(const void *fdt, uint32_t phandle)
 		return -ENOENT;
 	if (fdt == blob)
 		for (int i = 0; i < n_nodes; i++)
-			if (nodes[i].phandle == phandle)
+			if (nodes[i].noted[DT_PHANDLE] == phandle)
 				return nodes[i].offset;
 	return search_phandle(fdt, phandle);
 }
@@ -272,7 +309,7 @@ const void *dt_prop(const void *fdt, int node, const char *name, int *len)
 		if (p->tag != cpu_to_fdt32(FDT_PROP))
 			break;
 		*len = (int)fdt32_to_cpu(p->len);
-		if (strcmp(strings + fdt32_to_cpu(p->nameoff), name) == 0)
+		if (is_name(strings + fdt32_to_cpu(p->nameoff), name))
 			return p->data;
 		at += (uint32_t)ALIGN_UP(8 + (uint64_t)*len, 4);
 	}
@@ -281,42 +318,44 @@ const void *dt_prop(const void *fdt, int node, const char *name, int *len)
 }
 
 /* Does a path component of n bytes name this node, with or without its unit address? */
-static bool is_named(int node, const char *component, size_t n)
+static bool is_named(const struct index_node *node, const char *component, size_t n)
 {
-	const char *name = structure + node + 4;
+	const char *name = structure + node->offset + 4;
 
-	return strncmp(name, component, n) == 0 &&
+	return *name == *component && strncmp(name, component, n) == 0 &&
 	       (name[n] == '\0' || (name[n] == '@' && !memchr(component, '@', n)));
 }
 
+/* By numbers, as the result. */
 static int named_child(int parent, const char *component, size_t n)
 {
-	int node;
+	int i = parent + 1;
 
-	dt_for_each_child(node, blob, parent)
-		if (is_named(node, component, n))
-			break;
-	return node;
+	if (i >= n_nodes || nodes[i].parent != parent)
+		return NONE;
+	while (i != NONE && !is_named(&nodes[i], component, n))
+		i = nodes[i].sibling;
+	return i;
 }
 
 int dt_path_n(const char *path, size_t len)
 {
 	const char *end = path + len;
-	int node = 0;
+	int i = 0, node;
 
 	if (n_nodes == 0 || len == 0 || *path != '/') {
 		node = blob ? fdt_path_offset_namelen(blob, path, (int)len) : NONE;
 		return node < 0 ? -ENOENT : node;
 	}
-	while (path < end && node >= 0) {
+	while (path < end && i != NONE) {
 		const char *slash = memchr(path, '/', (size_t)(end - path));
 		size_t n = (size_t)((slash ? slash : end) - path);
 
 		if (n > 0)
-			node = named_child(node, path, n);
+			i = named_child(i, path, n);
 		path += n + 1;
 	}
-	return node;
+	return i == NONE ? -ENOENT : nodes[i].offset;
 }
 
 int dt_path(const char *path)

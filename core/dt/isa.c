@@ -77,9 +77,12 @@ static bool word_is(const char *word, const char *ext)
 	return *ext == '\0' && *word == '\0';
 }
 
+#define LETTERS 27u /* and one place for what is none */
+
 struct question {
 	const char *const *names;
 	unsigned n;
+	uint64_t by_second[LETTERS]; /* which names have this as their second letter: most begin with z or s */
 	unsigned harts;
 	uint64_t everywhere; /* names that all harts so far have */
 };
@@ -94,10 +97,25 @@ static uint64_t from_string(const struct question *q, const char *isa)
 	return found;
 }
 
-static uint64_t find_word(const struct question *q, const char *word)
+static unsigned letter(char c)
+{
+	unsigned place = (unsigned char)(c | 0x20) - 'a';
+
+	return MIN(place, LETTERS - 1);
+}
+
+static void sort_names(struct question *q)
 {
 	for (unsigned i = 0; i < q->n; i++)
-		if (word_is(word, q->names[i]))
+		q->by_second[letter(q->names[i][1])] |= BIT(i);
+}
+
+static uint64_t find_word(const struct question *q, const char *word)
+{
+	uint64_t candidates = *word ? q->by_second[letter(word[1])] : 0;
+
+	for (unsigned i = 0; candidates; i++, candidates >>= 1)
+		if ((candidates & 1) && word_is(word, q->names[i]))
 			return BIT(i);
 	return 0;
 }
@@ -138,11 +156,7 @@ uint64_t dt_isa_mask(const char *const *names, unsigned n)
 {
 	struct question q = { .names = names, .n = n, .everywhere = UINT64_MAX };
 
+	sort_names(&q);
 	dt_for_each_cpu(ask_cpu, &q);
 	return q.harts > 0 ? q.everywhere : 0;
-}
-
-bool dt_isa_has(const char *ext)
-{
-	return dt_isa_mask(&ext, 1);
 }

@@ -69,10 +69,8 @@ const char *dt_chosen(const char *prop);
 bool boot_arg(const char *key, char *buf, size_t size);
 /** Is this word of the boot arguments `--`? What follows is the application's (app_arg in caisson/print.h). */
 bool boot_args_end(const char *word);
-/** Is an ISA extension (lower case, "h", "sstc", "svpbmt", ...) named by every enabled hart's
- *  riscv,isa-extensions or, where that is absent, riscv,isa? */
-bool dt_isa_has(const char *ext);
-/** The same for n different names (at most 64) in one go. @return bit i: every enabled hart has names[i]. */
+/** Which of n (at most 64) different ISA extensions (lower case, "h", "sstc", "svpbmt", ...) are named by every
+ *  enabled hart's riscv,isa-extensions or, where that is absent, riscv,isa? @return bit i: all have names[i]. */
 uint64_t dt_isa_mask(const char *const *names, unsigned n);
 /** Ticks of the time CSR per second, of /cpus or else of a hart. @return 0: not told, or more than 2^32. */
 uint64_t dt_timebase(void);
