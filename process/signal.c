@@ -129,7 +129,7 @@ static void undo_opposite(struct process *p, unsigned signal)
 static struct thread *taker(struct process *p, unsigned signal)
 {
 	list_for_each(t, &p->threads, struct thread, node)
-		if (!(t->blocked & SIG_BIT(signal)) || (t->awaited & SIG_BIT(signal)))
+		if (!t->leaving && (!(t->blocked & SIG_BIT(signal)) || (t->awaited & SIG_BIT(signal))))
 			return t;
 	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct thread, node);
 }
@@ -166,6 +166,20 @@ int signal_send_thread(struct thread *t, unsigned signal, const struct signal_in
 
 	spin_unlock_irqrestore(&t->process->signals->lock, flags);
 	return error;
+}
+
+void signal_pass_on(struct thread *t)
+{
+	struct process *p = t->process;
+	irqflags_t flags;
+
+	if (__atomic_load_n(&p->n_threads, __ATOMIC_RELAXED) == 1)
+		return;
+	flags = spin_lock_irqsave(&p->signals->lock);
+	list_for_each(other, &p->threads, struct thread, node)
+		if (other != t && (p->queue.pending & ~other->blocked))
+			thread_nudge(other);
+	spin_unlock_irqrestore(&p->signals->lock, flags);
 }
 
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info)
@@ -284,6 +298,7 @@ static void run_handler(struct thread *t, unsigned signal, const struct signal_i
 	if (!(a->flags & SA_NODEFER))
 		t->blocked |= SIG_BIT(signal);
 	t->blocked &= ~NEVER_BLOCKED;
+	signal_pass_on(t);
 }
 
 static bool take_one(struct thread *t)

@@ -156,8 +156,8 @@ void process_leave(struct process *p);
 /** The lock of the tree, for the threads that are part of it. */
 irqflags_t tree_lock(void);
 void tree_unlock(irqflags_t flags);
-/** Something has happened that those look for who wait in process_wait_until. */
-void tree_changed(void);
+/** Something has happened that threads of p may wait for (process_wait_until). The lock is held. */
+void tree_tell(struct process *p);
 /** A number that no process, group, session or thread has. The lock is held. */
 unsigned tree_number(void);
 /** May a process of `parent`'s group have one more thread, or child? The lock is held. @return 0 or -EAGAIN */
@@ -176,7 +176,7 @@ void process_take_off(struct process *p);
 void process_wait_take_off(unsigned pid);
 /** It has stopped or goes on: its parent gets SIGCHLD, and whoever waits looks. */
 void process_tell_parent(struct process *p, unsigned signal);
-/** Sleep until pred; everything that happens to processes, and signals to the caller, make it look. Task context. */
+/** Sleep until pred; what happens to the caller's process, its threads and children makes it look, and so do signals. Task context. */
 void process_wait_until(bool (*pred)(void *), void *arg);
 enum { WAIT_NO_HANG = 1, WAIT_STOPPED = 2, WAIT_ENDED = 4, WAIT_CONTINUED = 8, WAIT_KEEP = 0x1000000 };
 /** What has happened to a child. */

@@ -73,8 +73,8 @@ void thread_cancel(struct thread *t)
 	irqflags_t flags = lock(p);
 
 	take_out(t);
+	tree_tell(p); /* somebody may wait to be the last */
 	unlock(p, flags);
-	tree_changed(); /* somebody may wait to be the last */
 	thread_free(t);
 }
 
@@ -225,6 +225,7 @@ void thread_leave(struct thread *t)
 	irqflags_t flags;
 	bool last;
 
+	signal_pass_on(t);
 	thread_release_memory(t);
 	leave_mm(t);
 	threads_sweep(p);
@@ -233,11 +234,10 @@ void thread_leave(struct thread *t)
 	list_push_back(&p->gone, &t->node);
 	usage_add_thread(&p->gone_usage, t);
 	last = list_empty(&p->threads);
+	tree_tell(p);
 	unlock(p, flags);
-	if (!last) {
-		tree_changed();
+	if (!last)
 		return;
-	}
 	log_debug("process %u (%s): ended with status %d", p->pid, p->name, p->status);
 	process_leave(p);
 }

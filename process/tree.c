@@ -9,9 +9,9 @@
 
 #define NUMBER_MAX 32767
 
-/* Guards the tree. Taken inside the lock of `changes`, whose predicates look; then: a signal table's. */
+/* Guards the tree. Taken inside the locks of wait queues whose predicates look; then: a signal table's, run queues. */
 static spinlock_t lock = SPINLOCK_INIT;
-static struct waitq changes = WAITQ_INIT(changes); /* a process has ended, or has taken off: all who wait for any look */
+static struct waitq ends = WAITQ_INIT(ends); /* one without a parent has ended: the reaper, and the kernel's tasks */
 static struct list all = LIST_INIT(all);
 static unsigned last_number;
 
@@ -79,9 +79,12 @@ void tree_unlock(irqflags_t flags)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-void tree_changed(void)
+/* They are asleep in queues of their own. */
+void tree_tell(struct process *p)
 {
-	waitq_notify_all(&changes);
+	list_for_each(t, &p->threads, struct thread, node)
+		if (t->started && t->task != task_current())
+			task_interrupt(t->task);
 }
 
 static bool in_use(unsigned number)
@@ -155,10 +158,11 @@ void process_cancel(struct process *p)
 	irqflags_t flags = spin_lock_irqsave(&lock);
 
 	list_del(&p->node);
-	if (p->parent)
+	if (p->parent) {
 		list_del(&p->sibling);
+		tree_tell(p->parent); /* another thread may wait for this child */
+	}
 	spin_unlock_irqrestore(&lock, flags);
-	tree_changed(); /* somebody may wait for this child */
 	thread_free(first);
 	process_free(p);
 }
@@ -207,14 +211,18 @@ static void abandon_unwanted(struct process *p)
 		abandon(p);
 }
 
-/* Its children have nobody who waits for them: the reaper does. */
-static void abandon_children(struct process *p)
+/* Its children have nobody who waits for them: the reaper does. The lock is held. @return did one end before? */
+static bool abandon_children(struct process *p)
 {
-	irqflags_t flags = spin_lock_irqsave(&lock);
+	bool any = false;
 
-	while (!list_empty(&p->children))
-		abandon(list_first(&p->children, struct process, sibling));
-	spin_unlock_irqrestore(&lock, flags);
+	while (!list_empty(&p->children)) {
+		struct process *child = list_first(&p->children, struct process, sibling);
+
+		any |= child->zombie;
+		abandon(child);
+	}
+	return any;
 }
 
 struct user_mm *process_set_mm(struct process *p, struct user_mm *mm)
@@ -290,7 +298,9 @@ void process_set_cwd(struct process *p, char *cwd)
 
 void process_wait_until(bool (*pred)(void *), void *arg)
 {
-	waitq_wait(&changes, pred, arg, UINT64_MAX);
+	struct waitq own = WAITQ_INIT(own);
+
+	waitq_wait(&own, pred, arg, UINT64_MAX);
 }
 
 /* The lock is held, so that the parent does not go. */
@@ -307,27 +317,33 @@ void process_tell_parent(struct process *p, unsigned signal)
 	p->news = signal;
 	if (p->parent && !signal_ignores_stops(p->parent->signals))
 		send_sigchld(p, signal == SIGCONT ? CLD_CONTINUED : CLD_STOPPED, (int)signal);
+	if (p->parent)
+		tree_tell(p->parent);
 	spin_unlock_irqrestore(&lock, flags);
-	waitq_notify_all(&changes);
 }
 
 void process_leave(struct process *p)
 {
 	irqflags_t flags;
+	bool orphans;
 
 	timers_release(p);
 	p->most_pages = process_resident(p);
 	fd_table_put(p->files);
 	p->files = NULL;
 	mm_put(process_set_mm(p, NULL));
-	abandon_children(p);
 	flags = spin_lock_irqsave(&lock);
+	orphans = abandon_children(p);
 	p->zombie = p->took_off = true;
 	send_sigchld(p, p->died_of ? CLD_KILLED : CLD_EXITED, p->died_of ? (int)p->died_of : p->status);
+	if (p->parent)
+		tree_tell(p->parent);
 	abandon_unwanted(p);
+	orphans |= !p->parent;
 	spin_unlock_irqrestore(&lock, flags);
 	/* It may be freed from here on, but not before its tasks have left their harts. */
-	waitq_notify_all(&changes);
+	if (orphans)
+		waitq_notify_all(&ends);
 }
 
 struct vfork {
@@ -353,15 +369,16 @@ void process_take_off(struct process *p)
 	irqflags_t flags = spin_lock_irqsave(&lock);
 
 	p->took_off = true;
+	if (p->parent)
+		tree_tell(p->parent);
 	spin_unlock_irqrestore(&lock, flags);
-	waitq_notify_all(&changes);
 }
 
 void process_wait_take_off(unsigned pid)
 {
 	struct vfork v = { thread_current(), pid };
 
-	waitq_wait(&changes, has_taken_off, &v, UINT64_MAX);
+	process_wait_until(has_taken_off, &v);
 }
 
 /* --- waiting --- */
@@ -438,7 +455,7 @@ int64_t process_wait(struct process *p, int64_t which, unsigned flags, struct pr
 
 	*out = (struct process_event){ .pid = 0 };
 	if (!look(&w) && !(flags & WAIT_NO_HANG))
-		waitq_wait(&changes, look, &w, UINT64_MAX);
+		process_wait_until(look, &w);
 	if (w.found)
 		bury(w.found);
 	if (out->pid)
@@ -466,7 +483,7 @@ int process_join(struct process *p)
 {
 	int status;
 
-	waitq_wait(&changes, is_zombie, p, UINT64_MAX);
+	waitq_wait(&ends, is_zombie, p, UINT64_MAX);
 	status = p->status;
 	bury(p);
 	return status;
@@ -496,7 +513,7 @@ static void reap(void *unused)
 
 	(void)unused;
 	for (;;) {
-		waitq_wait(&changes, find_orphan, &p, UINT64_MAX);
+		waitq_wait(&ends, find_orphan, &p, UINT64_MAX);
 		bury(p);
 	}
 }
