@@ -47,3 +47,6 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 ifeq ($(CONFIG_PROCESS),y)
 obj-$(CONFIG_BLOCK) += process/disk.o
 endif
+ifeq ($(CONFIG_PROCESS),y)
+obj-$(CONFIG_DEBUG_FAIL_ALLOC) += process/failalloc.o
+endif

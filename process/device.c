@@ -90,6 +90,10 @@ int device_open(uint64_t device, unsigned flags, const char *path, struct open_f
 		*out = console_open(flags, false);
 		return *out ? 0 : -ENOMEM;
 	}
+	if (IS_ENABLED(CONFIG_DEBUG_FAIL_ALLOC) && device == FAIL_DEVICE) {
+		*out = open_file_new(&failalloc_ops, flags, NULL, path);
+		return *out ? 0 : -ENOMEM;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++) {
 		if (devices[i].number != device)
 			continue;

@@ -9,6 +9,10 @@
 #define DISK_MAJOR 254
 #define DISK_MINORS 16 /* per disk, as Linux leaves room for its parts */
 
+/** Lets allocations fail (process/failalloc.c), in builds that can. */
+#define FAIL_DEVICE DEVICE(1, 200)
+extern const struct open_file_ops failalloc_ops;
+
 /** The number of the nth block device, in the order of block_for_each. */
 static inline uint64_t disk_number(unsigned n)
 {
