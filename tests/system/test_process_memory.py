@@ -45,3 +45,18 @@ def test_P4_mapped_files_on_a_disk_are_as_on_linux(files_on_linux, tmp_path):
     written = subprocess.run(["mtype", "-i", disk, "::/share"], check=True, capture_output=True).stdout
     assert written[10:11] == b"Y" and written[4096 + 5:4096 + 6] == b"X" and len(written) == 3 * 4096 + 100
     subprocess.run(["/sbin/fsck.vfat", "-n", disk], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("library", linux_programs.LIBRARIES)
+def test_P4_fork_copies_what_is_written(library):
+    result = caisson("exec", "--ram", "128M", linux_programs.build("cow", library), timeout=120)
+    assert result.status == 0, result.err
+    assert result.text.count(" pages\n") == 9 and "!" not in result.text and "wrong" not in result.text, result.text
+
+
+def test_P4_what_is_taken_away_is_gone_on_every_hart():
+    """A hart that is not told to forget writes where it must not: then all rounds are wrong."""
+    result = caisson("exec", "--harts", "4", linux_programs.build("shootdown"), timeout=240)
+    assert result.status == 0, result.err
+    assert result.text == "".join(f"{name}: 0 wrong\n" for name in ("protecting", "replacing", "moving", "forking", "dropping")) + \
+        "faults: some\n"
