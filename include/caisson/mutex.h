@@ -15,11 +15,11 @@
 #include <caisson/task.h>
 
 struct mutex {
-	struct task *owner;     /* who has it, or NULL; under waiters.lock */
+	uintptr_t owner;        /* atomic: the task that has it, or 0; its lowest bit says that somebody may wait */
 	struct waitq waiters;
 };
 
-#define MUTEX_INIT(name) { NULL, WAITQ_INIT((name).waiters) }
+#define MUTEX_INIT(name) { 0, WAITQ_INIT((name).waiters) }
 
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
