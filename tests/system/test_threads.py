@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+import linux_bare
 import linux_programs
 from machines import caisson
 
@@ -43,3 +44,12 @@ def test_P4_threads(library, harts, debug, busybox, tmp_path):
     got = dict(part.split("\n", 1) for part in result.text.split("== ")[1:])
     assert {name: text.strip() for name, text in got.items()} == {
         **SAID, f"harts {harts}": f"ran on {harts} harts of {harts}\nnow on hart {harts - 1}\n-> 0"}
+
+
+@pytest.mark.parametrize("harts", [1, 2])
+def test_P4_calls_of_threads_say_what_linux_says(harts, tmp_path):
+    """futex with its errors, robust lists that lie, numbers, scheduling: line by line."""
+    program = linux_programs.build("futex")
+    result = caisson("exec", "--harts", str(harts), program, timeout=120)
+    assert result.status == 0, result.err
+    assert result.text == linux_bare.output(program, tmp_path)
