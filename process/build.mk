@@ -18,6 +18,9 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	file.o \
 	file_vfs.o \
 	tty.o \
+	tty_line.o \
+	console_file.o \
+	jobs.o \
 	device.o \
 	devfs.o \
 	procfs.o \

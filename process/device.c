@@ -6,6 +6,7 @@
 
 #include "device.h"
 #include "linux_abi.h"
+#include "tty.h"
 
 static int64_t read_nothing(struct open_file *f, void *data, size_t n)
 {
@@ -86,10 +87,10 @@ static const struct {
 
 int device_open(uint64_t device, unsigned flags, const char *path, struct open_file **out)
 {
-	if (device == DEVICE(5, 0) || device == DEVICE(5, 1)) {
-		*out = console_open(flags, false);
-		return *out ? 0 : -ENOMEM;
-	}
+	if (device == DEVICE(5, 0))
+		return tty_open(flags, true, out);
+	if (device == DEVICE(5, 1))
+		return console_open(flags, false, out);
 	if (IS_ENABLED(CONFIG_DEBUG_FAIL_ALLOC) && device == FAIL_DEVICE) {
 		*out = open_file_new(&failalloc_ops, flags, NULL, path);
 		return *out ? 0 : -ENOMEM;

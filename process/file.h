@@ -41,6 +41,8 @@ struct open_file_ops {
 	int64_t (*ioctl)(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg);
 	/** What it is ready for (POLL_*); the file's `changes` is told of any other answer. NULL: it never has to wait. */
 	unsigned (*poll)(struct open_file *f);
+	/** What one call of `read` gives is all that one system call gets: a line, and never its neighbour. */
+	bool reads_once;
 	/** Where mmap gets its pages: one reference more. NULL in *out: zeros. */
 	int (*source)(struct open_file *f, struct page_source **out);
 	/** The last reference has gone; f is freed afterwards. */
@@ -109,11 +111,11 @@ int fd_close(struct fd_table *t, uint64_t fd) __must_check;
 /* Kinds. */
 
 /**
- * The console, as its reader and writer (process/tty.c).
+ * The console, as its reader and writer (process/tty.h).
  * @param errors  what is written goes to the standard error of who looks, if that is no terminal
- * @return NULL: out of memory
+ * @return 0 or -ENOMEM
  */
-struct open_file *console_open(unsigned flags, bool errors) __must_check;
+int console_open(unsigned flags, bool errors, struct open_file **out) __must_check;
 /** A device by its number (process/device.c). @return 0; -ENXIO: there is no such device; -ENOMEM */
 int device_open(uint64_t device, unsigned flags, const char *path, struct open_file **out) __must_check;
 /** A file or directory of the VFS (process/file_vfs.c). path is absolute; mode: of a file that is made. */

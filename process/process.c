@@ -39,9 +39,12 @@ static int open_console(struct fd_table *files)
 	int error = 0;
 
 	for (unsigned fd = 0; fd < 3 && !error; fd++) {
-		struct open_file *console = console_open(O_RDWR, fd == 2);
+		struct open_file *console;
 
-		error = console ? fd_place(files, fd, console, false) : -ENOMEM;
+		error = console_open(O_RDWR, fd == 2, &console);
+		if (error)
+			break;
+		error = fd_place(files, fd, console, false);
 		if (error)
 			open_file_put(console);
 	}
@@ -83,7 +86,7 @@ static int finish(struct process *p, const struct program *program, struct proce
 		process_cancel(p);
 		return error;
 	}
-	tty_set_foreground(p->group);
+	tty_own(p->session, p->group);
 	*out = p;
 	return 0;
 }

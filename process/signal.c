@@ -6,6 +6,7 @@
 #include <caisson/mm.h>
 #include <caisson/smp.h>
 
+#include "jobs.h"
 #include "thread.h"
 
 #define LOG_NAME "process"
@@ -76,6 +77,11 @@ bool signal_ignores_children(struct signal_table *t)
 bool signal_ignores_stops(struct signal_table *t)
 {
 	return action_of(t, SIGCHLD).flags & SA_NOCLDSTOP;
+}
+
+bool signal_is_refused(const struct thread *t, unsigned signal)
+{
+	return (t->blocked & SIG_BIT(signal)) || action_of(t->process->signals, signal).handler == SIG_IGN;
 }
 
 /* --- sending --- */
@@ -254,9 +260,9 @@ static void take_default(struct thread *t, unsigned signal)
 {
 	if (SIG_BIT(signal) & IGNORED_BY_DEFAULT)
 		return;
-	if (SIG_BIT(signal) & STOPS)
+	if (signal == SIGSTOP || ((SIG_BIT(signal) & STOPS) && !group_is_orphaned(t->process->group)))
 		stop(t, signal);
-	else
+	else if (!(SIG_BIT(signal) & STOPS))
 		process_die(t->process, signal);
 }
 

@@ -87,6 +87,8 @@ void thread_nudge(struct thread *t);
 /** The program has done what it must not: a handler of its own, or its end; it cannot be blocked. Its own task. */
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info);
 
+/** Would a signal have no effect on the thread, because it is ignored or blocked? */
+bool signal_is_refused(const struct thread *t, unsigned signal);
 /** Does a signal wait that the thread would take? Any context; its own task or one that holds it. */
 bool signal_waits(const struct thread *t);
 /** On the way back to the program: take what waits. Its own task, interrupts on. */

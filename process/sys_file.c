@@ -19,6 +19,7 @@ struct bounce {
 	char *data;
 	size_t size;
 	uint64_t pos;      /* where in the file, for those that say so */
+	bool some;         /* something was moved */
 };
 
 typedef int64_t (*transfer_t)(struct user_mm *mm, struct open_file *f, uint64_t user, size_t n, struct bounce *b);
@@ -58,17 +59,24 @@ static int64_t write_at_piece(struct user_mm *mm, struct open_file *f, uint64_t 
 	return done;
 }
 
-/* What was moved before something went wrong counts. */
+/* Who has read something does not wait for more. */
+static bool may_go_on(struct open_file *f, transfer_t piece, const struct bounce *b)
+{
+	return !b->some || piece != read_piece || !f->ops->poll || (!f->ops->reads_once && (f->ops->poll(f) & POLL_IN));
+}
+
+/* What was moved before something went wrong counts. What may wait is moved in whole pages, so that they stay together. */
 static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, struct bounce *b)
 {
 	int64_t done = 0;
 
-	while (n > 0 && !(done && thread_interrupted(t))) {
-		size_t want = MIN(n, b->size - user % b->size);
+	while (n > 0 && !(done && thread_interrupted(t)) && may_go_on(f, piece, b)) {
+		size_t want = MIN(n, f->ops->poll ? b->size : b->size - user % b->size);
 		int64_t moved = piece(t->process->mm, f, user, want, b);
 
 		if (moved <= 0)
 			return done ? done : moved;
+		b->some = true;
 		done += moved;
 		user += (uint64_t)moved;
 		n -= (uint64_t)moved;
@@ -103,14 +111,14 @@ static int64_t move_through(struct thread *t, struct open_file *f, const struct 
 			    uint64_t pos)
 {
 	char little[LITTLE];
-	struct bounce b = { little, sizeof(little), pos };
+	struct bounce b = { .data = little, .size = sizeof(little), .pos = pos };
 	bool whole;
 	int64_t done;
 	hpa_t page;
 
 	whole = frame_alloc(0, 0, &page) == 0;
 	if (whole)
-		b = (struct bounce){ hpa_to_kva(page), PAGE_SIZE, pos };
+		b = (struct bounce){ .data = hpa_to_kva(page), .size = PAGE_SIZE, .pos = pos };
 	done = transfer_vector(t, f, iov, n, piece, &b);
 	if (whole)
 		frame_free(page, 0);

@@ -5,6 +5,7 @@
 #include <arch/cpu.h>
 #include <caisson/mm.h>
 
+#include "jobs.h"
 #include "thread.h"
 
 #define NUMBER_MAX 32767
@@ -332,6 +333,7 @@ void process_leave(struct process *p)
 	fd_table_put(p->files);
 	p->files = NULL;
 	mm_put(process_set_mm(p, NULL));
+	jobs_leave(p);
 	flags = spin_lock_irqsave(&lock);
 	orphans = abandon_children(p);
 	p->zombie = p->took_off = true;

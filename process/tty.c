@@ -1,4 +1,4 @@
-/* The terminal: lines that are edited, characters that send signals, and its settings (tty.h). */
+/* The terminal: who may read and write, and its settings (tty.h); the line discipline is in tty_line.c. */
 #include "tty.h"
 
 #include <errno.h>
@@ -7,306 +7,253 @@
 #include <caisson/console.h>
 #include <caisson/process.h>
 #include <caisson/task.h>
+#include <caisson/time.h>
 
+#include "jobs.h"
 #include "linux_abi.h"
 #include "thread.h"
+#include "tty_line.h"
 
-#define RING_SIZE 4096 /* entries, a power of two */
-#define END 0x100      /* entry: here a read ends with nothing (Ctrl-D) */
+#define TENTH_US 100000 /* VTIME's unit */
+#define OUT_SIZE 512
 
-enum { TCGETS = 0x5401, TCSETS = 0x5402, TCSETSW = 0x5403, TCSETSF = 0x5404, TIOCSCTTY = 0x540e, TIOCGPGRP = 0x540f,
-       TIOCSPGRP = 0x5410, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, FIONREAD = 0x541b };
-enum { ICRNL = 0400, INLCR = 0100, IGNCR = 0200, OPOST = 1, ONLCR = 4, ISIG = 1, ICANON = 2, ECHO = 010, ECHOE = 020,
-       ECHOK = 040, NOFLSH = 0200, ECHOCTL = 01000, ECHOKE = 04000, IEXTEN = 0100000, IXON = 02000, CS8 = 060,
-       CREAD = 0200, B38400 = 017 };
-enum { VINTR = 0, VQUIT = 1, VERASE = 2, VKILL = 3, VEOF = 4, VTIME = 5, VMIN = 6, VSUSP = 10, VWERASE = 14, N_CC = 19 };
-
-struct termios {
-	uint32_t iflag, oflag, cflag, lflag;
-	uint8_t line, cc[N_CC];
-};
+enum { TCGETS = 0x5401, TCSETS = 0x5402, TCSETSW = 0x5403, TCSETSF = 0x5404, TCSBRK = 0x5409, TCXONC = 0x540a, TCFLSH = 0x540b,
+       TIOCSCTTY = 0x540e, TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410, TIOCOUTQ = 0x5411, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414,
+       FIONREAD = 0x541b, TIOCNOTTY = 0x5422, TIOCGSID = 0x5429 };
+enum { TCIFLUSH = 0, TCOFLUSH = 1, TCIOFLUSH = 2 };
+enum { TCOOFF = 0, TCOON = 1, TCION = 3 };
 
 static struct {
-	spinlock_t lock;            /* of all this; then: console, the tree of processes */
-	struct waitq readers;
+	spinlock_t lock;            /* of the line and what follows; then: console, the tree of processes */
+	struct waitq changes;       /* something was typed, or output goes on */
 	struct watch_list watchers;
-	bool is_terminal, ended, held;
+	struct tty_line line;
+	bool there;                 /* otherwise the console is a stream */
+	bool held;                  /* the sender waits until there is room */
+	unsigned session;           /* whose controlling terminal it is; 0: nobody's */
 	unsigned foreground;        /* process group */
-	struct termios settings;
-	uint16_t ring[RING_SIZE];
-	uint32_t got, ready, edited; /* read so far; up to here lines are whole; up to here something was typed */
 } tty = {
 	.lock = SPINLOCK_INIT,
-	.readers = WAITQ_INIT(tty.readers),
+	.changes = WAITQ_INIT(tty.changes),
 	.watchers = WATCH_LIST_INIT(tty.watchers),
-	.settings = {
-		.iflag = ICRNL | IXON, .oflag = OPOST | ONLCR, .cflag = CS8 | CREAD | B38400,
-		.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-		.cc = { [VINTR] = 3, [VQUIT] = 28, [VERASE] = 0x7f, [VKILL] = 21, [VEOF] = 4, [VMIN] = 1, [VSUSP] = 26, [VWERASE] = 23 },
-	},
 };
 
-void process_set_terminal(bool is_one)
+static void tell(void)
 {
-	tty.is_terminal = is_one;
-}
-
-static void tell_readers(void)
-{
-	waitq_notify_all(&tty.readers);
+	waitq_notify_all(&tty.changes);
 	watch_tell(&tty.watchers);
 }
 
-void tty_set_foreground(unsigned group)
+bool tty_is_there(void)
 {
-	__atomic_store_n(&tty.foreground, group, __ATOMIC_RELAXED);
+	return tty.there;
 }
 
-/* --- output --- */
-
-static void put_text(const char *text, size_t n)
+void tty_own(unsigned session, unsigned group)
 {
-	while (n > 0) {
-		const char *end = tty.is_terminal && (tty.settings.oflag & OPOST) && (tty.settings.oflag & ONLCR) ?
-				  memchr(text, '\n', n) : NULL;
-		size_t part = end ? (size_t)(end - text) : n;
+	irqflags_t flags = spin_lock_irqsave(&tty.lock);
 
-		console_write(CONSOLE_MONITOR, text, part);
-		if (end)
-			console_write(CONSOLE_MONITOR, "\r\n", 2);
-		part += end != NULL;
-		text += part;
-		n -= part;
-	}
+	tty.session = session;
+	tty.foreground = group;
+	spin_unlock_irqrestore(&tty.lock, flags);
 }
 
-static void echo(uint8_t c)
+void tty_leave(unsigned session)
 {
-	char text[2] = { '^', (char)(c ^ 0x40) };
+	irqflags_t flags = spin_lock_irqsave(&tty.lock);
+	unsigned group = tty.foreground;
+	bool own = tty.session == session;
 
-	if (!(tty.settings.lflag & ECHO))
+	if (own)
+		tty.session = tty.foreground = 0;
+	spin_unlock_irqrestore(&tty.lock, flags);
+	if (!own || !group)
 		return;
-	if (c == '\n' || c == '\t' || (c >= ' ' && c != 0x7f) || !(tty.settings.lflag & ECHOCTL))
-		put_text((char *)&c, 1);
-	else
-		put_text(text, 2);
+	group_signal(group, SIGHUP);
+	group_signal(group, SIGCONT);
 }
 
-/* --- input; the lock is held --- */
+/* --- what is typed --- */
 
-static void add(uint16_t entry)
+/* Echo that has no room is lost: this is an interrupt, and the lock is held. */
+static void show(const char *text, size_t n)
 {
-	if (tty.edited - tty.got < RING_SIZE)
-		tty.ring[tty.edited++ % RING_SIZE] = entry;
+	(void)console_try_write(CONSOLE_MONITOR, text, n);
 }
 
-static void erase(void)
+/* Whole lines keep what follows waiting; a line that is too long loses its end. */
+static bool is_full(void)
 {
-	uint16_t last;
-
-	if (tty.edited == tty.ready)
-		return;
-	last = tty.ring[--tty.edited % RING_SIZE];
-	if (!(tty.settings.lflag & ECHO))
-		return;
-	put_text("\b \b", 3);
-	if (last < ' ' && last != '\t') /* it was shown as two */
-		put_text("\b \b", 3);
+	return tty.line.edited - tty.line.got >= TTY_RING && tty_line_ready(&tty.line);
 }
 
-static void erase_word(void)
-{
-	while (tty.edited != tty.ready && tty.ring[(tty.edited - 1) % RING_SIZE] == ' ')
-		erase();
-	while (tty.edited != tty.ready && tty.ring[(tty.edited - 1) % RING_SIZE] != ' ')
-		erase();
-}
-
-static bool send_to_group(struct process *p, void *signal)
-{
-	if (p->group == tty.foreground && !p->zombie)
-		signal_send(p, *(unsigned *)signal, &(struct signal_info){ .code = SI_KERNEL });
-	return true;
-}
-
-/* @return was it a character that sends a signal? */
-static bool signal_byte(uint8_t c)
-{
-	static const struct { unsigned cc, signal; } table[] = { { VINTR, SIGINT }, { VQUIT, SIGQUIT }, { VSUSP, SIGTSTP } };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		unsigned signal = table[i].signal;
-
-		if (!c || c != tty.settings.cc[table[i].cc])
-			continue;
-		echo(c);
-		if (!(tty.settings.lflag & NOFLSH))
-			tty.got = tty.ready = tty.edited;
-		process_for_each(send_to_group, &signal);
-		return true;
-	}
-	return false;
-}
-
-static void line_byte(uint8_t c)
-{
-	const uint8_t *cc = tty.settings.cc;
-
-	if (c == cc[VERASE] || c == '\b') {
-		erase();
-	} else if (c == cc[VWERASE]) {
-		erase_word();
-	} else if (c == cc[VKILL]) {
-		while (tty.edited != tty.ready)
-			erase();
-	} else if (c == cc[VEOF]) {
-		if (tty.edited == tty.ready)
-			add(END);
-		tty.ready = tty.edited;
-	} else if (tty.edited - tty.got < RING_SIZE - 1 || c == '\n') { /* the line's end has a place */
-		echo(c);
-		add(c);
-		if (c == '\n')
-			tty.ready = tty.edited;
-	}
-}
-
-static void terminal_byte(uint8_t c)
-{
-	if (c == '\r' && (tty.settings.iflag & IGNCR))
-		return;
-	if (c == '\r' && (tty.settings.iflag & ICRNL))
-		c = '\n';
-	else if (c == '\n' && (tty.settings.iflag & INLCR))
-		c = '\r';
-	if ((tty.settings.lflag & ISIG) && signal_byte(c))
-		return;
-	if (tty.settings.lflag & ICANON) {
-		line_byte(c);
-		return;
-	}
-	echo(c);
-	add(c);
-	tty.ready = tty.edited;
-}
-
-/* From the serial driver. A terminal takes everything: what has no room in the line is lost; a stream waits. */
+/* From the serial driver, in interrupt context. */
 static size_t receive(const char *buf, size_t n)
 {
 	size_t taken = 0;
 
 	spin_lock(&tty.lock);
-	for (; taken < n && (tty.is_terminal || tty.edited - tty.got < RING_SIZE); taken++) {
-		if (tty.is_terminal) {
-			terminal_byte((uint8_t)buf[taken]);
-			continue;
-		}
-		add((uint8_t)buf[taken]);
-		tty.ready = tty.edited;
+	for (; taken < n && !is_full(); taken++) {
+		unsigned signal = tty_line_type(&tty.line, (uint8_t)buf[taken]);
+
+		if (signal && tty.foreground)
+			group_signal(tty.foreground, signal);
 	}
 	tty.held = taken < n;
 	spin_unlock(&tty.lock);
-	tell_readers();
+	tell();
 	return taken;
 }
 
-static void input_ended(void)
+static void resized(void)
 {
-	__atomic_store_n(&tty.ended, true, __ATOMIC_RELEASE);
-	tell_readers();
+	unsigned group = __atomic_load_n(&tty.foreground, __ATOMIC_RELAXED);
+
+	if (group)
+		group_signal(group, SIGWINCH);
+}
+
+void process_set_terminal(bool is_one)
+{
+	tty.there = is_one;
+	if (!is_one)
+		return;
+	tty_line_init(&tty.line, show);
+	console_set_input(receive);
+	console_set_resized(resized);
+}
+
+/* --- jobs --- */
+
+/* May a process of this group go on, which is perhaps in the background? @return 0, -EIO, -ERESTART */
+static int job_control(struct thread *t, unsigned signal)
+{
+	const struct process *p = t->process;
+	unsigned group = p->group;
+
+	if (p->session != tty.session || !tty.foreground || group == tty.foreground)
+		return 0;
+	if (signal_is_refused(t, signal))
+		return signal == SIGTTIN ? -EIO : 0;
+	if (group_is_orphaned(group))
+		return -EIO;
+	group_signal(group, signal);
+	return -ERESTART;
 }
 
 /* --- reading --- */
 
+struct reader {
+	struct thread *thread;
+	uint32_t wanted;        /* bytes */
+};
+
 static bool may_read(void *arg)
 {
-	return __atomic_load_n(&tty.ready, __ATOMIC_RELAXED) != tty.got || tty.ended || thread_interrupted(arg);
+	const struct reader *r = arg;
+
+	return __atomic_load_n(&tty.line.ready, __ATOMIC_RELAXED) - tty.line.got >= r->wanted || thread_interrupted(r->thread);
 }
 
-/* One line at most where there are lines. The lock is held. @return bytes; *some: is that an answer, even if it is 0? */
-static size_t take(uint8_t *to, size_t n, bool *some)
+static int wait_for(struct reader *r, uint32_t bytes, uint64_t deadline)
 {
-	bool lines = tty.is_terminal && (tty.settings.lflag & ICANON);
-	size_t done = 0;
+	r->wanted = bytes;
+	return waitq_wait(&tty.changes, may_read, r, deadline);
+}
 
-	*some = tty.got != tty.ready || tty.ended;
-	while (done < n && tty.got != tty.ready) {
-		uint16_t entry = tty.ring[tty.got % RING_SIZE];
+/* Without lines: VMIN bytes or n; with VTIME not longer than that, which begins anew with each byte if some are wanted. */
+static void wait_for_bytes(struct reader *r, size_t n)
+{
+	uint32_t least = (uint32_t)MIN((size_t)tty.line.settings.cc[VMIN], n);
+	uint64_t time = time_from_us(tty.line.settings.cc[VTIME] * UINT64_C(TENTH_US));
 
-		if (entry == END && done)
-			break;
-		tty.got++;
-		if (entry == END)
-			break;
-		to[done++] = (uint8_t)entry;
-		if (lines && entry == '\n')
-			break;
+	if (!time || least <= 1) {
+		(void)wait_for(r, MAX(least, time ? 1u : 0u), time && !least ? time_now() + time : UINT64_MAX);
+		return;
 	}
-	return done;
+	(void)wait_for(r, 1, UINT64_MAX);
+	for (uint32_t some = 1; some < least; some++)
+		if (wait_for(r, some + 1, time_now() + time))
+			return;
 }
 
-/* Only the foreground reads. */
-static bool is_in_background(const struct process *p)
+static int64_t read_now(struct open_file *f, struct thread *t, void *data, size_t n)
 {
-	return tty.is_terminal && tty.foreground && p->group != tty.foreground;
-}
+	irqflags_t flags = spin_lock_irqsave(&tty.lock);
+	bool waits = (tty.line.settings.lflag & TTY_ICANON) || tty.line.settings.cc[VMIN], some, held;
+	size_t done = tty_line_take(&tty.line, data, n, &some);
 
-static bool stop_group(struct process *p, void *arg)
-{
-	if (p->group == *(unsigned *)arg && !p->zombie)
-		signal_send(p, SIGTTIN, &(struct signal_info){ .code = SI_KERNEL });
-	return true;
-}
-
-static int64_t tty_read(struct open_file *f, void *data, size_t n)
-{
-	struct thread *t = thread_current();
-	unsigned group = t->process->group;
-	bool some, held;
-	irqflags_t flags;
-	size_t done;
-
-	if (is_in_background(t->process)) {
-		process_for_each(stop_group, &group);
-		return -ERESTART;
-	}
-	if (!(f->flags & O_NONBLOCK) && ((tty.settings.lflag & ICANON) || tty.settings.cc[VMIN]))
-		waitq_wait(&tty.readers, may_read, t, UINT64_MAX);
-	flags = spin_lock_irqsave(&tty.lock);
-	done = take(data, n, &some);
 	held = tty.held;
 	tty.held = false;
 	spin_unlock_irqrestore(&tty.lock, flags);
 	if (held)
 		console_rx_resume();
-	if (done || some || n == 0)
+	if (some)
 		return (int64_t)done;
 	if (thread_interrupted(t))
 		return -ERESTART;
-	return f->flags & O_NONBLOCK ? -EAGAIN : 0;
+	return f->flags & O_NONBLOCK ? -EAGAIN : waits ? -ERESTART : 0;
+}
+
+static int64_t tty_read(struct open_file *f, void *data, size_t n)
+{
+	struct reader r = { .thread = thread_current() };
+	int64_t result = job_control(r.thread, SIGTTIN);
+
+	if (result || n == 0)
+		return result;
+	do {
+		if (f->flags & O_NONBLOCK)
+			;
+		else if (tty.line.settings.lflag & TTY_ICANON)
+			(void)wait_for(&r, 1, UINT64_MAX);
+		else
+			wait_for_bytes(&r, n);
+		result = read_now(f, r.thread, data, n);
+	} while (result == -ERESTART && !thread_interrupted(r.thread)); /* another reader was faster */
+	return result;
+}
+
+/* --- writing --- */
+
+static bool may_write(void *arg)
+{
+	return !__atomic_load_n(&tty.line.stopped, __ATOMIC_RELAXED) || thread_interrupted(arg);
+}
+
+/* As much as fits into a buffer. @return bytes of `from` */
+static int64_t write_some(struct open_file *f, const char *from, size_t n)
+{
+	char out[OUT_SIZE];
+	irqflags_t flags = spin_lock_irqsave(&tty.lock);
+	size_t made = tty_line_output(&tty.line, from, &n, out, sizeof(out));
+	int64_t sent;
+
+	spin_unlock_irqrestore(&tty.lock, flags);
+	sent = console_send(f, CONSOLE_MONITOR, out, made);
+	return sent < 0 || (size_t)sent == made ? (sent < 0 ? sent : (int64_t)n) : (int64_t)tty_line_shown(&tty.line, from, n, (size_t)sent);
 }
 
 static int64_t tty_write(struct open_file *f, const void *data, size_t n)
 {
-	(void)f;
-	put_text(data, n);
-	return (int64_t)n;
-}
+	struct thread *t = thread_current();
+	int error = tty.line.settings.lflag & TTY_TOSTOP ? job_control(t, SIGTTOU) : 0;
+	int64_t done = 0;
 
-static unsigned tty_poll(struct open_file *f)
-{
-	(void)f;
-	return POLL_OUT | (tty.ready != tty.got || tty.ended ? POLL_IN : 0u);
-}
+	if (error)
+		return error;
+	while ((size_t)done < n) {
+		int64_t some;
 
-static int tty_stat(struct open_file *f, struct linux_stat *st)
-{
-	(void)f;
-	*st = (struct linux_stat){
-		.dev = 2, .ino = 1, .mode = (tty.is_terminal ? LINUX_S_IFCHR : LINUX_S_IFIFO) | 0600, .nlink = 1,
-		.rdev = tty.is_terminal ? 5 << 8 | 1 : 0, .blksize = 1024,
-	};
-	return 0;
+		if (tty.line.stopped && (f->flags & O_NONBLOCK))
+			return done ? done : -EAGAIN;
+		waitq_wait(&tty.changes, may_write, t, UINT64_MAX);
+		some = tty.line.stopped ? -ERESTART : write_some(f, (const char *)data + done, n - (size_t)done);
+		if (some <= 0)
+			return done ? done : some ? some : -ERESTART;
+		done += some;
+	}
+	return done;
 }
 
 /* --- settings --- */
@@ -319,14 +266,21 @@ static int64_t set(struct thread *t, uint64_t from, bool flush)
 	if (copy_from_user(t->process->mm, &new, from, sizeof(new)))
 		return -EFAULT;
 	flags = spin_lock_irqsave(&tty.lock);
-	tty.settings = new;
 	if (flush)
-		tty.got = tty.ready = tty.edited;
-	if (!(new.lflag & ICANON)) /* what was typed of a line can be read now */
-		tty.ready = tty.edited;
+		tty_line_flush(&tty.line);
+	tty_line_set(&tty.line, &new);
 	spin_unlock_irqrestore(&tty.lock, flags);
-	tell_readers();
+	tell();
 	return 0;
+}
+
+static int64_t get(struct thread *t, uint64_t to)
+{
+	irqflags_t flags = spin_lock_irqsave(&tty.lock);
+	struct termios now = tty.line.settings;
+
+	spin_unlock_irqrestore(&tty.lock, flags);
+	return copy_to_user(t->process->mm, to, &now, sizeof(now));
 }
 
 static int64_t put_word(struct thread *t, uint64_t to, uint32_t value)
@@ -334,15 +288,33 @@ static int64_t put_word(struct thread *t, uint64_t to, uint32_t value)
 	return copy_to_user(t->process->mm, to, &value, sizeof(value));
 }
 
-static int64_t set_group(struct thread *t, uint64_t from)
+static int64_t flush(uint64_t what)
 {
-	uint32_t group;
+	irqflags_t flags;
 
-	if (copy_from_user(t->process->mm, &group, from, sizeof(group)))
-		return -EFAULT;
-	if (group == 0 || group > INT32_MAX)
+	if (what > TCIOFLUSH)
 		return -EINVAL;
-	tty_set_foreground(group);
+	if (what == TCOFLUSH)
+		return 0;
+	flags = spin_lock_irqsave(&tty.lock);
+	tty_line_flush(&tty.line);
+	spin_unlock_irqrestore(&tty.lock, flags);
+	console_rx_resume();
+	return 0;
+}
+
+static int64_t control_flow(uint64_t what)
+{
+	irqflags_t flags;
+
+	if (what > TCION)
+		return -EINVAL;
+	if (what > TCOON)
+		return 0; /* to the other side, which has no such characters */
+	flags = spin_lock_irqsave(&tty.lock);
+	tty.line.stopped = what == TCOOFF;
+	spin_unlock_irqrestore(&tty.lock, flags);
+	tell();
 	return 0;
 }
 
@@ -354,63 +326,137 @@ static int64_t get_size(struct thread *t, uint64_t to)
 	return copy_to_user(t->process->mm, to, &size, sizeof(size));
 }
 
+static int64_t set_size(struct thread *t, uint64_t from)
+{
+	struct linux_winsize size;
+
+	if (copy_from_user(t->process->mm, &size, from, sizeof(size)))
+		return -EFAULT;
+	console_resize((struct console_size){ .columns = size.columns, .rows = size.rows });
+	return 0;
+}
+
+/* --- whose it is --- */
+
+static int64_t set_group(struct thread *t, uint64_t from)
+{
+	const struct process *p = t->process;
+	uint32_t group;
+	int error;
+
+	if (copy_from_user(p->mm, &group, from, sizeof(group)))
+		return -EFAULT;
+	if (p->session != tty.session)
+		return -ENOTTY;
+	if ((int32_t)group < 0)
+		return -EINVAL;
+	if (!group_is_in(group, p->session))
+		return -EPERM;
+	error = job_control(t, SIGTTOU);
+	if (!error)
+		tty_own(p->session, group);
+	return error;
+}
+
+static int64_t take_over(const struct process *p)
+{
+	if (p->session == tty.session)
+		return 0;
+	if (p->session != p->pid || tty.session)
+		return -EPERM;
+	tty_own(p->session, p->group);
+	return 0;
+}
+
+static int64_t give_up(const struct process *p)
+{
+	if (p->session != tty.session)
+		return -ENOTTY;
+	if (p->session == p->pid)
+		tty_leave(p->session);
+	return 0;
+}
+
+static int64_t ask_owner(struct thread *t, uint64_t to, unsigned value)
+{
+	return t->process->session == tty.session ? put_word(t, to, value) : -ENOTTY;
+}
+
 static int64_t tty_ioctl(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg)
 {
+	bool changes = (request >= TCSETS && request <= TCSETSF) || request == TCFLSH || request == TCXONC || request == TCSBRK;
+	int error = changes ? job_control(t, SIGTTOU) : 0;
+
 	(void)f;
-	if (request == FIONREAD)
-		return put_word(t, arg, tty.ready - tty.got);
-	if (!tty.is_terminal)
-		return -ENOTTY;
+	if (error)
+		return error;
 	switch (request) {
 	case TCGETS:
-		return copy_to_user(t->process->mm, arg, &tty.settings, sizeof(tty.settings));
+		return get(t, arg);
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
 		return set(t, arg, request == TCSETSF);
-	case TIOCGPGRP:
-		return put_word(t, arg, tty.foreground);
-	case TIOCSPGRP:
-		return set_group(t, arg);
+	case TCSBRK:
+		return 0;
+	case TCXONC:
+		return control_flow(arg);
+	case TCFLSH:
+		return flush(arg);
+	case FIONREAD:
+		return put_word(t, arg, tty_line_ready(&tty.line));
+	case TIOCOUTQ:
+		return put_word(t, arg, 0);
 	case TIOCGWINSZ:
 		return get_size(t, arg);
+	case TIOCSWINSZ:
+		return set_size(t, arg);
+	case TIOCGPGRP:
+		return ask_owner(t, arg, tty.foreground);
+	case TIOCGSID:
+		return ask_owner(t, arg, tty.session);
+	case TIOCSPGRP:
+		return set_group(t, arg);
 	case TIOCSCTTY:
-		return 0;
+		return take_over(t->process);
+	case TIOCNOTTY:
+		return give_up(t->process);
 	default:
 		return -ENOTTY;
 	}
 }
 
-static const struct open_file_ops ops = {
-	.read = tty_read, .write = tty_write, .stat = tty_stat, .poll = tty_poll, .ioctl = tty_ioctl,
-};
+/* --- the file --- */
 
-static int64_t error_write(struct open_file *f, const void *data, size_t n)
+static unsigned tty_poll(struct open_file *f)
 {
 	(void)f;
-	console_write(CONSOLE_ERROR, data, n);
-	return (int64_t)n;
+	return (tty.line.stopped ? 0u : POLL_OUT) | (tty_line_ready(&tty.line) ? POLL_IN : 0u);
 }
 
-static const struct open_file_ops error_ops = { .write = error_write, .read = tty_read, .stat = tty_stat, .poll = tty_poll };
-
-/* Who has the terminal learns of its new size. Interrupt context. */
-static void resized(void)
+static int tty_stat(struct open_file *f, struct linux_stat *st)
 {
-	unsigned signal = SIGWINCH;
+	struct vfs_stat node;
 
-	process_for_each(send_to_group, &signal);
+	if (vfs_stat(f->path, &node) == 0 && node.kind == VFS_DEVICE) /* the same file that its name says: ttyname looks */
+		stat_from_vfs(&node, f->path, st);
+	else
+		*st = (struct linux_stat){ .dev = 2, .ino = 1, .mode = LINUX_S_IFCHR | 0620, .nlink = 1, .rdev = 5 << 8 | 1, .blksize = 1024 };
+	return 0;
 }
 
-struct open_file *console_open(unsigned flags, bool errors)
-{
-	struct open_file *f;
+static const struct open_file_ops ops = {
+	.read = tty_read, .write = tty_write, .stat = tty_stat, .poll = tty_poll, .ioctl = tty_ioctl,
+	.reads_once = true,
+};
 
-	console_set_input(receive);
-	console_set_ended(input_ended);
-	console_set_resized(resized);
-	f = open_file_new(errors && !tty.is_terminal ? &error_ops : &ops, flags, NULL, "/dev/console");
-	if (f)
-		f->changes = &tty.watchers;
-	return f;
+int tty_open(unsigned flags, bool own, struct open_file **out)
+{
+	if (!tty.there || (own && thread_current()->process->session != tty.session))
+		return -ENXIO;
+	*out = open_file_new(&ops, flags, NULL, own ? "/dev/tty" : "/dev/console");
+	if (!*out)
+		return -ENOMEM;
+	(*out)->changes = &tty.watchers;
+	return 0;
 }
