@@ -1,4 +1,6 @@
 """The terminal of programs: Debian's busybox on it, as a person uses it (P5)."""
+import signal
+
 import pexpect
 import pytest
 
@@ -36,7 +38,12 @@ class Shell:
 
 @pytest.fixture
 def shell(spawn, busybox):
-    return Shell(spawn("exec", busybox, "sh", "-i", timeout=60, encoding="utf-8"))
+    child = spawn("exec", busybox, "sh", "-i", timeout=60, encoding="utf-8")
+    yield Shell(child)
+    if child.isalive():
+        child.kill(signal.SIGTERM)
+        child.expect(pexpect.EOF)
+        child.wait()
 
 
 def test_P5_characters_that_send_signals(shell):
