@@ -63,7 +63,7 @@ def root(tmp_path_factory):
     (folder / "bin").mkdir()
     shutil.copy(fetch.debian() / "busybox", folder / "bin" / "busybox")
     (folder / "bin" / "busybox").chmod(0o755)
-    for name in ("badpointers", "faults"):
+    for name in ("badpointers", "callfuzz", "faults"):
         shutil.copy(linux_programs.build(name), folder / "bin" / name)
     return folder
 
@@ -78,6 +78,17 @@ def test_P4_bad_pointers_harm_only_themselves(root, how):
     lines = result.text.splitlines()
     assert not [line for line in lines if line.startswith("bad")]
     assert lines[-2:] == ["PASS", "0 alive"], result.text + result.err
+
+
+@pytest.mark.parametrize("seed, processes, calls, options", [
+    (1, 200, 300, ()), (2, 200, 300, ("--harts", 4)),
+    *(pytest.param(seed, 2000, 500, options, marks=pytest.mark.long)
+      for seed, options in [(11, ()), (12, ("--harts", 2)), (13, ("--harts", 2, "--debug")), (14, ("--ram", "48M"))]),
+])
+def test_P4_random_calls(root, seed, processes, calls, options):
+    """`callfuzz SEED 1 CALLS N` in a shell does again what its N-th process did."""
+    result = shell(root, f"/bin/callfuzz {seed} {processes} {calls}; echo $? alive", 900, *options)
+    assert result.text.splitlines() == ["PASS", "0 alive"], result.text + result.err[-2000:]
 
 
 @pytest.mark.parametrize("harts", [1, 2])
