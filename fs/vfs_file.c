@@ -12,10 +12,10 @@ int vfs_close(struct vfs_file *f)
 
 	if (__atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return 0;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	if (f->ops->close)
 		err = f->ops->close(f);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	if (f->flags & VFS_WRITE)
 		vfs_mount_writers(f->mount, -1);
 	vfs_mount_put(f->mount);
@@ -88,11 +88,11 @@ int64_t vfs_read(struct vfs_file *f, void *data, size_t n)
 		return -EISDIR;
 	if (!(f->flags & VFS_READ) || !f->ops->read)
 		return -EBADF;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	done = read_bytes(f, data, n, f->pos);
 	if (done > 0)
 		f->pos += (uint64_t)done;
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return done;
 }
 
@@ -116,9 +116,9 @@ int64_t vfs_read_at(struct vfs_file *f, void *data, size_t n, uint64_t pos)
 
 	if (!(f->flags & VFS_READ) || !f->ops->read)
 		return f->flags & VFS_DIRECTORY ? -EISDIR : -EBADF;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	done = read_bytes(f, data, n, pos);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return done;
 }
 
@@ -128,9 +128,9 @@ static int64_t write_file(struct vfs_file *f, const void *data, size_t n, bool a
 
 	if (!(f->flags & VFS_WRITE) || !f->ops->write)
 		return -EBADF;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	done = write_locked(f, data, n, append);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return done;
 }
 
@@ -150,9 +150,9 @@ int64_t vfs_write_at(struct vfs_file *f, const void *data, size_t n, uint64_t po
 
 	if (!(f->flags & VFS_WRITE) || !f->ops->write)
 		return -EBADF;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	done = n ? write_bytes(f, data, n, pos) : 0;
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return done;
 }
 
@@ -192,9 +192,9 @@ int64_t vfs_seek(struct vfs_file *f, int64_t offset, enum vfs_whence whence)
 
 	if (f->flags & VFS_DIRECTORY)
 		return -EISDIR;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	pos = seek_locked(f, offset, whence);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return pos;
 }
 
@@ -205,9 +205,9 @@ int vfs_truncate(struct vfs_file *f, uint64_t size)
 
 	if (!(f->flags & VFS_WRITE) || !f->ops->truncate)
 		return -EBADF;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = resize(f, size, &cut);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	vfs_pages_cut(cut, size);
 	return err;
 }
@@ -220,9 +220,9 @@ int vfs_reserve(struct vfs_file *f, uint64_t pos, uint64_t n)
 		return -EBADF;
 	if (!f->ops->reserve)
 		return -ENOTSUP;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = f->ops->reserve(f, pos, n);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return err;
 }
 
@@ -232,11 +232,11 @@ int vfs_sync(struct vfs_file *f)
 
 	if (!f->ops->sync)
 		return 0;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = vfs_has_mapped(f->mount) ? vfs_pages_sync(f) : 0;
 	if (!err)
 		err = f->ops->sync(f);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return err;
 }
 
@@ -244,10 +244,10 @@ int vfs_fstat(struct vfs_file *f, struct vfs_stat *st)
 {
 	int err;
 
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = f->ops->stat(f, st);
 	st->mount = f->mount->number;
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return err;
 }
 
@@ -257,9 +257,9 @@ int vfs_readdir(struct vfs_file *f, struct vfs_dirent *d)
 
 	if (!(f->flags & VFS_DIRECTORY) || !f->ops->readdir)
 		return -ENOTDIR;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = f->ops->readdir(f, d);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return err;
 }
 
@@ -267,9 +267,9 @@ int vfs_fset(struct vfs_file *f, const struct vfs_stat *st, unsigned what)
 {
 	int err;
 
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = f->mount->read_only || !f->ops->set ? -EROFS : f->ops->set(f, st, what);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return err;
 }
 
@@ -279,8 +279,8 @@ int vfs_rewind(struct vfs_file *f)
 
 	if (!(f->flags & VFS_DIRECTORY) || !f->ops->rewind)
 		return -ENOTDIR;
-	mutex_lock(&f->mount->lock);
+	vfs_mount_lock(f->mount);
 	err = f->ops->rewind(f);
-	mutex_unlock(&f->mount->lock);
+	vfs_mount_unlock(f->mount);
 	return err;
 }

@@ -82,9 +82,9 @@ static int look(struct walk *w)
 	if (m && !*rest)
 		kind = VFS_DIR;
 	else if (m) {
-		mutex_lock(&m->lock);
+		vfs_mount_lock(m);
 		kind = look_in(w, m, rest);
-		mutex_unlock(&m->lock);
+		vfs_mount_unlock(m);
 	}
 	if (m)
 		vfs_mount_put(m);

@@ -29,6 +29,19 @@ int vfs_enter(const char *path, enum vfs_follow follow, struct vfs_place **out) 
 struct vfs_mount *vfs_mount_of(const char *path, const char **rest) __must_check;
 void vfs_leave(struct vfs_place *place);
 
+/** Its functions are called with its lock held, if it wants one. */
+static inline void vfs_mount_lock(struct vfs_mount *m)
+{
+	if (!m->type->lockless)
+		mutex_lock(&m->lock);
+}
+
+static inline void vfs_mount_unlock(struct vfs_mount *m)
+{
+	if (!m->type->lockless)
+		mutex_unlock(&m->lock);
+}
+
 /** One user of a mount more or less. */
 void vfs_mount_get(struct vfs_mount *m);
 void vfs_mount_put(struct vfs_mount *m);

@@ -14,12 +14,12 @@ int64_t vfs_readlink(const char *path, char *to, size_t n)
 
 	if (result)
 		return result;
-	mutex_lock(&place->mount->lock);
+	vfs_mount_lock(place->mount);
 	result = place->mount->type->stat(place->mount, place->rest, &st);
 	if (result == 0)
 		result = st.kind == VFS_LINK && place->mount->type->readlink ?
 			 place->mount->type->readlink(place->mount, place->rest, to, n) : -EINVAL;
-	mutex_unlock(&place->mount->lock);
+	vfs_mount_unlock(place->mount);
 	vfs_leave(place);
 	return result;
 }
@@ -34,21 +34,21 @@ static int begin(const char *path, struct vfs_place **place)
 	if (err)
 		return err;
 	m = (*place)->mount;
-	mutex_lock(&m->lock);
+	vfs_mount_lock(m);
 	if ((*place)->dots || !*(*place)->rest)
 		err = -EEXIST;
 	else if ((*place)->slash || m->read_only)
 		err = m->type->stat(m, (*place)->rest, &st) == 0 ? -EEXIST : m->read_only ? -EROFS : -ENOENT;
 	if (!err)
 		return 0;
-	mutex_unlock(&m->lock);
+	vfs_mount_unlock(m);
 	vfs_leave(*place);
 	return err;
 }
 
 static int end(struct vfs_place *place, int err)
 {
-	mutex_unlock(&place->mount->lock);
+	vfs_mount_unlock(place->mount);
 	vfs_leave(place);
 	return err;
 }
@@ -108,9 +108,9 @@ static int set_at(const char *path, enum vfs_follow follow, const struct vfs_sta
 	if (err)
 		return err;
 	m = place->mount;
-	mutex_lock(&m->lock);
+	vfs_mount_lock(m);
 	err = m->read_only || !m->type->set ? -EROFS : m->type->set(m, place->rest, st, what);
-	mutex_unlock(&m->lock);
+	vfs_mount_unlock(m);
 	vfs_leave(place);
 	return err;
 }

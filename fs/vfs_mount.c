@@ -11,7 +11,7 @@
 
 static struct list types = LIST_INIT(types);
 static struct list mounts = LIST_INIT(mounts);
-static struct mutex table_lock = MUTEX_INIT(table_lock); /* of both; before any mount's lock */
+static struct mutex table_lock = MUTEX_INIT(table_lock); /* of both; after any mount's lock */
 
 static uint64_t last_number; /* under the table's lock */
 
@@ -171,25 +171,6 @@ static int detach_at(const struct wish *w)
 	return err;
 }
 
-/* Table lock held. Its own lock, too: whoever changes something looks at read_only under that. */
-static int remount_at(const struct wish *w)
-{
-	struct vfs_mount *m = find_exactly(w->path);
-	bool read_only = w->flags & VFS_READ_ONLY;
-	int err;
-
-	if (!m)
-		return -EINVAL;
-	if (read_only && m->writers)
-		return -EBUSY;
-	mutex_lock(&m->lock);
-	err = m->type->remount && read_only != m->read_only ? m->type->remount(m, read_only) : 0;
-	if (!err)
-		m->read_only = read_only;
-	mutex_unlock(&m->lock);
-	return err;
-}
-
 /* Do something to the table of mounts at w->path. */
 static int change_table(int (*fn)(const struct wish *w), struct wish *w)
 {
@@ -229,9 +210,53 @@ int vfs_unmount(const char *path)
 	return vfs_unmount_with(path, 0);
 }
 
+/* Nobody begins to write while it becomes read-only: who opens for that counts as a writer, then looks at read_only. */
+static int set_read_only(struct vfs_mount *m, bool read_only)
+{
+	int err = 0;
+
+	mutex_lock(&table_lock);
+	if (read_only && m->writers)
+		err = -EBUSY;
+	else
+		m->read_only = read_only;
+	mutex_unlock(&table_lock);
+	return err;
+}
+
+static int remount(struct vfs_mount *m, bool read_only)
+{
+	bool before;
+	int err;
+
+	vfs_mount_lock(m);
+	before = m->read_only;
+	err = set_read_only(m, read_only);
+	if (!err && m->type->remount && before != read_only)
+		err = m->type->remount(m, read_only);
+	if (err)
+		m->read_only = before;
+	vfs_mount_unlock(m);
+	return err;
+}
+
 int vfs_remount(const char *path, bool read_only)
 {
-	return change_table(remount_at, &(struct wish){ .path = path, .flags = read_only ? VFS_READ_ONLY : 0 });
+	char *resolved = kalloc(VFS_PATH_MAX);
+	struct vfs_mount *m = NULL;
+	const char *rest;
+	int err = resolved ? vfs_resolve(path, resolved) : -ENOMEM;
+
+	if (!err)
+		m = vfs_mount_of(resolved, &rest);
+	if (m)
+		err = *rest ? -EINVAL : remount(m, read_only);
+	else if (!err)
+		err = -EINVAL;
+	if (m)
+		vfs_mount_put(m);
+	kfree(resolved);
+	return err;
 }
 
 bool vfs_is_mount(const char *path)
@@ -339,11 +364,11 @@ int vfs_sync_all(void)
 	for (struct vfs_mount *m = advance(NULL); m; m = advance(m)) {
 		if (!m->type->sync)
 			continue;
-		mutex_lock(&m->lock);
+		vfs_mount_lock(m);
 		err = vfs_has_mapped(m) ? vfs_pages_sync_all(m) : 0;
 		if (!err && !m->read_only)
 			err = m->type->sync(m);
-		mutex_unlock(&m->lock);
+		vfs_mount_unlock(m);
 		first_error = first_error ? first_error : err;
 	}
 	return first_error;
@@ -354,13 +379,13 @@ static int statfs_of(struct vfs_mount *m, struct vfs_statfs *st)
 	int err = 0;
 
 	*st = (struct vfs_statfs){ .block_size = PAGE_SIZE };
-	mutex_lock(&m->lock);
+	vfs_mount_lock(m);
 	if (m->type->statfs)
 		err = m->type->statfs(m, st);
 	st->type = m->type;
 	st->mount = m->number;
 	st->read_only = m->read_only;
-	mutex_unlock(&m->lock);
+	vfs_mount_unlock(m);
 	return err;
 }
 
@@ -372,9 +397,9 @@ int vfs_statfs(const char *path, struct vfs_statfs *st)
 
 	if (err)
 		return err;
-	mutex_lock(&place->mount->lock);
+	vfs_mount_lock(place->mount);
 	err = place->mount->type->stat(place->mount, place->rest, &found);
-	mutex_unlock(&place->mount->lock);
+	vfs_mount_unlock(place->mount);
 	if (!err)
 		err = statfs_of(place->mount, st);
 	vfs_leave(place);

@@ -53,7 +53,7 @@ static int open_at(const struct vfs_place *place, unsigned flags, struct vfs_fil
 	struct page_source *cut = NULL;
 	int err;
 
-	mutex_lock(&place->mount->lock);
+	vfs_mount_lock(place->mount);
 	err = check_slash(place, flags);
 	if (!err)
 		err = check_read_only(place, &flags);
@@ -61,7 +61,7 @@ static int open_at(const struct vfs_place *place, unsigned flags, struct vfs_fil
 		err = place->mount->type->open(place->mount, place->rest, flags, f);
 	if (!err && (flags & VFS_TRUNCATE) && vfs_has_mapped(place->mount)) /* how long it was is not known any more */
 		vfs_pages_resized(f, UINT64_MAX, 0, &cut);
-	mutex_unlock(&place->mount->lock);
+	vfs_mount_unlock(place->mount);
 	vfs_pages_cut(cut, 0);
 	return err;
 }
@@ -114,9 +114,9 @@ static int stat_at(const char *path, enum vfs_follow follow, struct vfs_stat *st
 
 	if (err)
 		return err;
-	mutex_lock(&place->mount->lock);
+	vfs_mount_lock(place->mount);
 	err = place->mount->type->stat(place->mount, place->rest, st);
-	mutex_unlock(&place->mount->lock);
+	vfs_mount_unlock(place->mount);
 	st->mount = place->mount->number;
 	vfs_leave(place);
 	return err;
@@ -150,14 +150,14 @@ static int change(const struct vfs_place *place, path_fn fn, bool is_new)
 	struct vfs_stat st;
 	int err = 0;
 
-	mutex_lock(&m->lock);
+	vfs_mount_lock(m);
 	if (!is_new)
 		err = check_directory(place);
 	else if (m->read_only && m->type->stat(m, place->rest, &st) == 0)
 		err = -EEXIST;
 	if (!err)
 		err = m->read_only || !fn ? -EROFS : fn(m, place->rest);
-	mutex_unlock(&m->lock);
+	vfs_mount_unlock(m);
 	return err;
 }
 
@@ -239,9 +239,9 @@ static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
 		return -EXDEV;
 	if (from->dots || to->dots || vfs_mounts_below(from->path) || vfs_mounts_below(to->path))
 		return -EBUSY;
-	mutex_lock(&m->lock);
+	vfs_mount_lock(m);
 	err = rename_locked(from, to);
-	mutex_unlock(&m->lock);
+	vfs_mount_unlock(m);
 	return err;
 }
 

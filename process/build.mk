@@ -24,6 +24,8 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	device.o \
 	devfs.o \
 	procfs.o \
+	proc_system.o \
+	proc_process.o \
 	pipe.o \
 	watch.o \
 	alarm.o \

@@ -86,6 +86,11 @@ struct fd_table *fd_table_copy(struct fd_table *from)
 	return t;
 }
 
+void fd_table_get(struct fd_table *t)
+{
+	__atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+}
+
 void fd_table_put(struct fd_table *t)
 {
 	if (__atomic_fetch_sub(&t->refs, 1, __ATOMIC_ACQ_REL) != 1)

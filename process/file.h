@@ -92,6 +92,7 @@ struct fd_table {
 struct fd_table *fd_table_new(void) __must_check;
 /** A copy, for fork. */
 struct fd_table *fd_table_copy(struct fd_table *from) __must_check;
+void fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);
 void fd_table_close_on_exec(struct fd_table *t);
 /**

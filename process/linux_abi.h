@@ -60,6 +60,9 @@ struct linux_rlimit { uint64_t now, most; };
 /** Of struct dirent64 what comes before the name. */
 struct linux_dirent { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; } __attribute__((packed));
 
+#define LINUX_RELEASE "6.12.0-caisson"
+#define LINUX_NODE "caisson"
+
 struct linux_utsname { char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65]; };
 
 enum { LINUX_S_IFMT = 0170000, LINUX_S_IFREG = 0100000, LINUX_S_IFDIR = 040000, LINUX_S_IFCHR = 020000, LINUX_S_IFLNK = 0120000,

@@ -83,6 +83,9 @@ struct user_mm *mm_fork(struct user_mm *from)
 	mutex_lock(&from->lock);
 	mm->brk_start = from->brk_start;
 	mm->brk = from->brk;
+	mm->args = from->args;
+	mm->env = from->env;
+	mm->env_end = from->env_end;
 	mm->limit = from->limit;
 	mm->heap_limit = from->heap_limit;
 	error = aspace_fork(&mm->space, &from->space);

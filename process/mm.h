@@ -29,6 +29,7 @@ struct user_mm {
 	struct aspace space;
 	uint64_t harts;          /* atomic: those that translate through it */
 	uint64_t brk_start, brk; /* the heap, as the program sees it: bytes */
+	uint64_t args, env, env_end; /* where the strings of argv and envp stand */
 	struct list node;        /* among all (mm.c) */
 	uint64_t limit, heap_limit; /* bytes: of all mappings, of the heap (setrlimit) */
 };

@@ -1,289 +1,280 @@
 /*
  * /proc: what the system and its processes are doing, as files whose text is made when they are opened.
  *
- *     mounts meminfo uptime version stat cpuinfo, self -> NUMBER
- *     NUMBER/stat status cmdline comm, exe -> program, cwd -> folder
+ *     what proc_system.c says; self -> NUMBER, thread-self -> NUMBER/task/NUMBER
+ *     NUMBER/          what proc_process.c says; exe -> program, cwd and root -> folders, fd/ with a link for each descriptor,
+ *                      task/ with a folder for each thread, in which the same stands again, but for task/
+ *
+ * No lock of the mount is held here: a process that ends meanwhile may leave its last open files, some of which may be of
+ * this file system, to be closed by who has looked at it.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <caisson/hart.h>
 #include <caisson/init.h>
 #include <caisson/mm.h>
-#include <caisson/time.h>
-#include <caisson/vfs.h>
+#include <caisson/rtc.h>
 
-#include "thread.h"
+#include "linux_abi.h"
+#include "proc_text.h"
 
-#define TEXT_MAX PAGE_SIZE
+/* --- places --- */
 
-/** A file's text. */
-struct text {
-	size_t n;
-	char data[TEXT_MAX];
-};
+enum place { P_NOWHERE, P_ROOT, P_SYSTEM, P_SELF, P_THREAD_SELF, P_PROCESS, P_THREAD, P_FILE, P_LINK, P_FDS, P_FD, P_TASKS };
 
-/** A process, as it was when somebody asked. */
-struct snapshot {
-	unsigned pid, parent, group, session, died_of;
-	char name[24], state;
-	uint64_t size, resident, run_ms;
-	char exe[VFS_PATH_MAX], cwd[VFS_PATH_MAX];
-};
-
-static void __printf(2, 3) say(struct text *t, const char *fmt, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(t->data + t->n, sizeof(t->data) - t->n, fmt, args);
-	va_end(args);
-	if (n > 0)
-		t->n = MIN(t->n + (size_t)n, sizeof(t->data) - 1);
-}
-
-/* --- the system --- */
-
-/* Blanks end a word there, so those in names are written otherwise. */
-static void say_word(struct text *t, const char *word)
-{
-	for (; *word; word++)
-		say(t, strchr(" \t\n\\", *word) ? "\\%03o" : "%c", *word);
-	say(t, " ");
-}
-
-static bool say_mount(const struct vfs_mount *m, void *arg)
-{
-	say_word(arg, *m->source ? m->source : "none");
-	say_word(arg, *m->path ? m->path : "/");
-	say(arg, "%s %s 0 0\n", m->type->name, m->read_only ? "ro" : "rw");
-	return true;
-}
-
-static void say_mounts(struct text *t)
-{
-	vfs_for_each_mount(say_mount, t);
-}
-
-static void say_memory(struct text *t)
-{
-	unsigned long total = frame_total_count() * (PAGE_SIZE / 1024), free = frame_free_count() * (PAGE_SIZE / 1024);
-
-	say(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\nBuffers:               0 kB\n"
-	    "Cached:                0 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n", total, free, free);
-}
-
-static void say_uptime(struct text *t)
-{
-	unsigned long ms = time_to_ns(time_now()) / 1000000;
-
-	say(t, "%lu.%02lu 0.00\n", ms / 1000, ms % 1000 / 10);
-}
-
-static void say_version(struct text *t)
-{
-	say(t, "Linux version 6.12.0-caisson (Caisson)\n");
-}
-
-static void say_stat(struct text *t)
-{
-	say(t, "cpu  0 0 0 0 0 0 0 0 0 0\nctxt 0\nbtime 0\nprocesses 0\n");
-}
-
-static void say_cpus(struct text *t)
-{
-	for (unsigned i = 0; i < hart_count(); i++)
-		say(t, "processor\t: %u\nhart\t\t: %u\nisa\t\t: rv64imafdc\n\n", i, i);
-}
-
-static const struct { const char *name; void (*say)(struct text *t); } files[] = {
-	{ "cpuinfo", say_cpus }, { "meminfo", say_memory }, { "mounts", say_mounts }, { "stat", say_stat },
-	{ "uptime", say_uptime }, { "version", say_version },
-};
-
-/* --- a process --- */
-
-/* The lock of the table is held, so the process does not go; but its memory may, when it ends. */
-static bool take_snapshot(struct process *p, void *arg)
-{
-	struct snapshot *s = arg;
-
-	if (p->pid != s->pid)
-		return true;
-	s->parent = p->parent ? p->parent->pid : 0;
-	s->group = p->group;
-	s->session = p->session;
-	memcpy(s->name, p->name, sizeof(s->name));
-	s->state = p->zombie ? 'Z' : p->stopped_by ? 'T' : process_is_asleep(p) ? 'S' : 'R';
-	s->run_ms = time_to_ns(usage_of(p).run_time) / 1000000;
-	s->resident = process_resident(p);
-	strncpy(s->exe, p->exe, sizeof(s->exe) - 1);
-	strncpy(s->cwd, p->cwd, sizeof(s->cwd) - 1);
-	s->died_of = p->died_of;
-	s->pid = 0; /* found */
-	return false;
-}
-
-/* @return 0 with a snapshot for kfree; -ENOENT, -ENOMEM */
-static int look_at(unsigned pid, struct snapshot **out)
-{
-	struct snapshot *s = kzalloc(sizeof(*s));
-
-	if (!s)
-		return -ENOMEM;
-	s->pid = pid;
-	process_for_each(take_snapshot, s);
-	if (s->pid) {
-		kfree(s);
-		return -ENOENT;
-	}
-	s->pid = pid;
-	*out = s;
-	return 0;
-}
-
-static void say_process_stat(struct text *t, const struct snapshot *s)
-{
-	say(t, "%u (%s) %c %u %u %u 1281 %u 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 %lu %lu 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n",
-	    s->pid, s->name, s->state, s->parent, s->group, s->session, s->group, (unsigned long)s->run_ms / 10,
-	    (unsigned long)(s->resident * PAGE_SIZE), (unsigned long)s->resident);
-}
-
-static void say_status(struct text *t, const struct snapshot *s)
-{
-	say(t, "Name:\t%s\nState:\t%c\nTgid:\t%u\nPid:\t%u\nPPid:\t%u\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%lu kB\nThreads:\t1\n",
-	    s->name, s->state, s->pid, s->pid, s->parent, (unsigned long)(s->resident * (PAGE_SIZE / 1024)));
-}
-
-/* The words themselves stand in the program's memory; its path tells what it is. */
-static void say_cmdline(struct text *t, const struct snapshot *s)
-{
-	say(t, "%s", s->exe);
-	t->n++; /* with its NUL */
-}
-
-static void say_comm(struct text *t, const struct snapshot *s)
-{
-	say(t, "%s\n", s->name);
-}
-
-static const struct { const char *name; void (*say)(struct text *t, const struct snapshot *s); } process_files[] = {
-	{ "cmdline", say_cmdline }, { "comm", say_comm }, { "stat", say_process_stat }, { "status", say_status },
-};
-
-static const char *const process_links[] = { "cwd", "exe" };
-
-/* --- paths --- */
-
-enum place { P_NOWHERE, P_ROOT, P_FILE, P_SELF, P_PROCESS, P_PROCESS_FILE, P_PROCESS_LINK };
+static const char *const links[] = { "cwd", "exe", "root" };
 
 struct spot {
 	enum place place;
-	unsigned i;            /* of files, process_files, process_links */
+	unsigned i;            /* of proc_files, proc_process_files, links; a descriptor */
 	unsigned pid;
 };
 
-static void find_in_process(const char *name, struct spot *s)
+/* A number that is a whole component, and what follows it. @return false: none */
+static bool take_number(const char **path, unsigned *out)
 {
-	s->place = P_NOWHERE;
-	for (unsigned i = 0; i < ARRAY_SIZE(process_files); i++)
-		if (!strcmp(name, process_files[i].name))
-			*s = (struct spot){ P_PROCESS_FILE, i, s->pid };
-	for (unsigned i = 0; i < ARRAY_SIZE(process_links); i++)
-		if (!strcmp(name, process_links[i]))
-			*s = (struct spot){ P_PROCESS_LINK, i, s->pid };
+	char *end;
+	unsigned long n = strtoul(*path, &end, 10);
+
+	if (end == *path || (*end && *end != '/') || **path == '+' || **path == '-' || n > INT32_MAX || (**path == '0' && end > *path + 1))
+		return false;
+	*out = (unsigned)n;
+	*path = *end ? end + 1 : end;
+	return true;
+}
+
+/* What a process and each of its threads have. */
+static struct spot find_in_thread(unsigned pid, const char *name)
+{
+	unsigned fd;
+
+	for (unsigned i = 0; i < proc_n_process_files; i++)
+		if (!strcmp(name, proc_process_files[i].name))
+			return (struct spot){ P_FILE, i, pid };
+	for (unsigned i = 0; i < ARRAY_SIZE(links); i++)
+		if (!strcmp(name, links[i]))
+			return (struct spot){ P_LINK, i, pid };
+	if (!strcmp(name, "fd"))
+		return (struct spot){ P_FDS, 0, pid };
+	if (strncmp(name, "fd/", 3))
+		return (struct spot){ .place = P_NOWHERE };
+	name += 3;
+	return take_number(&name, &fd) && !*name ? (struct spot){ P_FD, fd, pid } : (struct spot){ .place = P_NOWHERE };
+}
+
+static struct spot find_in_process(unsigned pid, const char *name)
+{
+	unsigned tid;
+
+	if (!*name)
+		return (struct spot){ P_PROCESS, 0, pid };
+	if (!strcmp(name, "task"))
+		return (struct spot){ P_TASKS, 0, pid };
+	if (strncmp(name, "task/", 5))
+		return find_in_thread(pid, name);
+	name += 5;
+	if (!take_number(&name, &tid))
+		return (struct spot){ .place = P_NOWHERE };
+	return *name ? find_in_thread(pid, name) : (struct spot){ P_THREAD, tid, pid };
 }
 
 static struct spot find(const char *path)
 {
-	struct spot s = { .place = P_NOWHERE };
-	char *end;
+	unsigned pid;
 
 	if (!*path)
 		return (struct spot){ .place = P_ROOT };
-	if (!strcmp(path, "self"))
-		return (struct spot){ .place = P_SELF };
-	for (unsigned i = 0; i < ARRAY_SIZE(files); i++)
-		if (!strcmp(path, files[i].name))
-			return (struct spot){ P_FILE, i, 0 };
-	s.pid = (unsigned)strtoul(path, &end, 10);
-	if (end == path || path[0] == '0' || (*end && *end != '/'))
-		return s;
-	s.place = P_PROCESS;
-	if (*end)
-		find_in_process(end + 1, &s);
-	return s;
+	if (!strcmp(path, "self") || !strcmp(path, "thread-self"))
+		return (struct spot){ .place = *path == 's' ? P_SELF : P_THREAD_SELF };
+	for (unsigned i = 0; i < proc_n_files; i++)
+		if (!strcmp(path, proc_files[i].path))
+			return (struct spot){ P_SYSTEM, i, 0 };
+	return take_number(&path, &pid) && pid ? find_in_process(pid, path) : (struct spot){ .place = P_NOWHERE };
 }
 
-static unsigned current_pid(void)
+static enum vfs_kind kind_of(const struct spot *s)
 {
-	const struct task_ext *ext = task_current()->ext;
+	switch (s->place) {
+	case P_SELF:
+	case P_THREAD_SELF:
+	case P_LINK:
+	case P_FD:
+		return VFS_LINK;
+	case P_SYSTEM:
+		return proc_files[s->i].say ? VFS_FILE : VFS_DIR;
+	case P_FILE:
+		return VFS_FILE;
+	default:
+		return VFS_DIR;
+	}
+}
 
-	return ext && ext->ops == thread_ext_ops() ? thread_current()->process->pid : 0;
+/* One that is not 0, and for each spot another. */
+static uint64_t number_of(const struct spot *s)
+{
+	return (uint64_t)s->pid << 24 | (uint64_t)s->i << 4 | s->place;
+}
+
+static void describe(const struct spot *s, struct vfs_stat *st)
+{
+	static const unsigned modes[] = { [VFS_FILE] = 0444, [VFS_DIR] = 0555, [VFS_LINK] = 0777 };
+	enum vfs_kind kind = kind_of(s);
+
+	*st = (struct vfs_stat){ .kind = kind, .mode = modes[kind], .ino = number_of(s), .links = kind == VFS_DIR ? 2 : 1,
+				 .mtime = rtc_wall_ns() / 1000000000 };
+}
+
+struct search {
+	unsigned pid, tid;     /* tid 0: any */
+	bool found;
+};
+
+static bool look_for(struct process *p, void *arg)
+{
+	struct search *s = arg;
+
+	if (p->pid != s->pid)
+		return true;
+	s->found = !s->tid || s->tid == s->pid;
+	list_for_each(t, &p->threads, struct thread, node)
+		s->found |= t->tid == s->tid;
+	return false;
+}
+
+static bool exists(const struct spot *s)
+{
+	struct search search = { s->pid, s->place == P_THREAD ? s->i : 0, false };
+
+	process_for_each(look_for, &search);
+	return search.found;
+}
+
+/* The open file behind a link of fd/, one reference more. @return NULL: none */
+static struct open_file *file_of(const struct spot *s)
+{
+	struct snapshot *p;
+	struct open_file *f;
+
+	if (snapshot_take(s->pid, &p))
+		return NULL;
+	f = p->files ? fd_get(p->files, s->i) : NULL;
+	snapshot_put(p);
+	return f;
+}
+
+static int check(const struct spot *s)
+{
+	struct open_file *f;
+
+	if (s->place == P_NOWHERE || (s->pid && !exists(s)))
+		return -ENOENT;
+	if (s->place != P_FD)
+		return 0;
+	f = file_of(s);
+	open_file_put(f);
+	return f ? 0 : -ENOENT;
 }
 
 static int proc_stat(struct vfs_mount *m, const char *path, struct vfs_stat *st)
 {
 	struct spot s = find(path);
-	struct snapshot *p;
-	int error;
+	int error = check(&s);
 
 	(void)m;
-	*st = (struct vfs_stat){ .kind = VFS_FILE, .mode = 0444 };
-	if (s.place == P_NOWHERE)
+	if (!error)
+		describe(&s, st);
+	return error;
+}
+
+/* --- links --- */
+
+/* A file that has no path is named by its kind and number. */
+static int name_file(const struct spot *s, char *to, size_t n)
+{
+	struct open_file *f = file_of(s);
+	struct linux_stat st = { .ino = 0 };
+
+	if (!f)
 		return -ENOENT;
-	if (s.pid) {
-		error = look_at(s.pid, &p);
-		if (error)
-			return error;
-		kfree(p);
-	}
-	if (s.place == P_ROOT || s.place == P_PROCESS)
-		*st = (struct vfs_stat){ .kind = VFS_DIR, .mode = 0555 };
-	if (s.place == P_SELF || s.place == P_PROCESS_LINK)
-		*st = (struct vfs_stat){ .kind = VFS_LINK, .mode = 0777 };
+	if (*f->path)
+		snprintf(to, n, "%s", f->path);
+	else if (f->ops->stat && f->ops->stat(f, &st) == 0 && (st.mode & LINUX_S_IFMT) == LINUX_S_IFIFO)
+		snprintf(to, n, "pipe:[%lu]", (unsigned long)st.ino);
+	else
+		snprintf(to, n, "anon_inode:[file]");
+	open_file_put(f);
+	return 0;
+}
+
+static int name_current(const struct spot *s, char *to, size_t n)
+{
+	const struct task_ext *ext = task_current()->ext;
+	const struct thread *t = ext && ext->ops == thread_ext_ops() ? thread_current() : NULL;
+
+	if (!t)
+		return -ENOENT;
+	if (s->place == P_SELF)
+		snprintf(to, n, "%u", t->process->pid);
+	else
+		snprintf(to, n, "%u/task/%u", t->process->pid, t->tid);
+	return 0;
+}
+
+static int name_link(const struct spot *s, char *to, size_t n)
+{
+	struct snapshot *p;
+	int error = snapshot_take(s->pid, &p);
+
+	if (error)
+		return error;
+	snprintf(to, n, "%s", s->i == 2 || (s->i == 0 && !*p->cwd) ? "/" : s->i == 0 ? p->cwd : p->exe);
+	snapshot_put(p);
 	return 0;
 }
 
 static int64_t proc_readlink(struct vfs_mount *m, const char *path, char *to, size_t n)
 {
 	struct spot s = find(path);
-	struct snapshot *p;
-	char number[12];
-	const char *target;
-	int error;
+	char *target = kalloc(VFS_PATH_MAX);
+	int64_t result = -ENOMEM;
 
 	(void)m;
-	if (s.place == P_SELF) {
-		n = MIN(n, (size_t)snprintf(number, sizeof(number), "%u", current_pid()));
-		memcpy(to, number, n);
-		return (int64_t)n;
+	if (target)
+		result = s.place == P_FD ? name_file(&s, target, VFS_PATH_MAX) : s.place == P_LINK ? name_link(&s, target, VFS_PATH_MAX) :
+			 name_current(&s, target, VFS_PATH_MAX);
+	if (result == 0) {
+		result = (int64_t)MIN(n, strlen(target));
+		memcpy(to, target, (size_t)result);
 	}
-	error = look_at(s.pid, &p);
-	if (error)
-		return error;
-	target = s.i == 0 ? *p->cwd ? p->cwd : "/" : p->exe;
-	n = MIN(n, strlen(target));
-	memcpy(to, target, n);
-	kfree(p);
-	return (int64_t)n;
+	kfree(target);
+	return result;
 }
 
-/* --- open files and directories --- */
+/* --- open files --- */
 
-static int close_data(struct vfs_file *f)
+/** An open file: its text, and what it is. */
+struct proc_open {
+	struct spot spot;
+	struct text text;
+	/* A directory: */
+	unsigned next;         /* entry of a table */
+	unsigned last;         /* number that was read last */
+};
+
+static int proc_close(struct vfs_file *f)
 {
-	kfree(f->data);
+	struct proc_open *o = f->data;
+
+	kfree(o->text.data);
+	kfree(o);
 	return 0;
 }
 
-static int64_t text_read(struct vfs_file *f, void *data, size_t n, uint64_t pos)
+static int64_t proc_read(struct vfs_file *f, void *data, size_t n, uint64_t pos)
 {
-	const struct text *t = f->data;
+	const struct text *t = &((struct proc_open *)f->data)->text;
 
 	if (pos >= t->n)
 		return 0;
@@ -292,140 +283,229 @@ static int64_t text_read(struct vfs_file *f, void *data, size_t n, uint64_t pos)
 	return (int64_t)n;
 }
 
-static int text_stat(struct vfs_file *f, struct vfs_stat *st)
+static int proc_fstat(struct vfs_file *f, struct vfs_stat *st)
 {
-	(void)f;
-	*st = (struct vfs_stat){ .kind = VFS_FILE, .mode = 0444 };
+	describe(&((struct proc_open *)f->data)->spot, st);
 	return 0;
 }
 
-static const struct vfs_file_ops text_ops = { .close = close_data, .read = text_read, .stat = text_stat };
+static const struct vfs_file_ops file_ops = { .close = proc_close, .read = proc_read, .stat = proc_fstat };
 
-/** An open directory: entries of a table first, then processes by number. */
-struct cursor {
-	unsigned pid;          /* 0: the root */
-	unsigned next, last_pid;
+static int make_text(struct proc_open *o)
+{
+	struct snapshot *p;
+	int error;
+
+	if (o->spot.place == P_SYSTEM) {
+		proc_files[o->spot.i].say(&o->text);
+	} else {
+		error = snapshot_take(o->spot.pid, &p);
+		if (error)
+			return error;
+		proc_process_files[o->spot.i].say(&o->text, p);
+		snapshot_put(p);
+	}
+	return o->text.failed ? -ENOMEM : 0;
+}
+
+/* --- directories --- */
+
+static int entry(struct vfs_dirent *d, const struct spot *s, const char *name)
+{
+	d->kind = kind_of(s);
+	d->ino = number_of(s);
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	return 1;
+}
+
+static int number_entry(struct vfs_dirent *d, const struct spot *s, unsigned number)
+{
+	char name[12];
+
+	snprintf(name, sizeof(name), "%u", number);
+	return entry(d, s, name);
+}
+
+struct next {
+	unsigned after, found, pid;
 };
 
-static int dir_stat(struct vfs_file *f, struct vfs_stat *st)
+static void try_number(struct next *w, unsigned number)
 {
-	(void)f;
-	*st = (struct vfs_stat){ .kind = VFS_DIR, .mode = 0555 };
-	return 0;
-}
-
-static int entry(struct vfs_dirent *d, enum vfs_kind kind, const char *name)
-{
-	d->kind = kind;
-	strcpy(d->name, name);
-	return 1;
+	if (number > w->after && (!w->found || number < w->found))
+		w->found = number;
 }
 
 static bool next_pid(struct process *p, void *arg)
 {
-	struct { unsigned after, found; } *w = arg;
-
-	if (p->pid > w->after && (!w->found || p->pid < w->found))
-		w->found = p->pid;
+	try_number(arg, p->pid);
 	return true;
 }
 
-static int read_root(struct cursor *c, struct vfs_dirent *d)
+static bool next_tid(struct process *p, void *arg)
 {
-	struct { unsigned after, found; } w = { c->last_pid, 0 };
+	struct next *w = arg;
 
-	if (c->next < ARRAY_SIZE(files))
-		return entry(d, VFS_FILE, files[c->next++].name);
-	if (c->next++ == ARRAY_SIZE(files))
-		return entry(d, VFS_LINK, "self");
-	process_for_each(next_pid, &w);
+	if (p->pid != w->pid)
+		return true;
+	list_for_each(t, &p->threads, struct thread, node)
+		try_number(w, t->tid);
+	if (list_empty(&p->threads))
+		try_number(w, p->pid);
+	return false;
+}
+
+/* What is right below a folder of the system's; its path ends without a slash. */
+static bool is_in(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	if (n && (strncmp(path, folder, n) || path[n] != '/'))
+		return false;
+	return !strchr(path + n + (n > 0), '/');
+}
+
+static int read_system(struct proc_open *o, struct vfs_dirent *d, const char *folder)
+{
+	while (o->next < proc_n_files) {
+		const char *path = proc_files[o->next++].path;
+
+		if (is_in(path, folder))
+			return entry(d, &(struct spot){ P_SYSTEM, o->next - 1, 0 }, path + strlen(folder) + (*folder != '\0'));
+	}
+	return 0;
+}
+
+static int read_numbers(struct proc_open *o, struct vfs_dirent *d, bool (*fn)(struct process *p, void *arg))
+{
+	struct next w = { o->last, 0, o->spot.pid };
+
+	process_for_each(fn, &w);
 	if (!w.found)
 		return 0;
-	c->last_pid = w.found;
-	d->kind = VFS_DIR;
-	snprintf(d->name, sizeof(d->name), "%u", w.found);
-	return 1;
+	o->last = w.found;
+	return number_entry(d, &(struct spot){ P_PROCESS, 0, w.found }, w.found);
 }
 
-static int dir_read(struct vfs_file *f, struct vfs_dirent *d)
+static int read_root(struct proc_open *o, struct vfs_dirent *d)
 {
-	struct cursor *c = f->data;
-	unsigned i = c->next;
-
-	if (!c->pid)
-		return read_root(c, d);
-	if (i >= ARRAY_SIZE(process_files) + ARRAY_SIZE(process_links))
-		return 0;
-	c->next++;
-	if (i < ARRAY_SIZE(process_files))
-		return entry(d, VFS_FILE, process_files[i].name);
-	return entry(d, VFS_LINK, process_links[i - ARRAY_SIZE(process_files)]);
+	if (read_system(o, d, ""))
+		return 1;
+	if (o->next++ == proc_n_files)
+		return entry(d, &(struct spot){ .place = P_SELF }, "self");
+	if (o->next == proc_n_files + 2)
+		return entry(d, &(struct spot){ .place = P_THREAD_SELF }, "thread-self");
+	return read_numbers(o, d, next_pid);
 }
 
-static int dir_rewind(struct vfs_file *f)
+static int read_process(struct proc_open *o, struct vfs_dirent *d)
 {
-	struct cursor *c = f->data;
+	unsigned i = o->next, pid = o->spot.pid;
 
-	c->next = c->last_pid = 0;
-	return 0;
+	o->next++;
+	if (i < proc_n_process_files)
+		return entry(d, &(struct spot){ P_FILE, i, pid }, proc_process_files[i].name);
+	i -= proc_n_process_files;
+	if (i < ARRAY_SIZE(links))
+		return entry(d, &(struct spot){ P_LINK, i, pid }, links[i]);
+	i -= ARRAY_SIZE(links);
+	if (i == 0)
+		return entry(d, &(struct spot){ P_FDS, 0, pid }, "fd");
+	return i == 1 && o->spot.place == P_PROCESS ? entry(d, &(struct spot){ P_TASKS, 0, pid }, "task") : 0;
 }
 
-static const struct vfs_file_ops dir_ops = { .close = close_data, .stat = dir_stat, .readdir = dir_read, .rewind = dir_rewind };
-
-static int open_dir(const struct spot *s, struct vfs_file *f)
+static int read_fds(struct proc_open *o, struct vfs_dirent *d)
 {
-	struct cursor *c = kzalloc(sizeof(*c));
+	struct snapshot *p;
+	struct open_file *f = NULL;
+	int error = snapshot_take(o->spot.pid, &p);
 
-	if (!c)
-		return -ENOMEM;
-	c->pid = s->pid;
-	f->data = c;
-	f->ops = &dir_ops;
-	return 0;
+	if (error)
+		return 0; /* it has ended meanwhile */
+	while (p->files && !f && o->next < FDS_MAX)
+		f = fd_get(p->files, o->next++);
+	snapshot_put(p);
+	open_file_put(f);
+	return f ? number_entry(d, &(struct spot){ P_FD, o->next - 1, o->spot.pid }, o->next - 1) : 0;
 }
 
-static int open_text(const struct spot *s, struct vfs_file *f)
+static int proc_readdir(struct vfs_file *f, struct vfs_dirent *d)
 {
-	struct text *t = kzalloc(sizeof(*t));
-	struct snapshot *p = NULL;
-	int error = t ? 0 : -ENOMEM;
+	struct proc_open *o = f->data;
 
-	if (!error && s->pid)
-		error = look_at(s->pid, &p);
-	if (error) {
-		kfree(t);
-		return error;
+	switch (o->spot.place) {
+	case P_ROOT:
+		return read_root(o, d);
+	case P_SYSTEM:
+		return read_system(o, d, proc_files[o->spot.i].path);
+	case P_FDS:
+		return read_fds(o, d);
+	case P_TASKS:
+		return read_numbers(o, d, next_tid);
+	default:
+		return read_process(o, d);
 	}
-	if (p)
-		process_files[s->i].say(t, p);
-	else
-		files[s->i].say(t);
-	kfree(p);
-	f->data = t;
-	f->ops = &text_ops;
+}
+
+static int proc_rewind(struct vfs_file *f)
+{
+	struct proc_open *o = f->data;
+
+	o->next = o->last = 0;
 	return 0;
+}
+
+static const struct vfs_file_ops dir_ops = { .close = proc_close, .stat = proc_fstat, .readdir = proc_readdir,
+					     .rewind = proc_rewind };
+
+/* --- the file system --- */
+
+static int open_spot(const struct spot *s, bool is_dir, struct vfs_file *f)
+{
+	struct proc_open *o = kzalloc(sizeof(*o));
+	int error;
+
+	if (!o)
+		return -ENOMEM;
+	o->spot = *s;
+	error = is_dir ? 0 : make_text(o);
+	f->data = o;
+	f->ops = is_dir ? &dir_ops : &file_ops;
+	if (error)
+		(void)proc_close(f);
+	return error;
 }
 
 static int proc_open(struct vfs_mount *m, const char *path, unsigned flags, struct vfs_file *f)
 {
 	struct spot s = find(path);
-	struct vfs_stat st;
-	int error = proc_stat(m, path, &st);
+	int error = check(&s);
+	enum vfs_kind kind;
 
+	(void)m;
 	if (error)
 		return error;
+	kind = kind_of(&s);
 	if (flags & VFS_DIRECTORY)
-		return st.kind == VFS_DIR ? open_dir(&s, f) : -ENOTDIR;
-	if (st.kind != VFS_FILE)
-		return st.kind == VFS_DIR ? -EISDIR : -ELOOP;
-	return open_text(&s, f);
+		return kind == VFS_DIR ? open_spot(&s, true, f) : -ENOTDIR;
+	if (kind != VFS_FILE)
+		return kind == VFS_DIR ? -EISDIR : -ELOOP;
+	return open_spot(&s, false, f);
 }
 
 static int proc_mount(struct vfs_mount *m, const char *source)
 {
 	(void)source;
+	if (*m->options)
+		return -EINVAL;
 	m->read_only = true;
 	return 0;
+}
+
+static int proc_remount(struct vfs_mount *m, bool read_only)
+{
+	(void)m;
+	return read_only ? 0 : -EROFS;
 }
 
 static int proc_unmount(struct vfs_mount *m)
@@ -435,8 +515,8 @@ static int proc_unmount(struct vfs_mount *m)
 }
 
 static struct fs_type proc_type = {
-	.name = "proc", .mount = proc_mount, .unmount = proc_unmount, .open = proc_open, .stat = proc_stat,
-	.readlink = proc_readlink,
+	.name = "proc", .lockless = true, .mount = proc_mount, .unmount = proc_unmount, .remount = proc_remount, .open = proc_open,
+	.stat = proc_stat, .readlink = proc_readlink,
 };
 
 static void register_proc(void)

@@ -105,7 +105,9 @@ int stack_build(struct user_mm *mm, const char *path, const struct exec_args *ar
 	if (args->size)
 		memcpy(b.data + words + RANDOM_SIZE + path_size, args->strings, args->size);
 	put(&b, args->argc);
-	put_pointers(&b, put_pointers(&b, at + RANDOM_SIZE + path_size, args->argc), args->envc);
+	mm->args = at + RANDOM_SIZE + path_size;
+	mm->env = put_pointers(&b, mm->args, args->argc);
+	mm->env_end = put_pointers(&b, mm->env, args->envc);
 	put_auxv(&b, elf, bias, at, at + RANDOM_SIZE);
 	error = copy_to_user(mm, *sp, b.data, size) ? -ENOMEM : 0;
 	kfree(b.data);

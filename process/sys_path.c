@@ -1,5 +1,6 @@
 /* System calls that name files: opening, looking, the current directory. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <caisson/mm.h>
@@ -66,12 +67,44 @@ bool path_is_empty(struct thread *t, uint64_t path)
 	return copy_from_user(t->process->mm, &first, path, 1) == 0 && !first;
 }
 
+/* "...fd/pipe:[NUMBER]": where a link of /proc/self/fd leads that stands for a pipe. @return its number, 0: it is none */
+static uint64_t pipe_number(const char *real)
+{
+	static const char name[] = "/fd/pipe:[";
+	const char *at = strstr(real, name);
+
+	return at ? strtoull(at + sizeof(name) - 1, NULL, 10) : 0;
+}
+
+/* A file of the program's own, once more: /dev/stdin and its like, where that is a pipe. @return NULL: none */
+static struct open_file *reopen(struct thread *t, const char *path)
+{
+	char *real = kalloc(VFS_PATH_MAX);
+	uint64_t number = real && vfs_real_path(path, real) == 0 ? pipe_number(real) : 0;
+	struct open_file *found = NULL;
+
+	kfree(real);
+	for (unsigned fd = 0; number && !found && fd < FDS_MAX; fd++) {
+		struct linux_stat st = { .ino = 0 };
+
+		found = fd_get(t->process->files, fd);
+		if (found && found->ops->stat && found->ops->stat(found, &st) == 0 && st.ino == number &&
+		    (st.mode & LINUX_S_IFMT) == LINUX_S_IFIFO)
+			break;
+		open_file_put(found);
+		found = NULL;
+	}
+	return found;
+}
+
 static int64_t do_open(struct thread *t, const char *path, const uint64_t *arg)
 {
-	struct open_file *f;
+	struct open_file *f = NULL;
 	int64_t result = vfs_open_file(path, (unsigned)arg[2], (unsigned)arg[3] & 07777 & ~t->process->umask, &f);
 
-	if (result)
+	if (result == -ENOENT)
+		f = reopen(t, path);
+	if (result && !f)
 		return result;
 	result = fd_add(t->process->files, f, 0, arg[2] & O_CLOEXEC);
 	if (result < 0)

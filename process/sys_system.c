@@ -12,7 +12,7 @@
 int64_t sys_uname(struct thread *t, const uint64_t *arg)
 {
 	static const struct linux_utsname name = {
-		.sysname = "Linux", .nodename = "caisson", .release = "6.12.0-caisson", .version = "#1 Caisson",
+		.sysname = "Linux", .nodename = LINUX_NODE, .release = LINUX_RELEASE, .version = "#1 Caisson",
 		.machine = "riscv64", .domain = "(none)",
 	};
 

@@ -66,11 +66,12 @@ struct process {
 	bool took_off;          /* it has left its parent's memory, by exec or by its end (vfork) */
 	char name[24];
 	unsigned group, session;
+	uint64_t started;       /* ticks */
 	char *exe;              /* absolute path */
 	char *cwd;              /* absolute, resolved; "" is the root */
 	unsigned umask;
 	struct user_mm *mm;     /* NULL: it has ended */
-	struct fd_table *files;
+	struct fd_table *files; /* NULL: it has ended. That changes under the table's lock */
 	struct limits limits;   /* changed by its own threads, under the lock of the tree */
 	int status;             /* when it has ended: 0 to 255, or 128 + a signal's number */
 	unsigned died_of;       /* the signal, 0: none */

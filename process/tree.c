@@ -4,6 +4,7 @@
 
 #include <arch/cpu.h>
 #include <caisson/mm.h>
+#include <caisson/time.h>
 
 #include "jobs.h"
 #include "thread.h"
@@ -129,6 +130,7 @@ static void enter(struct process *p, struct thread *first, struct process *paren
 	p->pid = first->tid = tree_number();
 	list_push_back(&p->threads, &first->node);
 	p->n_threads = 1;
+	p->started = time_now();
 	p->group = parent ? parent->group : p->pid;
 	p->session = parent ? parent->session : p->pid;
 	p->parent = parent;
@@ -325,13 +327,17 @@ void process_tell_parent(struct process *p, unsigned signal)
 
 void process_leave(struct process *p)
 {
+	struct fd_table *files;
 	irqflags_t flags;
 	bool orphans;
 
 	timers_release(p);
 	p->most_pages = process_resident(p);
-	fd_table_put(p->files);
+	flags = spin_lock_irqsave(&lock);
+	files = p->files;
 	p->files = NULL;
+	spin_unlock_irqrestore(&lock, flags);
+	fd_table_put(files);
 	mm_put(process_set_mm(p, NULL));
 	jobs_leave(p);
 	flags = spin_lock_irqsave(&lock);

@@ -10,9 +10,8 @@
  * struct vfs_file_ops of the files that it opens. What it leaves NULL it cannot do.
  *
  * Locking: each mount has a mutex, held during every call of a function of its fs_type
- * and of its files, so that file systems need no lock of their own. The table of mounts
- * has one, which is never held during such a call except mount() and unmount(); order: the
- * table's, then a mount's. One struct vfs_file may be used by several tasks.
+ * and of its files except mount() and unmount(), so that file systems need no lock of their own. The table of mounts
+ * has one, which is held during those two; order: a mount's, then the table's. One struct vfs_file may be used by several tasks.
  *
  * Every struct vfs_file_ops has stat; every fs_type mount, unmount, open and stat.
  *
@@ -101,6 +100,7 @@ struct vfs_file;
 struct fs_type {
 	const char *name;
 	bool needs_device;  /* `source` is a block device */
+	bool lockless;      /* its functions are called without the mount's lock; none of its files can be mapped */
 	/** Attach to `source`; sets m->data, and m->read_only where it cannot be written. m->options are words apart by commas. */
 	int (*mount)(struct vfs_mount *m, const char *source);
 	/** Give up what mount made. Everything is detached in any case; an error says that data was lost. */

@@ -382,6 +382,10 @@ static void attributes(void)
 	TRY(chmod("m", 04751));
 	describe("m");
 	TRY(chmod("none", 0));
+	TRY(fchmodat(AT_FDCWD, "m", 0640, AT_SYMLINK_NOFOLLOW));
+	TRY(fchmodat(AT_FDCWD, "lf", 0600, AT_SYMLINK_NOFOLLOW));
+	describe("m");
+	TRY(chmod("m", 04751));
 	TRY(chown("m", 3, 4));
 	TRY(chown("m", -1, 5));
 	TRY(lchown("lf", 6, 7));
@@ -528,6 +532,42 @@ static void mounts(void)
 	TRY(umount("mnt"));
 }
 
+static void about_itself(void)
+{
+	char text[200], path[40];
+	ssize_t n;
+	FILE *file;
+	int fd = open("./d/../f2", O_RDONLY), pipes[2];
+
+	puts("--- /proc");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink("/proc/self/cwd", text, sizeof(text));
+	printf("%.*s\n", (int)n, text);
+	file = fopen("/proc/self/cmdline", "r");
+	n = (ssize_t)fread(text, 1, sizeof(text), file);
+	printf("a NUL at the end: %d\n", n > 0 && text[n - 1] == '\0');
+	fclose(file);
+	TRY(opened(open(path, O_RDONLY)));
+	TRY(opened(open("/proc/self/fd/999", O_RDONLY)));
+	TRY(opened(open("/proc/999999", O_RDONLY)));
+	TRY(opened(open("/proc/self/status/x", O_RDONLY)));
+	TRY(access("/proc/self/task", F_OK));
+	TRY(access("/proc/thread-self/comm", F_OK));
+	TRY(access("/proc/0", F_OK));
+	TRY(access("/proc/01", F_OK));
+	TRY(readlink("/proc/self/maps", text, sizeof(text)));
+	TRY(pipe(pipes));
+	TRY(write(pipes[1], "through", 7));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", pipes[0]);
+	TRY(dup2(open(path, O_RDONLY), 20));
+	n = read(20, text, sizeof(text));
+	printf("%.*s\n", (int)n, text);
+	file = fopen("/proc/self/stat", "r");
+	n = (ssize_t)fread(text, 1, sizeof(text), file);
+	printf("state %c\n", *(strrchr(text, ')') + 2));
+	fclose(file);
+}
+
 static void refused(void)
 {
 	puts("--- polite refusals");
@@ -559,6 +599,7 @@ int main(void)
 	attributes();
 	folders();
 	mounts();
+	about_itself();
 	refused();
 	puts("--- end");
 	if (access("/halt", F_OK) == 0)
