@@ -52,6 +52,11 @@ static long join_all(void)
 	return sum;
 }
 
+static int is_over(void *flag)
+{
+	return atomic_load((atomic_int *)flag);
+}
+
 /* --- one counter, one lock --- */
 
 static void *count(void *arg)
@@ -374,6 +379,119 @@ static void test_crash(void)
 	puts("not reached");
 }
 
+/* --- pages that go while others use them --- */
+
+static volatile long *page;
+static atomic_long replaced, stale, faults, writable;
+
+static void *read_page(void *arg)
+{
+	while (!is_over(arg)) {
+		long least = replaced, seen = *page;
+
+		if (seen && seen < least)
+			stale++;
+	}
+	return NULL;
+}
+
+static void on_fault(int signal)
+{
+	(void)signal;
+	faults++;
+	while (!writable)
+		sched_yield();
+}
+
+static void *write_page(void *arg)
+{
+	while (!is_over(arg))
+		(*page)++;
+	return NULL;
+}
+
+/* What was unmapped or protected is so for threads on other harts too. */
+static void test_tlb(void)
+{
+	static atomic_int end;
+	int changed = 0;
+
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, read_page, &end);
+	for (long i = 1; i < 500; i++) {
+		mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		replaced = i;
+		*page = i;
+	}
+	end = 1;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	printf("%ld of a page that was gone\n", (long)stale);
+	end = 0;
+	signal(SIGSEGV, on_fault);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, write_page, &end);
+	for (int i = 0; i < 50; i++) {
+		long before;
+
+		writable = 0;
+		mprotect((void *)page, 4096, PROT_READ);
+		before = *page;
+		for (int j = 0; j < 20; j++) {
+			sched_yield();
+			changed += *page != before;
+		}
+		while (i == 0 && faults < 3)
+			sched_yield();
+		mprotect((void *)page, 4096, PROT_READ | PROT_WRITE);
+		writable = 1;
+	}
+	end = 1;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	printf("%d changes of a page that could only be read\n", changed);
+}
+
+/* --- all threads stop, and go on --- */
+
+static void test_stop(void)
+{
+	volatile long *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long before;
+	int status, same = 1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		static atomic_int never;
+
+		page = shared;
+		for (int i = 0; i < 3; i++)
+			pthread_create(&threads[i], NULL, write_page, &never);
+		pause();
+	}
+	while (*shared < 1000)
+		sched_yield();
+	kill(child, SIGSTOP);
+	check(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status), "it stopped");
+	usleep(50000); /* each on its way */
+	before = *shared;
+	for (int i = 0; i < 50; i++) {
+		usleep(1000);
+		same &= *shared == before;
+	}
+	printf("stopped: %s\n", same ? "all" : "not all");
+	kill(child, SIGCONT);
+	check(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status), "it went on");
+	while (*shared == before)
+		sched_yield();
+	kill(child, SIGSTOP);
+	waitpid(child, &status, WUNTRACED);
+	kill(child, SIGKILL);
+	check(waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL, "it ended");
+	puts("went on, and ended when it was stopped");
+}
+
 /* --- signals --- */
 
 static atomic_int who;
@@ -513,6 +631,10 @@ int main(int argc, char **argv)
 		test_main_leaves();
 	else if (!strcmp(name, "fork"))
 		test_fork();
+	else if (!strcmp(name, "tlb"))
+		test_tlb();
+	else if (!strcmp(name, "stop"))
+		test_stop();
 	else if (!strcmp(name, "crash"))
 		test_crash();
 	else if (!strcmp(name, "signals"))

@@ -18,6 +18,8 @@ SAID = {
     "exec": "executed by the process it was, thread one\n-> 0",
     "main-leaves": "main has gone, and I have joined it\n-> 6",
     "fork": "the child had one thread and ended with 3\n-> 0",
+    "tlb": "0 of a page that was gone\n0 changes of a page that could only be read\n-> 0",
+    "stop": "stopped: all\nwent on, and ended when it was stopped\n-> 0",
     "crash": "-> 139",
     "signals": "for the process: the thread that does not block it\nfor a thread: that one\n"
                "for a thread that is gone: no such one\n-> 0",
