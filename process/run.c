@@ -197,6 +197,6 @@ int thread_create_task(struct thread *t, const char *name)
 	t->ext.ops = &ext_ops;
 	t->ctx.fs = SSTATUS_FS_CLEAN;
 	t->mm = t->process->mm;
-	t->task = task_create(name, run, t, &(struct task_attr){ .ext = &t->ext, .suspended = true });
+	t->task = task_create(name, run, t, &(struct task_attr){ .ext = &t->ext, .suspended = true, .nice = task_current()->nice });
 	return t->task ? 0 : -ENOMEM;
 }

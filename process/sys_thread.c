@@ -276,3 +276,66 @@ int64_t sys_sched_get_priority_min(struct thread *t, const uint64_t *arg)
 	(void)t;
 	return limit_of(arg[0], 1);
 }
+
+/* --- nice --- */
+
+enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
+
+struct nice {
+	uint64_t which, who;
+	const struct thread *caller;
+	bool set;
+	int value;              /* to set, or the lowest that was found */
+	unsigned found;
+};
+
+static bool is_meant(const struct nice *n, const struct process *p)
+{
+	if (n->which == PRIO_PROCESS)
+		return p->pid == (n->who ? n->who : n->caller->process->pid);
+	return n->which == PRIO_USER || p->group == (n->who ? n->who : n->caller->process->group);
+}
+
+/* All threads of a process have one. */
+static bool apply_nice(struct process *p, void *arg)
+{
+	struct nice *n = arg;
+
+	if (p->zombie || !is_meant(n, p))
+		return true;
+	list_for_each(t, &p->threads, struct thread, node) {
+		if (!t->task)
+			continue;
+		if (n->set)
+			(void)!task_set_nice(t->task, n->value);
+		else
+			n->value = MIN(n->value, t->task->nice);
+		n->found++;
+	}
+	return true;
+}
+
+static int64_t nice(struct nice *n)
+{
+	if (n->which > PRIO_USER || (n->which == PRIO_USER && n->who))
+		return n->which > PRIO_USER ? -EINVAL : -ESRCH;
+	process_for_each(apply_nice, n);
+	return n->found ? 0 : -ESRCH;
+}
+
+int64_t sys_setpriority(struct thread *t, const uint64_t *arg)
+{
+	int64_t value = MIN(MAX((int64_t)(int32_t)arg[2], NICE_MIN), NICE_MAX);
+	struct nice n = { .which = arg[0], .who = (uint32_t)arg[1], .caller = t, .set = true, .value = (int)value };
+
+	return nice(&n);
+}
+
+/* What it returns is 1 to 40, the higher the more important. */
+int64_t sys_getpriority(struct thread *t, const uint64_t *arg)
+{
+	struct nice n = { .which = arg[0], .who = (uint32_t)arg[1], .caller = t, .value = NICE_MAX };
+	int64_t error = nice(&n);
+
+	return error ? error : 20 - n.value;
+}

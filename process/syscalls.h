@@ -116,6 +116,8 @@ SYSCALL(sys_sched_getscheduler);
 SYSCALL(sys_sched_setscheduler);
 SYSCALL(sys_sched_setparam);
 SYSCALL(sys_sched_getparam);
+SYSCALL(sys_setpriority);
+SYSCALL(sys_getpriority);
 SYSCALL(sys_sched_get_priority_max);
 SYSCALL(sys_sched_get_priority_min);
 /* sys_futex.c */
