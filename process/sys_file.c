@@ -106,7 +106,7 @@ static int64_t transfer_vector(struct thread *t, struct open_file *f, const stru
 	return done;
 }
 
-/* Through a page; without memory for one in small steps, so that a program can still say so. */
+/* Through a page, if it is worth one; without memory for it in small steps, so that a program can still say so. */
 static int64_t move_through(struct thread *t, struct open_file *f, const struct linux_iovec *iov, unsigned n, transfer_t piece,
 			    uint64_t pos)
 {
@@ -116,7 +116,7 @@ static int64_t move_through(struct thread *t, struct open_file *f, const struct 
 	int64_t done;
 	hpa_t page;
 
-	whole = frame_alloc(0, 0, &page) == 0;
+	whole = (n != 1 || iov[0].len > LITTLE) && frame_alloc(0, 0, &page) == 0;
 	if (whole)
 		b = (struct bounce){ .data = hpa_to_kva(page), .size = PAGE_SIZE, .pos = pos };
 	done = transfer_vector(t, f, iov, n, piece, &b);

@@ -115,13 +115,15 @@ enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access
 static enum fault_result resolve_user(struct aspace *as, const struct area *a, uint64_t addr, unsigned access,
 				      hpa_t *hpa, uint64_t *len)
 {
-	enum fault_result result = aspace_user_touch(as, a, addr, access);
 	struct pt_leaf leaf;
 
-	if (result != FAULT_RESOLVED)
-		return result;
-	if (pt_walk(as->format, as->root, addr, &leaf))
-		return FAULT_NOMEM; /* not reached: nobody else changes the space */
+	/* Touched a second time at most: nobody else changes the space. */
+	while (pt_walk(as->format, as->root, addr, &leaf) || (leaf.perm & access) != access) {
+		enum fault_result result = aspace_user_touch(as, a, addr, access);
+
+		if (result != FAULT_RESOLVED)
+			return result;
+	}
 	*hpa = leaf.hpa;
 	*len = PAGE_SIZE - (addr & (PAGE_SIZE - 1));
 	return FAULT_RESOLVED;
