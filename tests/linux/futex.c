@@ -237,7 +237,7 @@ static void test_numbers(void)
 	say("of nobody", syscall(SYS_sched_setaffinity, 30000, 8, mask) ? -errno : 0);
 	say("priority", syscall(SYS_getpriority, 0, 0));
 	say("nice 5", syscall(SYS_setpriority, 0, 0, 5) ? -errno : syscall(SYS_getpriority, 0, pid));
-	say("nicer than can be", syscall(SYS_setpriority, 0, 0, 1000) ? -errno : syscall(SYS_getpriority, 1, 0));
+	say("nicer than can be", syscall(SYS_setpriority, 0, 0, 1000) ? -errno : syscall(SYS_getpriority, 0, 0));
 	say("back", syscall(SYS_setpriority, 0, 0, -20) ? -errno : syscall(SYS_getpriority, 0, 0));
 	say("priority of nobody", syscall(SYS_getpriority, 0, 30000) < 0 ? -errno : 0);
 	say("priority of what", syscall(SYS_setpriority, 3, 0, 1) < 0 ? -errno : 0);
