@@ -28,8 +28,11 @@ OPTIONS := -max_len=400 -timeout=60 -rss_limit_mb=3000 -print_final_stats=0
 # It does without sanitizers, and with them it would take most of the time.
 $(FUZZ)/obj/tests/fuzz/ram.o: FUZZ_CFLAGS := $(filter-out -fsanitize% -O1,$(FUZZ_CFLAGS)) -O2
 
-COMMON  := $(patsubst %,$(FUZZ)/obj/%.o,$(patsubst %.c,%,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))) \
-	tests/unit/mock/cpu tests/unit/mock/heap tests/unit/mock/mem)
+# What the targets of devices share. A target with an entry of its own has none of it but the mocks.
+ALONE   := $(patsubst tests/fuzz/fuzz_%.c,%,$(shell grep -l LLVMFuzzerTestOneInput tests/fuzz/fuzz_*.c))
+MOCKS   := $(addprefix $(FUZZ)/obj/tests/unit/mock/,cpu.o heap.o mem.o)
+COMMON  := $(patsubst %,$(FUZZ)/obj/%.o,$(patsubst %.c,%,$(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))) \
+	$(MOCKS)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -46,7 +49,7 @@ $(FUZZ)/obj/%.o: %.c tests/fuzz/fuzz.mk
 sources_of = $(patsubst %.c,$(FUZZ)/obj/%.o,$(shell sed -n '2s,^// sources:,,p' tests/fuzz/fuzz_$(1).c))
 
 define target_rule
-$(FUZZ)/$(1): $(FUZZ)/obj/tests/fuzz/fuzz_$(1).o $(call sources_of,$(1)) $(COMMON)
+$(FUZZ)/$(1): $(FUZZ)/obj/tests/fuzz/fuzz_$(1).o $(call sources_of,$(1)) $(if $(filter $(1),$(ALONE)),$(MOCKS),$(COMMON))
 	@echo "  FUZZLD  $(1)"
 	@$(FUZZCC) -fsanitize=$(SAN),fuzzer $$^ $(FUZZ_LINKS) -o $$@
 endef
