@@ -190,8 +190,8 @@ int console_open(unsigned flags, bool errors, struct open_file **out)
 	console_set_room(room);
 	if (tty_is_there())
 		return tty_open(flags, false, out);
+	console_set_ended(input_ended); /* first: as soon as there is who takes input, its end may come, too */
 	console_set_input(receive);
-	console_set_ended(input_ended);
 	*out = open_file_new(errors ? &error_ops : &ops, flags, NULL, "/dev/console");
 	if (!*out)
 		return -ENOMEM;

@@ -119,8 +119,8 @@ void process_set_terminal(bool is_one)
 	if (!is_one)
 		return;
 	tty_line_init(&tty.line, show);
-	console_set_input(receive);
 	console_set_resized(resized);
+	console_set_input(receive);
 }
 
 /* --- jobs --- */

@@ -1,4 +1,7 @@
 """./caisson exec: a program's input, output and status are its own."""
+import hashlib
+import random
+
 import pytest
 
 from machines import caisson
@@ -68,3 +71,13 @@ def test_P5_a_terminal(busybox, spawn):
     child.expect_exact("exit 5")
     child.wait()
     assert child.exitstatus == 5
+
+
+def test_P5_megabytes_each_way(busybox):
+    """Whole and in order. They pass in seconds, because the line takes pages and not bytes (docs/processes.md)."""
+    data = random.Random(6).randbytes(3 << 20)
+    result = caisson("exec", busybox, "cat", timeout=300, data=data)
+    assert result.status == 0 and hashlib.sha256(result.out).digest() == hashlib.sha256(data).digest()
+    result = caisson("exec", busybox, "sh", "-c", "/busybox yes 0123456789 | /busybox head -c 10000000; echo end >&2", timeout=300)
+    assert (result.status, result.err) == (0, "end\n")
+    assert result.out == b"0123456789\n" * 909090 + b"0123456789"

@@ -163,15 +163,30 @@ def qemu_program() -> str:
     return path
 
 
-def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_args: str) -> list[str]:
-    """QEMU's command line. The one serial line is on its standard input and output."""
+def has_place_for_line(machine: Machine) -> bool:
+    """Is there one for a virtio console, besides the disks and networks?"""
+    return machine.platform.virtio_places > len(machine.disks) + machine.nets
+
+
+def _line_words(early: int | None) -> list[str]:
+    words = ["-chardev", "stdio,id=serial0,signal=off"]
+    if early is None:
+        return words + ["-serial", "chardev:serial0"]
+    return words + ["-chardev", f"file,id=early,path=/dev/fd/{early}", "-serial", "chardev:early", *nets.MODERN,
+                    "-device", "virtio-serial-device", "-device", "virtconsole,chardev=serial0"]
+
+
+def command(machine: Machine, ram: int, image: str, initrd: str | None, boot_args: str, early: int | None = None) -> list[str]:
+    """QEMU's command line. The one serial line is on its standard input and output.
+
+    early: a descriptor that gets what is written to the UART; the line is a virtio console then, which is faster.
+    """
     platform, cpu = machine.platform, machine.cpu or machine.platform.cpu
     words = [qemu_program(), "-M", platform.machine + (f",{machine.machine}" if machine.machine else ""),
              *(["-cpu", cpu] if cpu else []),
              "-smp", str(machine.harts + platform.more_harts), "-m", f"{ram // MIB}M",
              *platform.qemu_args, "-nodefaults", "-display", "none", "-monitor", "none",
-             "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
-             "-kernel", image]
+             *_line_words(early), "-kernel", image]
     if initrd:
         words += ["-initrd", initrd]
     words += ["-append", boot_args]

@@ -64,6 +64,7 @@ class Relay:
         self._sinks = sinks
         self._warnings = warnings
         self._open = {child.stdout.fileno(): self._from_machine, child.stderr.fileno(): self._from_qemu}
+        self._early: tuple[int, Callable[[bytes], None]] | None = None
         self._input_fd: int | None = None
         self._size_watch: SizeWatch | None = None
         self._to_machine = b""
@@ -76,6 +77,13 @@ class Relay:
         self.started: Callable[[], bool] = lambda: True
         _enlarge(child.stdout.fileno())
         os.set_blocking(child.stdin.fileno(), False)
+
+    def take_early_output(self, fd: int, feed: Callable[[bytes], None]) -> None:
+        """What comes there was written before what comes from QEMU's standard output, and input need not wait for it."""
+        os.set_blocking(fd, False)
+        self._early = (fd, feed)
+        self._open[fd] = self._from_early
+        self.input_ready = lambda: True
 
     def take_input_from(self, fd: int) -> None:
         """Forward what can be read there. Its end is not an event."""
@@ -161,8 +169,21 @@ class Relay:
         self._first_frame = self._first_frame or time.monotonic()
         return time.monotonic() - self._first_frame > _INPUT_FALLBACK
 
+    def _from_early(self, fd: int) -> None:
+        if self._early is None:  # it has ended in this very turn
+            return
+        try:
+            data = self._read(fd)
+        except BlockingIOError:  # nothing at the moment
+            return
+        self._early[1](data)
+        if not data:
+            self._early = None
+
     def _from_machine(self, fd: int) -> None:
         data = self._read(fd)
+        if self._early:
+            self._from_early(self._early[0])
         if data:
             self._feed(data)
 

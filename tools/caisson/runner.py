@@ -74,10 +74,14 @@ def run_app(arguments: list[str], plan: machine.Machine, output: Output, image: 
 
 def run_program(archive: str, plan: machine.Machine, output: Output, image: Path) -> int:
     """Run what an archive for the monolith says (programs.py). Its input, output and exit status are the program's."""
-    words = ["framed", f"loglevel={output.level}"]
-    command = machine.command(plan, plan.ram or _PROGRAM_RAM, str(image), archive, " ".join(words))
-    session = Session(command, output, [], _open_log(output.log), own_statuses=False)
+    words, early = ["framed", f"loglevel={output.level}"], None
+    if machine.has_place_for_line(plan):
+        early = os.pipe()
+        words.append("console=virtio")
+    command = machine.command(plan, plan.ram or _PROGRAM_RAM, str(image), archive, " ".join(words), early[1] if early else None)
+    session = Session(command, output, [], _open_log(output.log), early[1:] if early else (), own_statuses=False)
     session.tell_end = True
+    session.early = early
     return session.run()
 
 
@@ -106,6 +110,7 @@ class Session:
         self._tail_rest = b""
         self._end_text = b""
         self.tell_end = False
+        self.early: tuple[int, int] | None = None  # a pipe for what comes before the line is there
         self._end: Callable[[], None] = lambda: None
         self._escapes: list[float] = []
         self._log_on_terminal = not output.batch and log is None and not output.quiet
@@ -125,6 +130,11 @@ class Session:
         relay.input_ready = lambda: bool(self._demux.channels_seen - {demux.LOG, demux.ERROR})
         relay.started = lambda: bool(self._demux.channels_seen)
         relay.tell_end = self.tell_end
+        if self.early:
+            os.close(self.early[1])
+            before = demux.Demultiplexer(self._deliver)
+            before.channels_seen = self._demux.channels_seen
+            relay.take_early_output(self.early[0], before.feed)
         self._end = relay.end
         try:
             self._relay(relay, child)
