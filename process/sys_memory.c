@@ -14,6 +14,21 @@ int64_t sys_brk(struct thread *t, const uint64_t *arg)
 	return (int64_t)mm_brk(t->process->mm, arg[0]);
 }
 
+#define PIECE (256 * PAGE_SIZE) /* between two looks for signals */
+
+/* As mm_populate, which may take long. @return also -EINTR */
+static int populate(struct thread *t, uint64_t at, uint64_t size, unsigned access)
+{
+	int error = mm_check(t->process->mm, at, size);
+
+	for (uint64_t done = 0; !error && done < size; done += PIECE) {
+		error = mm_populate(t->process->mm, at + done, MIN(PIECE, size - done), access);
+		if (!error && thread_interrupted(t))
+			error = -EINTR;
+	}
+	return error;
+}
+
 /* --- mmap --- */
 
 /* What the flags of sharing are; others than Linux knows only where somebody asks for them to be looked at. */
@@ -108,7 +123,7 @@ int64_t sys_mmap(struct thread *t, const uint64_t *arg)
 	error = mm_map(t->process->mm, &at, arg[1], perm_of(arg[2]), how, source, flags & LINUX_MAP_ANONYMOUS ? 0 : arg[5]);
 	page_source_put(source);
 	if (!error && (flags & (LINUX_MAP_POPULATE | LINUX_MAP_LOCKED))) /* as much as can be: the rest comes when it is touched */
-		(void)!mm_populate(t->process->mm, at, arg[1], 0);
+		(void)!populate(t, at, arg[1], 0);
 	return error ? error : (int64_t)at;
 }
 
@@ -150,6 +165,11 @@ int64_t sys_msync(struct thread *t, const uint64_t *arg)
 	return mm_sync(t->process->mm, arg[0], arg[1]);
 }
 
+static bool is_dying(const struct thread *t)
+{
+	return t->leaving || ((t->queue.pending | t->process->queue.pending) & SIG_BIT(SIGKILL));
+}
+
 int64_t sys_mincore(struct thread *t, const uint64_t *arg)
 {
 	struct user_mm *mm = t->process->mm;
@@ -160,7 +180,7 @@ int64_t sys_mincore(struct thread *t, const uint64_t *arg)
 		n = MIN((arg[1] - done + PAGE_SIZE - 1) / PAGE_SIZE, sizeof(there));
 		for (uint64_t i = 0; i < n; i++)
 			there[i] = mm_is_resident(mm, arg[0] + done + i * PAGE_SIZE);
-		error = copy_to_user(mm, arg[2] + done / PAGE_SIZE, there, n);
+		error = is_dying(t) ? -EINTR : copy_to_user(mm, arg[2] + done / PAGE_SIZE, there, n);
 	}
 	return error;
 }
@@ -175,7 +195,7 @@ static int64_t lock(struct thread *t, uint64_t at, uint64_t size, bool now)
 		return -ENOMEM;
 	if (!now)
 		return mm_check(t->process->mm, at - head, size + head);
-	error = mm_populate(t->process->mm, at - head, size + head, 0);
+	error = populate(t, at - head, size + head, 0);
 	return error == -EFAULT ? -ENOMEM : error;
 }
 
@@ -244,7 +264,7 @@ int64_t sys_madvise(struct thread *t, const uint64_t *arg)
 		return mm_clear(mm, arg[0], arg[1]);
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
-		return mm_populate(mm, arg[0], arg[1], arg[2] == MADV_POPULATE_WRITE ? PERM_W : PERM_R);
+		return populate(t, arg[0], arg[1], arg[2] == MADV_POPULATE_WRITE ? PERM_W : PERM_R);
 	case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED: case MADV_HUGEPAGE: case MADV_NOHUGEPAGE:
 	case MADV_DONTDUMP: case MADV_DODUMP: case MADV_COLD: case MADV_PAGEOUT:
 		return mm_check(mm, arg[0], arg[1]);

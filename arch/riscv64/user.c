@@ -39,5 +39,5 @@ void user_space_fence(uint64_t addr)
 
 void user_space_fence_all(void)
 {
-	__asm__ volatile("sfence.vma" ::: "memory");
+	__asm__ volatile("sfence.vma\n fence.i" ::: "memory");
 }

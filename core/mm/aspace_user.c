@@ -153,18 +153,21 @@ static void take_table(void *arg, hpa_t table)
 }
 
 /* Take at most BATCH pages out. */
-static void detach(struct aspace *as, uint64_t start, uint64_t size, struct batch *b)
+static void detach(struct aspace *as, uint64_t start, uint64_t size)
 {
-	irqflags_t irq = spin_lock_irqsave(&as->lock);
+	struct batch b;
+	irqflags_t irq;
 
-	pt_detach(as->format, as->root, start, size, take_leaf, take_table, b, &as->tables);
-	as->resident -= b->leaves;
+	b.n = b.leaves = 0; /* and not all of it */
+	irq = spin_lock_irqsave(&as->lock);
+	pt_detach(as->format, as->root, start, size, take_leaf, take_table, &b, &as->tables);
+	as->resident -= b.leaves;
 	spin_unlock_irqrestore(&as->lock, irq);
-	if (b->n == 0)
+	if (b.n == 0)
 		return;
 	flush(as, start, size);
-	while (b->n > 0)
-		frame_put(b->frames[--b->n]);
+	while (b.n > 0)
+		frame_put(b.frames[--b.n]);
 }
 
 static int show(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm)
@@ -175,7 +178,9 @@ static int show(struct aspace *as, uint64_t page, hpa_t frame, unsigned perm)
 	as->resident += !error;
 	spin_unlock_irqrestore(&as->lock, irq);
 	if (error) /* take away the tables that it stopped at */
-		detach(as, page, PAGE_SIZE, &(struct batch){ .n = 0 });
+		detach(as, page, PAGE_SIZE);
+	else if (perm & PERM_X) /* a hart may remember other instructions of this frame: it was something else before */
+		flush(as, page, PAGE_SIZE);
 	return error;
 }
 
@@ -256,7 +261,7 @@ static void clear_range(struct aspace *as, uint64_t start, uint64_t end)
 	while ((start = next_leaf(as, start, end, &leaf)) < end) {
 		uint64_t size = MIN(end - start, BATCH * PAGE_SIZE);
 
-		detach(as, start, size, &(struct batch){ .n = 0 });
+		detach(as, start, size);
 		start += size;
 	}
 }

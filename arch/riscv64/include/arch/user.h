@@ -36,5 +36,5 @@ void user_space_load(hpa_t root);
 void user_space_unload(void);
 /** A user entry became valid that this hart may remember as invalid. */
 void user_space_fence(uint64_t addr);
-/** User entries became invalid, or allow less: forget all of them on this hart. */
+/** User entries became invalid, allow less, or show other instructions: forget all of them on this hart. */
 void user_space_fence_all(void);
