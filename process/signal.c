@@ -17,7 +17,6 @@ enum { SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_RESTART = 0x10000000, SA_NODEFER =
 
 #define STOPS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
 #define IGNORED_BY_DEFAULT (SIG_BIT(SIGCHLD) | SIG_BIT(SIGCONT) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH))
-#define NEVER_BLOCKED (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 
 /* --- tables of actions --- */
 
@@ -91,14 +90,6 @@ static bool is_ignored(const struct signal_table *table, unsigned signal)
 	uint64_t handler = table->actions[signal - 1].handler;
 
 	return handler == SIG_IGN || (handler == SIG_DFL && (SIG_BIT(signal) & IGNORED_BY_DEFAULT));
-}
-
-bool signal_waits(const struct thread *t)
-{
-	uint64_t pending = __atomic_load_n(&t->process->queue.pending, __ATOMIC_RELAXED) |
-			   __atomic_load_n(&t->queue.pending, __ATOMIC_RELAXED);
-
-	return pending & (~t->blocked | NEVER_BLOCKED);
 }
 
 /*

@@ -16,6 +16,7 @@ struct thread;
 
 #define SIGNALS 64               /* numbers 1 to 64 */
 #define SIG_BIT(n) BIT((n) - 1)
+#define NEVER_BLOCKED (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 
 enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9,
        SIGSEGV = 11, SIGPIPE = 13, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20,
@@ -89,8 +90,6 @@ void signal_fault(struct thread *t, unsigned signal, const struct signal_info *i
 
 /** Would a signal have no effect on the thread, because it is ignored or blocked? */
 bool signal_is_refused(const struct thread *t, unsigned signal);
-/** Does a signal wait that the thread would take? Any context; its own task or one that holds it. */
-bool signal_waits(const struct thread *t);
 /** On the way back to the program: take what waits. Its own task, interrupts on. */
 void signal_take(struct thread *t);
 /** Map the page through which handlers return. @return 0 or -ENOMEM */

@@ -215,6 +215,15 @@ void process_end(struct process *p, int status);
 void process_die(struct process *p, unsigned signal);
 /** No memory for a page that a call was to copy: if it is the running program's, that ends. */
 void thread_out_of_memory(const struct user_mm *mm);
+/** Does a signal wait that the thread would take? Any context; its own task or one that holds it. Asked at every trap. */
+static inline bool signal_waits(const struct thread *t)
+{
+	uint64_t pending = __atomic_load_n(&t->process->queue.pending, __ATOMIC_RELAXED) |
+			   __atomic_load_n(&t->queue.pending, __ATOMIC_RELAXED);
+
+	return pending & (~t->blocked | NEVER_BLOCKED);
+}
+
 /** Is it to leave the kernel soon, because a signal waits or it is to end? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
 /**
