@@ -180,8 +180,8 @@ static void say_areas(struct text *t, struct user_mm *mm)
 
 	for (unsigned i = 0; aspace_area(&mm->space, i, &a); i++) {
 		name_of(mm, &a, name, sizeof(name));
-		say(t, "%08lx-%08lx %c%c%cp %08lx 00:00 0 %s\n", (unsigned long)a.start, (unsigned long)(a.start + a.size),
-		    a.perm & PERM_R ? 'r' : '-', a.perm & PERM_W ? 'w' : '-', a.perm & PERM_X ? 'x' : '-',
+		say(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 0 %s\n", (unsigned long)a.start, (unsigned long)(a.start + a.size),
+		    a.perm & PERM_R ? 'r' : '-', a.perm & PERM_W ? 'w' : '-', a.perm & PERM_X ? 'x' : '-', a.flags & USER_SHARED ? 's' : 'p',
 		    (unsigned long)(a.source ? a.source_offset : 0), name);
 	}
 }

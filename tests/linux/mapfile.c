@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -180,6 +181,53 @@ static void dropped(const char *folder)
 	printf("%c%c\n", m[1], m[PAGE]);
 }
 
+/* What /proc says of a range: permissions, offset, the name without its folder. */
+static void say_range(FILE *maps, const char *what, const void *from, size_t pages)
+{
+	unsigned long start, end, offset;
+	char line[300], perms[8], *name;
+
+	printf("%s:", what);
+	rewind(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %7s %lx", &start, &end, perms, &offset) != 4 || start >= (uintptr_t)from + pages * PAGE ||
+		    end <= (uintptr_t)from)
+			continue;
+		name = strpbrk(line, "/[");
+		if (name && *name == '/' && strrchr(name, '/') != name && strncmp(name, "/dev/zero", 9))
+			name = strrchr(name, '/');
+		line[strcspn(line, "\n")] = '\0';
+		printf(" %s %lx %s", perms, offset, name ? name : "-");
+	}
+	printf("\n");
+}
+
+static void maps(const char *folder)
+{
+	int fd = make(folder, "maps", 2 * PAGE);
+	char *shared = mapped(fd, 2, RW, MAP_SHARED, 0), *private = mapped(fd, 1, PROT_READ, MAP_PRIVATE, 1);
+	char *both = mmap(NULL, 3 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *own = mmap((void *)0x2800000000, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *heap = sbrk(0);
+	FILE *maps;
+
+	mprotect(own + PAGE, PAGE, PROT_NONE);
+	mprotect(shared + PAGE, PAGE, PROT_READ);
+	sbrk(PAGE);
+	mkdir("/proc", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	maps = fopen("/proc/self/maps", "r");
+	if (!maps)
+		exit(3);
+	say_range(maps, "shared file", shared, 2);
+	say_range(maps, "private file", private, 1);
+	say_range(maps, "shared", both, 3);
+	say_range(maps, "own", own, 4);
+	say_range(maps, "heap", heap, 1);
+	say_range(maps, "stack", &heap, 0);
+	fclose(maps);
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
@@ -192,5 +240,6 @@ int main(int argc, char **argv)
 	ends(argv[1]);
 	kinds(argv[1]);
 	dropped(argv[1]);
+	maps(argv[1]);
 	return 0;
 }
