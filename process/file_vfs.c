@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "linux_abi.h"
+#include "pipe.h"
 #include "thread.h"
 
 static int64_t vfs_file_read(struct open_file *f, void *data, size_t n)
@@ -206,6 +207,8 @@ static int open_device(const char *path, unsigned flags, struct open_file **out)
 
 	if (error)
 		return error;
+	if (st.kind == VFS_FIFO)
+		return fifo_open(&st, flags, path, out);
 	if (IS_ENABLED(CONFIG_BLOCK) && st.kind == VFS_BLOCK)
 		return disk_open(st.device, flags, path, out);
 	return st.kind == VFS_DEVICE ? device_open(st.device, flags, path, out) : -ENXIO;
@@ -282,7 +285,8 @@ int vfs_open_file(const char *path, unsigned flags, unsigned mode, struct open_f
 void stat_from_vfs(const struct vfs_stat *st, const char *path, struct linux_stat *out)
 {
 	static const uint32_t kinds[] = { [VFS_FILE] = LINUX_S_IFREG, [VFS_DIR] = LINUX_S_IFDIR, [VFS_LINK] = LINUX_S_IFLNK,
-					  [VFS_DEVICE] = LINUX_S_IFCHR, [VFS_BLOCK] = LINUX_S_IFBLK, [VFS_OTHER] = LINUX_S_IFCHR };
+					  [VFS_DEVICE] = LINUX_S_IFCHR, [VFS_BLOCK] = LINUX_S_IFBLK, [VFS_FIFO] = LINUX_S_IFIFO,
+					  [VFS_OTHER] = LINUX_S_IFCHR };
 	uint64_t ino = st->ino ? st->ino : 14695981039346656037u;
 
 	while (!st->ino && *path) /* a number for what has none: its path's hash */

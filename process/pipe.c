@@ -19,9 +19,17 @@ struct pipe {
 	struct watch_list watchers;
 	uint32_t put, got;
 	unsigned readers, writers;
-	uint32_t refs;         /* atomic: its two ends */
+	unsigned reads, writes; /* how often it was opened so */
+	uint32_t refs;         /* atomic: its ends */
+	bool named;            /* a FIFO: */
+	uint64_t mount, ino;   /* this file, */
+	struct list node;      /* in fifos; its refs are under that lock when they go */
 	char *ring;
 };
+
+/* The FIFOs that somebody has open. The lock is innermost. */
+static spinlock_t fifos_lock = SPINLOCK_INIT;
+static struct list fifos = LIST_INIT(fifos);
 
 static void tell(struct pipe *p)
 {
@@ -131,20 +139,14 @@ static int64_t pipe_write(struct open_file *f, const void *data, size_t n)
 
 static int pipe_stat(struct open_file *f, struct linux_stat *st)
 {
-	*st = (struct linux_stat){ .dev = 3, .ino = (uintptr_t)f->data >> 4, .mode = LINUX_S_IFIFO | 0600, .nlink = 1,
+	struct vfs_stat node;
+
+	if (*f->path && vfs_stat(f->path, &node) == 0 && node.kind == VFS_FIFO)
+		stat_from_vfs(&node, f->path, st);
+	else
+		*st = (struct linux_stat){ .dev = 3, .ino = (uintptr_t)f->data >> 4, .mode = LINUX_S_IFIFO | 0600, .nlink = 1,
 				   .blksize = PAGE_SIZE };
 	return 0;
-}
-
-static unsigned pipe_poll(struct open_file *f)
-{
-	struct pipe *p = f->data;
-	uint32_t used = p->put - p->got;
-	bool reads = (f->flags & O_ACCMODE) == O_RDONLY;
-
-	if (reads)
-		return (used ? POLL_IN : 0u) | (p->writers ? 0u : POLL_HUP);
-	return (RING_SIZE - used >= ATOMIC_MAX ? POLL_OUT : 0u) | (p->readers ? 0u : POLL_ERR);
 }
 
 static void free_pipe(struct pipe *p)
@@ -154,11 +156,34 @@ static void free_pipe(struct pipe *p)
 	kfree(p);
 }
 
-/* The other end may go at the same time. */
+/* The other end may go at the same time; and while it goes, a FIFO may be looked for. */
 static void put(struct pipe *p)
 {
-	if (__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) == 1)
+	irqflags_t flags;
+	bool last;
+
+	if (!p->named) {
+		if (__atomic_fetch_sub(&p->refs, 1, __ATOMIC_ACQ_REL) == 1)
+			free_pipe(p);
+		return;
+	}
+	flags = spin_lock_irqsave(&fifos_lock);
+	last = __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) == 0;
+	if (last)
+		list_del(&p->node);
+	spin_unlock_irqrestore(&fifos_lock, flags);
+	if (last)
 		free_pipe(p);
+}
+
+static bool reads(const struct open_file *f)
+{
+	return (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool writes(const struct open_file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
 static void pipe_release(struct open_file *f)
@@ -166,53 +191,185 @@ static void pipe_release(struct open_file *f)
 	struct pipe *p = f->data;
 	irqflags_t flags = spin_lock_irqsave(&p->changes.lock);
 
-	if ((f->flags & O_ACCMODE) == O_RDONLY)
-		p->readers--;
-	else
-		p->writers--;
+	p->readers -= reads(f);
+	p->writers -= writes(f);
 	spin_unlock_irqrestore(&p->changes.lock, flags);
 	tell(p);
 	put(p);
 }
 
-static const struct open_file_ops read_ops = { .read = pipe_read, .stat = pipe_stat, .poll = pipe_poll, .release = pipe_release };
-static const struct open_file_ops write_ops = { .write = pipe_write, .stat = pipe_stat, .poll = pipe_poll, .release = pipe_release };
-
-static struct pipe *new_pipe(void)
+static unsigned pipe_poll(struct open_file *f)
 {
-	struct pipe *p = kzalloc(sizeof(*p));
+	struct pipe *p = f->data;
+	uint32_t used = p->put - p->got;
+	unsigned found = 0;
 
-	if (!p)
-		return NULL;
-	waitq_init(&p->changes);
-	watch_list_init(&p->watchers);
-	p->readers = p->writers = 1;
-	p->refs = 2;
-	p->ring = kalloc(RING_SIZE);
-	__atomic_fetch_add(&pipes, 1, __ATOMIC_RELAXED);
-	if (p->ring)
-		return p;
-	free_pipe(p);
-	return NULL;
+	if (reads(f))
+		found |= (used ? POLL_IN : 0u) | (p->writers ? 0u : POLL_HUP);
+	if (writes(f))
+		found |= (RING_SIZE - used >= ATOMIC_MAX ? POLL_OUT : 0u) | (p->readers ? 0u : POLL_ERR);
+	return found;
 }
 
-int pipe_open(unsigned flags, struct open_file **reader, struct open_file **writer)
+static int64_t pipe_ioctl(struct open_file *f, struct thread *t, uint64_t request, uint64_t arg)
+{
+	enum { FIONREAD = 0x541b };
+	const struct pipe *p = f->data;
+	uint32_t n = p->put - p->got;
+
+	return request == FIONREAD ? copy_to_user(t->process->mm, arg, &n, sizeof(n)) : -ENOTTY;
+}
+
+static const struct open_file_ops ops = {
+	.read = pipe_read, .write = pipe_write, .stat = pipe_stat, .poll = pipe_poll, .ioctl = pipe_ioctl, .release = pipe_release,
+};
+
+uint32_t pipe_room(const struct open_file *f)
+{
+	return f->ops == &ops ? RING_SIZE : 0;
+}
+
+/* --- making --- */
+
+/* One without ends, and one reference. @return 0, -ENFILE, -ENOMEM */
+static int new_pipe(struct pipe **out)
 {
 	struct pipe *p;
 
 	if (__atomic_load_n(&pipes, __ATOMIC_RELAXED) >= limit_pipes())
 		return -ENFILE;
-	p = new_pipe();
+	p = kzalloc(sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	*reader = open_file_new(&read_ops, O_RDONLY | flags, p, "");
-	*writer = open_file_new(&write_ops, O_WRONLY | flags, p, "");
-	if (*reader && *writer) {
-		(*reader)->changes = (*writer)->changes = &p->watchers;
+	waitq_init(&p->changes);
+	watch_list_init(&p->watchers);
+	list_init(&p->node);
+	p->refs = 1;
+	p->ring = kalloc(RING_SIZE);
+	__atomic_fetch_add(&pipes, 1, __ATOMIC_RELAXED);
+	*out = p;
+	if (p->ring)
 		return 0;
-	}
-	open_file_free(*reader);
-	open_file_free(*writer);
 	free_pipe(p);
 	return -ENOMEM;
+}
+
+/* An end of it, with a reference of its own. @return NULL: out of memory */
+static struct open_file *new_end(struct pipe *p, unsigned flags, const char *path)
+{
+	struct open_file *f = open_file_new(&ops, flags, p, path);
+	irqflags_t irq;
+
+	if (!f)
+		return NULL;
+	f->changes = &p->watchers;
+	__atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
+	irq = spin_lock_irqsave(&p->changes.lock);
+	p->readers += reads(f);
+	p->reads += reads(f);
+	p->writers += writes(f);
+	p->writes += writes(f);
+	spin_unlock_irqrestore(&p->changes.lock, irq);
+	tell(p);
+	return f;
+}
+
+int pipe_open(unsigned flags, struct open_file **reader, struct open_file **writer)
+{
+	struct pipe *p;
+	int error = new_pipe(&p);
+
+	if (error)
+		return error;
+	*reader = new_end(p, O_RDONLY | flags, "");
+	*writer = *reader ? new_end(p, O_WRONLY | flags, "") : NULL;
+	put(p);
+	if (*writer)
+		return 0;
+	open_file_put(*reader);
+	return -ENOMEM;
+}
+
+/* --- with a name --- */
+
+/* With one reference more. fifos_lock is held. */
+static struct pipe *find_fifo(const struct vfs_stat *st)
+{
+	list_for_each(p, &fifos, struct pipe, node) {
+		if (p->mount != st->mount || p->ino != st->ino)
+			continue;
+		__atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
+		return p;
+	}
+	return NULL;
+}
+
+static int get_fifo(const struct vfs_stat *st, struct pipe **out)
+{
+	struct pipe *new, *found;
+	irqflags_t flags;
+	int error = new_pipe(&new);
+
+	if (error)
+		return error;
+	flags = spin_lock_irqsave(&fifos_lock);
+	found = find_fifo(st);
+	if (!found) {
+		new->mount = st->mount;
+		new->ino = st->ino;
+		new->named = true;
+		list_push_back(&fifos, &new->node);
+	}
+	spin_unlock_irqrestore(&fifos_lock, flags);
+	if (found)
+		put(new);
+	*out = found ? found : new;
+	return 0;
+}
+
+struct opening {
+	const struct pipe *pipe;
+	const struct open_file *file;
+	unsigned reads, writes; /* how often it had been opened */
+};
+
+/* The other side is there, or has been meanwhile. */
+static bool has_other_side(void *arg)
+{
+	const struct opening *o = arg;
+	const struct pipe *p = o->pipe;
+
+	return (reads(o->file) ? p->writers || p->writes != o->writes : p->readers || p->reads != o->reads) ||
+	       thread_interrupted(thread_current());
+}
+
+/* @return 0; -ERESTART */
+static int wait_for_other_side(struct pipe *p, const struct open_file *f)
+{
+	struct opening o = { p, f, p->reads, p->writes };
+
+	if ((f->flags & O_NONBLOCK) || (reads(f) && writes(f)))
+		return 0;
+	waitq_wait(&p->changes, has_other_side, &o, UINT64_MAX);
+	return (reads(f) ? p->writers || p->writes != o.writes : p->readers || p->reads != o.reads) ? 0 : -ERESTART;
+}
+
+int fifo_open(const struct vfs_stat *st, unsigned flags, const char *path, struct open_file **out)
+{
+	struct pipe *p;
+	int error = get_fifo(st, &p);
+
+	if (error)
+		return error;
+	flags &= O_ACCMODE | O_NONBLOCK | O_APPEND;
+	if ((flags & O_ACCMODE) == O_WRONLY && (flags & O_NONBLOCK) && !p->readers) {
+		put(p);
+		return -ENXIO;
+	}
+	*out = new_end(p, flags, path);
+	error = *out ? wait_for_other_side(p, *out) : -ENOMEM;
+	if (error)
+		open_file_put(*out);
+	put(p);
+	return error;
 }

@@ -11,7 +11,8 @@
 #define LITTLE 128        /* bytes: a power of two */
 #define COUNT_MAX 0x7ffff000u /* what Linux moves at most in one call */
 
-enum { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1 };
+enum { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
+       F_GETPIPE_SZ = 1032, FD_CLOEXEC = 1 };
 #define SETTABLE (O_APPEND | O_NONBLOCK)
 
 /** The kernel's side of a transfer. */
@@ -294,6 +295,16 @@ static int64_t flags_of(struct thread *t, uint64_t fd, bool set, uint64_t flags)
 	return result;
 }
 
+/* A pipe has the room that it has: who wants no more is told so, and who wants more may not. */
+static int64_t room_of(struct thread *t, uint64_t fd, uint64_t wanted)
+{
+	struct open_file *f = fd_get(t->process->files, fd);
+	uint32_t room = f ? pipe_room(f) : 0;
+
+	open_file_put(f);
+	return !f || !room ? -EBADF : wanted <= room ? (int64_t)room : -EPERM;
+}
+
 int64_t sys_fcntl(struct thread *t, const uint64_t *arg)
 {
 	bool close_on_exec;
@@ -308,6 +319,9 @@ int64_t sys_fcntl(struct thread *t, const uint64_t *arg)
 		return error ? error : close_on_exec ? FD_CLOEXEC : 0;
 	case F_SETFD:
 		return fd_set_close_on_exec(t->process->files, arg[0], arg[2] & FD_CLOEXEC);
+	case F_SETPIPE_SZ:
+	case F_GETPIPE_SZ:
+		return room_of(t, arg[0], arg[1] == F_SETPIPE_SZ ? arg[2] : 0);
 	case F_GETFL:
 	case F_SETFL:
 		return flags_of(t, arg[0], arg[1] == F_SETFL, arg[2]);
@@ -454,7 +468,8 @@ struct listing {
 
 static int put_entry(struct listing *l, const struct vfs_dirent *d)
 {
-	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_LINK] = 10, [VFS_DEVICE] = 2, [VFS_BLOCK] = 6, [VFS_OTHER] = 0 };
+	static const uint8_t kinds[] = { [VFS_FILE] = 8, [VFS_DIR] = 4, [VFS_LINK] = 10, [VFS_DEVICE] = 2, [VFS_BLOCK] = 6, [VFS_FIFO] = 1,
+					[VFS_OTHER] = 0 };
 	size_t name = strlen(d->name) + 1, size = ALIGN_UP(sizeof(struct linux_dirent) + name, 8);
 	struct linux_dirent entry = { .ino = d->ino ? d->ino : 1, .off = (int64_t)d->next, .reclen = (uint16_t)size, .type = kinds[d->kind] };
 	struct user_mm *mm = l->t->process->mm;

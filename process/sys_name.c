@@ -118,8 +118,10 @@ static int64_t do_mknod(struct thread *t, const char *path, const uint64_t *arg)
 
 	if (kind == LINUX_S_IFCHR || kind == LINUX_S_IFBLK)
 		return vfs_mknod(path, kind == LINUX_S_IFBLK ? VFS_BLOCK : VFS_DEVICE, mode, arg[3]);
+	if (kind == LINUX_S_IFIFO)
+		return vfs_mknod(path, VFS_FIFO, mode, 0);
 	if (kind && kind != LINUX_S_IFREG)
-		return kind == LINUX_S_IFDIR || kind == LINUX_S_IFIFO ? -EPERM : -EINVAL;
+		return kind == LINUX_S_IFDIR ? -EPERM : -EINVAL;
 	error = vfs_open_file(path, O_WRONLY | O_CREAT | O_EXCL, mode, &f);
 	if (!error)
 		open_file_put(f);

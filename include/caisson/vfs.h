@@ -52,6 +52,7 @@ enum vfs_kind {
 	VFS_LINK,           /* a symbolic link */
 	VFS_DEVICE,         /* a character device: what it does is its opener's business */
 	VFS_BLOCK,          /* a block device, likewise */
+	VFS_FIFO,           /* a pipe with a name, likewise */
 	VFS_OTHER,          /* something else, which is seen but cannot be opened */
 };
 
