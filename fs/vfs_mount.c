@@ -43,15 +43,18 @@ static bool is_below(const char *path, const char *top)
 	return !strncmp(path, top, n) && (path[n] == '/' || path[n] == '\0');
 }
 
-/* Table lock held. The mount that a resolved path belongs to: the one with the longest path. */
+/*
+ * Table lock held. The mount that a resolved path belongs to: of those that are at the path or above the newest, since one
+ * that came later at a place above hides what was mounted below. The newest stand last.
+ */
 static struct vfs_mount *find_mount(const char *path)
 {
-	struct vfs_mount *best = NULL;
+	struct vfs_mount *newest = NULL;
 
 	list_for_each(m, &mounts, struct vfs_mount, node)
-		if (is_below(path, m->path) && (!best || strlen(m->path) > strlen(best->path)))
-			best = m;
-	return best;
+		if (is_below(path, m->path))
+			newest = m;
+	return newest;
 }
 
 /* Table lock held. */
@@ -126,7 +129,7 @@ static int mount_at(const struct wish *w)
 static bool has_mount_below(const struct vfs_mount *top)
 {
 	list_for_each(m, &mounts, struct vfs_mount, node)
-		if (m != top && is_below(m->path, top->path))
+		if (m->number > top->number && is_below(m->path, top->path))
 			return true;
 	return false;
 }
@@ -156,12 +159,14 @@ static int unmount_at(const struct wish *w)
 /* Table lock held. @return what the last one to end by now said */
 static int detach_at(const struct wish *w)
 {
+	const struct vfs_mount *top = find_exactly(w->path);
+	uint64_t oldest = top ? top->number : 0;
 	int err = 0;
 
-	if (!find_exactly(w->path))
+	if (!top)
 		return -EINVAL;
 	list_for_each_safe(m, next, &mounts, struct vfs_mount, node) {
-		if (!is_below(m->path, w->path))
+		if (m->number < oldest || !is_below(m->path, w->path))
 			continue;
 		list_del(&m->node);
 		m->detached = true;
@@ -334,7 +339,7 @@ bool vfs_mounts_below(const char *path)
 
 	mutex_lock(&table_lock);
 	list_for_each(m, &mounts, struct vfs_mount, node)
-		found |= is_below(m->path, path);
+		found |= is_below(m->path, path) && find_mount(m->path) == m; /* a hidden one is not there */
 	mutex_unlock(&table_lock);
 	return found;
 }

@@ -9,7 +9,7 @@ from caisson import paths, process
 BUILD = paths.ROOT / "build" / "fuzz"
 CORPUS = paths.ROOT / "tests" / "fuzz" / "corpus"
 # How many inputs each gets, always the same ones. On an idle computer each target takes about ten seconds.
-RUNS = {"ring": 30_000, "rng": 20_000, "console": 30_000, "blk": 30_000, "net": 12_000, "elf": 20_000}
+RUNS = {"ring": 30_000, "rng": 20_000, "console": 30_000, "blk": 30_000, "net": 12_000, "elf": 20_000, "path": 30_000}
 LONG_SECONDS = 3600 // len(RUNS)
 OPTIONS = ["-max_len=400", "-timeout=60", "-rss_limit_mb=3000", "-reload=0"]
 

@@ -304,6 +304,14 @@ static void mounts_that_change_and_leave(void **state)
 	assert_int_equal(vfs_close(f), 0);
 	assert_int_equal(vfs_mount("fat", "vda", "/disk", 0), 0);
 	assert_string_equal(get("/disk/f"), "abc");
+	/* What was mounted below is hidden by what comes later above, and there again afterwards. */
+	assert_int_equal(vfs_mkdir("/disk/d/e"), 0);
+	assert_int_equal(vfs_mount("initrd", "", "/disk/d/e", 0), 0);
+	assert_int_equal(vfs_mount("initrd", "", "/disk/d", 0), 0);
+	assert_int_equal(vfs_stat("/disk/d/e", &st), -ENOENT);
+	assert_false(vfs_is_mount("/disk/d/e"));
+	assert_int_equal(vfs_unmount("/disk/d"), 0);
+	assert_string_equal(get("/disk/d/e/disk/hello"), "hidden");
 	/* What is below leaves too. */
 	assert_int_equal(vfs_unmount_with("/", VFS_DETACH), 0);
 	assert_int_equal(vfs_stat("/", &st), -ENOENT);
