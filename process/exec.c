@@ -84,7 +84,8 @@ static int map_segments(struct user_mm *mm, const struct elf *elf, uint64_t bias
 	return error;
 }
 
-static int load_elf(const char *path, const struct elf *elf, const struct exec_args *args, struct program *out)
+static int load_elf(const char *path, const struct elf *elf, const struct exec_args *args, struct program *out,
+		    const char **why)
 {
 	uint64_t bias = elf->pie ? USER_PIE : 0;
 	struct page_source *file;
@@ -96,6 +97,10 @@ static int load_elf(const char *path, const struct elf *elf, const struct exec_a
 	error = out->mm ? signal_map_trampoline(out->mm) : -ENOMEM;
 	if (!error)
 		error = map_segments(out->mm, elf, bias, file);
+	if (error && error != -ENOMEM) {
+		*why = "a segment where no program may have one";
+		error = -ENOEXEC;
+	}
 	page_source_put(file);
 	if (!error)
 		error = stack_build(out->mm, path, args, elf, bias, &out->sp);
@@ -116,8 +121,10 @@ static int64_t read_head(const char *path, char *head, uint64_t *size)
 
 	*size = 0;
 	if (n)
-		return n == -EISDIR ? -EACCES : n;
+		return n == -EISDIR || n == -ENOTSUP ? -EACCES : n;
 	n = vfs_fstat(f, &st);
+	if (n == 0 && !(st.mode & 0111))
+		n = -EACCES;
 	if (n == 0) {
 		*size = st.size;
 		n = vfs_read_at(f, head, ELF_HEAD, 0);
@@ -133,41 +140,68 @@ static size_t trimmed(const char *line, size_t n)
 	return n;
 }
 
+/* What stands behind "#!". */
+struct script_line {
+	char *interpreter, *argument;
+	size_t interpreter_size, argument_size; /* 0: no argument */
+};
+
+/* Of a line that is too long the argument is cut, but not the interpreter. @return false: it names none */
+static bool read_script(char *head, struct script_line *out)
+{
+	size_t line = strcspn(head + 2, "\n"), most = SCRIPT_LINE_MAX - 2;
+	size_t first = strspn(head + 2, " \t"), room = MIN(line, most), n, word;
+	char *at = head + 2 + first;
+
+	room = room > first ? room - first : 0;
+	n = trimmed(at, room);
+	word = MIN(strcspn(at, " \t"), n);
+	if (word == 0 || (line > most && word == room))
+		return false;
+	*out = (struct script_line){ .interpreter = at, .interpreter_size = word };
+	out->argument = at + word + strspn(at + word, " \t");
+	if (out->argument < at + n)
+		out->argument_size = (size_t)(at + n - out->argument);
+	return true;
+}
+
+static void drop_first(struct exec_args *args)
+{
+	size_t gone = strlen(args->strings) + 1;
+
+	memmove(args->strings, args->strings + gone, args->size - gone);
+	args->size -= gone;
+	args->argc--;
+}
+
+static int insert_argument(struct exec_args *args, const char *string, size_t n)
+{
+	int error = insert_string(args, 0, string, n);
+
+	args->argc += !error;
+	return error;
+}
+
 /*
  * "#!INTERPRETER [ARGUMENT]": its words take the place of argv[0], and the script's path follows. *path becomes the
  * interpreter's, in head.
  */
-static int adopt_script(char *head, size_t n, const char **path, struct exec_args *args)
+static int adopt_script(char *head, const char **path, struct exec_args *args)
 {
-	size_t end = strcspn(head + 2, "\n"), first = strspn(head + 2, " \t"), word, rest;
-	char *line = head + 2 + first;
+	struct script_line s;
 	int error;
 
-	if (n >= SCRIPT_LINE_MAX && end >= SCRIPT_LINE_MAX)
+	if (!read_script(head, &s))
 		return -ENOEXEC;
-	end = trimmed(line, end > first ? end - first : 0);
-	word = MIN(strcspn(line, " \t"), end);
-	if (word == 0)
-		return -ENOEXEC;
-	rest = word + strspn(line + word, " \t");
-	if (args->argc > 0) { /* argv[0] goes */
-		size_t gone = strlen(args->strings) + 1;
-
-		memmove(args->strings, args->strings + gone, args->size - gone);
-		args->size -= gone;
-		args->argc--;
-	}
-	error = insert_string(args, 0, *path, strlen(*path));
-	args->argc++;
-	if (!error && rest < end) {
-		error = insert_string(args, 0, line + rest, end - rest);
-		args->argc++;
-	}
+	if (args->argc > 0)
+		drop_first(args);
+	error = insert_argument(args, *path, strlen(*path));
+	if (!error && s.argument_size)
+		error = insert_argument(args, s.argument, s.argument_size);
 	if (!error)
-		error = insert_string(args, 0, line, word);
-	args->argc++;
-	line[word] = '\0';
-	memmove(head, line, word + 1);
+		error = insert_argument(args, s.interpreter, s.interpreter_size);
+	s.interpreter[s.interpreter_size] = '\0';
+	memmove(head, s.interpreter, s.interpreter_size + 1);
 	*path = head;
 	return error;
 }
@@ -182,14 +216,16 @@ static int load(const char *path, struct exec_args *args, char *head, struct pro
 		int error;
 
 		n = read_head(path, page, &size);
+		if (n == -EACCES)
+			*why = "not a file that may be executed";
 		if (n < 0)
 			return (int)n;
 		page[n] = '\0';
 		if (n < 2 || memcmp(page, "#!", 2) != 0) {
 			error = elf_parse(page, (size_t)n, size, USER_PIE, &elf, why);
-			return error ? error : load_elf(path, &elf, args, out);
+			return error ? error : load_elf(path, &elf, args, out, why);
 		}
-		error = adopt_script(page, (size_t)n, &path, args);
+		error = adopt_script(page, &path, args);
 		if (error)
 			return error;
 	}

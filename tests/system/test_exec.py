@@ -35,6 +35,7 @@ def test_P5_an_empty_root_and_the_program_at_its_own_name(busybox):
 def test_P5_a_root_folder(busybox, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "tool").write_bytes(open(busybox, "rb").read())
+    (tmp_path / "bin" / "tool").chmod(0o755)
     (tmp_path / "bin" / "cat").symlink_to("tool")
     (tmp_path / "script").write_text("#!/bin/cat -\nhello\n")
     result = caisson("exec", "--root", str(tmp_path), str(tmp_path / "bin" / "cat"), "/script", timeout=120)
