@@ -88,7 +88,9 @@ struct user_mm *mm_fork(struct user_mm *from)
 	mm->env_end = from->env_end;
 	mm->limit = from->limit;
 	mm->heap_limit = from->heap_limit;
+	mutex_lock(&mm->lock); /* it is among all already, behind its parent: cut_source() finds both before the fork, or both after it */
 	error = aspace_fork(&mm->space, &from->space);
+	mutex_unlock(&mm->lock);
 	mutex_unlock(&from->lock);
 	if (!error)
 		return mm;

@@ -211,6 +211,13 @@ static void the_same_file_by_mapping_and_by_reading_on_tmpfs(void **state)
 	assert_int_equal(heap_in_use(), before);
 }
 
+static void try_write_all(struct vfs_file *f, size_t n)
+{
+	static const char zeros[SIZE_MOST];
+
+	assert_int_equal(vfs_write(f, zeros, n), n);
+}
+
 static void a_mapped_file_keeps_its_mount(void **state)
 {
 	struct page_source *s;
@@ -268,6 +275,47 @@ static void who_may_write_takes_over(void **state)
 	image_unmount_clean();
 }
 
+static struct page_source *mapped(struct vfs_file **f)
+{
+	struct page_source *s;
+
+	assert_int_equal(vfs_open("/f", VFS_READ | VFS_WRITE | VFS_CREATE, f), 0);
+	assert_int_equal(vfs_source(*f, "/f", &s), 0);
+	return s;
+}
+
+static void errors_of_the_disk_reach_who_asks(void **state)
+{
+	struct page_source *s;
+	struct vfs_file *f;
+	hpa_t frame;
+
+	(void)state;
+	image_make("-F 16 -s 1", 4200);
+	image_mount(0);
+	s = mapped(&f);
+	try_write_all(f, 3 * PAGE_SIZE);
+	mock_disk_error = -EIO;
+	mock_disk_fail_at = 1;
+	assert_int_equal(s->ops->page(s, PAGE_SIZE, &frame), -EIO);
+	assert_int_equal(mock_disk_fail_at, 0);
+	assert_int_equal(mock_frames_used, 0);
+	page_source_put(s);
+	(void)!vfs_close(f);
+	s = mapped(&f); /* FAT lets nobody go on with a file that had an error, until it is opened again */
+	assert_int_equal(s->ops->page(s, PAGE_SIZE, &frame), 0);
+	assert_int_equal(s->ops->dirty(s, PAGE_SIZE), 0);
+	assert_int_equal(s->ops->dirty(s, 0), -ENXIO); /* that page was never given */
+	frame_put(frame);
+	mock_disk_fail_at = 1;
+	assert_int_equal(s->ops->sync(s, 0, 3 * PAGE_SIZE), -EIO);
+	assert_int_not_equal(vfs_sync(f), 0);
+	page_source_put(s); /* what is lost is said in the log */
+	(void)!vfs_close(f);
+	assert_int_equal(mock_frames_used, 0);
+	(void)!vfs_unmount("/");
+}
+
 static void memory_out(void **state)
 {
 	struct page_source *s;
@@ -302,6 +350,7 @@ int main(void)
 		cmocka_unit_test(the_same_file_by_mapping_and_by_reading_on_fat),
 		cmocka_unit_test(the_same_file_by_mapping_and_by_reading_on_tmpfs), cmocka_unit_test(a_mapped_file_keeps_its_mount),
 		cmocka_unit_test(who_may_write_takes_over), cmocka_unit_test(memory_out),
+		cmocka_unit_test(errors_of_the_disk_reach_who_asks),
 	};
 
 	return cmocka_run_group_tests(tests, image_folder, image_folder_remove);
