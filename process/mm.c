@@ -177,8 +177,8 @@ static unsigned area_flags(unsigned flags)
 	return (flags & MM_SHARED ? USER_SHARED : 0u) | (flags & MM_NO_WRITE ? USER_NO_WRITE : 0u);
 }
 
-/* Would it have more than it may? What is mapped is counted only where there is a limit. */
-static bool is_too_much(struct user_mm *mm, uint64_t more)
+/* What is mapped is counted only where there is a limit. */
+bool mm_is_too_much(struct user_mm *mm, uint64_t more)
 {
 	uint64_t size = more;
 	struct area a;
@@ -207,7 +207,7 @@ int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsig
 		return size ? -ENOMEM : -EINVAL;
 	size = ALIGN_UP(size, PAGE_SIZE);
 	mutex_lock(&mm->lock);
-	error = is_too_much(mm, size) ? -ENOMEM : find_place(mm, at, size, flags);
+	error = mm_is_too_much(mm, size) ? -ENOMEM : find_place(mm, at, size, flags);
 	if (!error)
 		error = aspace_map_user(&mm->space, *at, size, perm, area_flags(flags), source, offset);
 	mutex_unlock(&mm->lock);
@@ -246,7 +246,7 @@ static int move_brk(struct user_mm *mm, uint64_t to)
 
 	if (to < mm->brk_start || to - mm->brk_start > MIN(BRK_MAX, mm->heap_limit))
 		return -ENOMEM;
-	if (new > old && is_too_much(mm, new - old))
+	if (new > old && mm_is_too_much(mm, new - old))
 		return -ENOMEM;
 	if (new > old)
 		return aspace_map_user(&mm->space, old, new - old, PERM_R | PERM_W, 0, NULL, 0);

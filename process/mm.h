@@ -94,6 +94,8 @@ uint64_t mm_brk(struct user_mm *mm, uint64_t to);
 /* For the files of process/ that have the lock. */
 /** Where there is room for what nobody gave an address; `wish` (0: none) if that can be. @return 0 or -ENOMEM */
 int mm_find(struct user_mm *mm, uint64_t wish, uint64_t size, uint64_t *at) __must_check;
+/** Would it have more than it may, with so many bytes more? */
+bool mm_is_too_much(struct user_mm *mm, uint64_t more);
 /** Can this be mapped where a program says? @return 0; -EINVAL: unaligned; -EPERM: too low; -ENOMEM: too high */
 int mm_check_fixed(uint64_t at, uint64_t size) __must_check;
 

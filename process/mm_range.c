@@ -203,6 +203,8 @@ static int remap(struct user_mm *mm, uint64_t *at, uint64_t size, uint64_t new_s
 	a = *aspace_find(&mm->space, *at);
 	if (size > a.start + a.size - *at)
 		return -EFAULT;
+	if (mm_is_too_much(mm, new_size - size))
+		return -ENOMEM;
 	if (!(flags & MM_MOVE_TO) && size && grow_in_place(mm, &a, *at + size, new_size - size))
 		return 0;
 	page_source_get(a.source); /* what is at the target may be the last that has it */

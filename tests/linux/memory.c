@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -231,11 +232,26 @@ static void heap(void)
 	printf(" %d\n", sbrk(0) == end);
 }
 
+static void limits(void)
+{
+	char *m = map(16, RW, MAP_PRIVATE), *end = sbrk(0);
+	struct rlimit limit = { 0, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_AS, &limit);
+	printf("%s", error_name(mremap(m, 16 * PAGE, 100 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED));
+	MAPPING(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	printf(" %d", sbrk(4 * PAGE) == (void *)-1);
+	printf(" %d %s", mremap(m, 16 * PAGE, 8 * PAGE, 0) == m, error_name(mprotect(m, PAGE, PROT_READ)));
+	limit.rlim_cur = RLIM_INFINITY;
+	setrlimit(RLIMIT_AS, &limit);
+	printf(" %d\n", sbrk(4 * PAGE) == end);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } parts[] = {
 		{ "signals", signals }, { "shared", shared }, { "fixed", fixed }, { "moving", moving }, { "advice", advice },
-		{ "heap", heap },
+		{ "heap", heap }, { "limits", limits },
 	};
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 
