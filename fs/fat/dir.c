@@ -39,8 +39,9 @@ static int dir_rewind(struct vfs_file *f)
 
 static int dir_stat(struct vfs_file *f, struct vfs_stat *st)
 {
-	(void)f;
-	*st = (struct vfs_stat){ .kind = VFS_DIR, .mode = 0755 };
+	const struct fat_dir *dir = f->data;
+
+	*st = (struct vfs_stat){ .kind = VFS_DIR, .mode = 0755, .ino = FAT_DIRECTORY | dir->dir.obj.sclust, .links = 1 };
 	return 0;
 }
 

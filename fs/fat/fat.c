@@ -147,6 +147,9 @@ static int fat_stat_mount(struct vfs_mount *m, const char *path, struct vfs_stat
 	struct fat_file *file;
 	int err = fat_stat(fat, path, st);
 
+	if (!err)
+		err = fat_number(fat, path, st->kind, &st->ino);
+	st->links = 1;
 	if (err || st->kind != VFS_FILE)
 		return err;
 	/* While it is open its directory entry may be behind. */
@@ -155,6 +158,7 @@ static int fat_stat_mount(struct vfs_mount *m, const char *path, struct vfs_stat
 		st->size = f_size(&file->fil);
 		st->mtime = file->mtime;
 	}
+	st->room = fat_room(fat, st->size);
 	return err;
 }
 

@@ -44,6 +44,12 @@ static inline struct fat *fat_of(struct vfs_mount *m)
 	return fat;
 }
 
+/** Bytes of the clusters that so many bytes take. */
+static inline uint64_t fat_room(const struct fat *fat, uint64_t size)
+{
+	return ALIGN_UP(size, (uint64_t)fat->fs.csize * BLOCK_SECTOR);
+}
+
 /** A result of the library as 0 or negative errno. FR_DENIED, which has many meanings, becomes `denied`. */
 int fat_error(const struct fat *fat, FRESULT res, int denied);
 
@@ -56,6 +62,12 @@ int fat_check_path(const char *path) __must_check;
 int fat_stat(struct fat *fat, const char *path, struct vfs_stat *st) __must_check;
 /** The file at this path if somebody has it open, else NULL. @return 0 or negative errno. */
 int fat_file_find(struct fat *fat, const char *path, struct fat_file **out) __must_check;
+#define FAT_DIRECTORY BIT(40) /* of a number: no entry is so far away */
+
+/** A number for what stands at a path: where its entry is, or a directory's first cluster. */
+int fat_number(struct fat *fat, const char *path, enum vfs_kind kind, uint64_t *ino) __must_check;
+/** The same of an open file. */
+uint64_t fat_file_number(const FIL *fil);
 /** The first cluster of a directory: what it is known by. 0 is the root. */
 int fat_dir_cluster(struct fat *fat, const char *path, uint32_t *cluster) __must_check;
 

@@ -24,6 +24,34 @@ static struct fat_file *find_open(struct fat *fat, const FIL *fil)
 	return NULL;
 }
 
+#define ENTRY_SIZE 32
+
+uint64_t fat_file_number(const FIL *fil)
+{
+	return (uint64_t)fil->dir_sect * (BLOCK_SECTOR / ENTRY_SIZE) + (uint64_t)(fil->dir_ptr - fil->obj.fs->win) / ENTRY_SIZE;
+}
+
+int fat_number(struct fat *fat, const char *path, enum vfs_kind kind, uint64_t *ino)
+{
+	uint32_t cluster;
+	FIL *fil;
+	int err;
+
+	if (kind == VFS_DIR) {
+		err = fat_dir_cluster(fat, path, &cluster);
+		*ino = FAT_DIRECTORY | cluster;
+		return err;
+	}
+	fil = kalloc(sizeof(*fil));
+	if (!fil)
+		return -ENOMEM;
+	err = fat_error(fat, f_open(&fat->fs, fil, path, FA_READ), -EACCES);
+	if (!err)
+		*ino = fat_file_number(fil);
+	kfree(fil);
+	return err;
+}
+
 int fat_file_find(struct fat *fat, const char *path, struct fat_file **out)
 {
 	FIL *fil;
@@ -91,7 +119,8 @@ static int file_stat(struct vfs_file *f, struct vfs_stat *st)
 	struct fat_file *file = of(f);
 
 	*st = (struct vfs_stat){ .kind = VFS_FILE, .mode = file->writable || file->fat->read_only ? 0755 : 0555,
-				 .size = f_size(&file->fil), .mtime = file->mtime };
+				 .size = f_size(&file->fil), .mtime = file->mtime, .ino = fat_file_number(&file->fil), .links = 1,
+				 .room = fat_room(file->fat, f_size(&file->fil)) };
 	return 0;
 }
 

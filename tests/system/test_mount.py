@@ -55,6 +55,14 @@ def test_P5_synced_is_on_the_disk(busybox, disk, finally_):
     assert on_host(disk, "mtype", "-i", str(disk), "::/new") == "written\n"
 
 
+def test_P5_files_of_a_disk_are_told_apart(busybox, disk):
+    script = ("mkdir /mnt; mount -t vfat /dev/vda /mnt; cp /mnt/made /mnt/./made; mkdir /mnt/d; cp /mnt/made /mnt/d/made; mv /mnt/d/made /mnt/d/other; "
+              "stat -c '%i' /mnt/made /mnt/d/other /mnt/d /mnt | sort -u | wc -l; [ /mnt/made -ef /mnt/d/../made ] && echo same; "
+              "du -k /mnt/made | cut -f1; stat -c '%s %h' /mnt/made; cat /mnt/made")
+    assert shell(busybox, script, "--disk", str(disk)) == [
+        "cp: '/mnt/made' and '/mnt/./made' are the same file", "4", "same", "2", "17 1", "made on the host"]
+
+
 def test_P5_a_disk_as_a_file(busybox, disk):
     before = disk.read_bytes()
     script = ("blockdev --getsize64 /dev/vda; md5sum /dev/vda; printf xyz | dd of=/dev/vda bs=1 seek=700 conv=notrunc,fsync 2>/dev/null; "
