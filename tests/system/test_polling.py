@@ -32,7 +32,7 @@ period 1000000
 -1 Invalid argument
 same second: 1
 resolution 1
--1 Operation not permitted
+-1 Invalid argument
 0
 Invalid argument
 0 later: 1

@@ -15,14 +15,14 @@ on the other stack: 1
 -1 (12)
 overflow: 42 1011, no stack: 1011
 floating point: 1.5 2.5 after 1
-odd: 7, kernel: 1011, forged: 1011, nowhere: 1011
+odd: 1, kernel: 1011, forged: 1011, nowhere: 1011
 queued: 1 2 3 1, at most: some (11)
 ignored: 0, none: -1 (11) -1, child: 1 1 9
 ignored: -1 (10)
 not waited for: -1 (10), told 1
 vfork: -1
 stopped: 1 19, told 0, goes on: 1 18, told 0, ended: 1 5, again: 1, told 1, none: -1 (10)
--1 (22), pidfd: -1 (38)
+-1 (22)
 blocked: 0, suspended: 1, blocked again: 1
 """
 
