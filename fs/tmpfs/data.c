@@ -91,6 +91,15 @@ int64_t data_read(const struct node *n, char *to, size_t len, uint64_t pos)
 	return (int64_t)done;
 }
 
+/* What lies behind an end in its page is zeros, though a program may have written there through a mapping. */
+static void clear_behind(struct node *n, uint64_t size)
+{
+	hpa_t *edge = size % PAGE_SIZE ? page_of(n, size) : NULL;
+
+	if (edge)
+		memset((char *)hpa_to_kva(*edge) + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
+}
+
 int64_t data_write(struct node *n, const char *from, size_t len, uint64_t pos)
 {
 	size_t done = 0;
@@ -98,6 +107,8 @@ int64_t data_write(struct node *n, const char *from, size_t len, uint64_t pos)
 
 	if (pos > SIZE_MAX_FILE || len > SIZE_MAX_FILE - pos)
 		return -EFBIG;
+	if (pos > n->size)
+		clear_behind(n, n->size);
 	while (done < len) {
 		size_t piece = in_page(pos + done, len - done);
 		hpa_t *page;
@@ -115,8 +126,6 @@ int64_t data_write(struct node *n, const char *from, size_t len, uint64_t pos)
 
 int data_truncate(struct node *n, uint64_t size)
 {
-	hpa_t *edge;
-
 	if (size > SIZE_MAX_FILE)
 		return -EFBIG;
 	for (uint64_t i = (size + PAGE_SIZE - 1) / PAGE_SIZE; i < n->pages.room; i++) {
@@ -126,9 +135,7 @@ int data_truncate(struct node *n, uint64_t size)
 		n->pages.frames[i].v = 0;
 		n->fs->pages--;
 	}
-	edge = size % PAGE_SIZE && size < n->size ? page_of(n, size) : NULL;
-	if (edge)
-		memset((char *)hpa_to_kva(*edge) + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
+	clear_behind(n, MIN(size, n->size));
 	n->size = size;
 	return 0;
 }
