@@ -33,6 +33,20 @@ static unsigned count_folders(const struct node *dir)
 	return n;
 }
 
+/* So many bytes a directory's entry is said to take, as in Linux's tmpfs; "." and ".." are two. */
+#define ENTRY_BYTES 20
+
+static uint64_t size_of(const struct node *n)
+{
+	uint64_t size = 2 * ENTRY_BYTES;
+
+	if (n->kind != VFS_DIR)
+		return n->size;
+	list_for_each(e, &n->entries, struct entry, link)
+		size += ENTRY_BYTES;
+	return size;
+}
+
 /* A directory has a name in its parent, one in itself, and one in each folder below. */
 static unsigned links_of(const struct node *n)
 {
@@ -44,7 +58,7 @@ static void describe(const struct node *n, struct vfs_stat *st)
 	const uint64_t second = 1000000000;
 
 	*st = (struct vfs_stat){
-		.kind = n->kind, .mode = n->mode, .size = n->kind == VFS_DIR ? 0 : n->size, .ino = n->ino,
+		.kind = n->kind, .mode = n->mode, .size = size_of(n), .ino = n->ino,
 		.mtime = n->mtime / second, .mtime_ns = (uint32_t)(n->mtime % second),
 		.atime = n->atime / second, .atime_ns = (uint32_t)(n->atime % second),
 		.ctime = n->ctime / second, .ctime_ns = (uint32_t)(n->ctime % second),

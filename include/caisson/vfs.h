@@ -59,7 +59,7 @@ enum vfs_kind {
 struct vfs_stat {
 	enum vfs_kind kind;
 	unsigned mode;      /* permissions, as in POSIX: 0755 */
-	uint64_t size;      /* bytes; 0 for directories */
+	uint64_t size;      /* bytes; of directories what the file system likes */
 	uint64_t mtime;     /* last change of the contents, seconds since 1970 */
 	uint64_t atime, ctime; /* last use; last change of anything. 0: not known */
 	uint32_t mtime_ns, atime_ns, ctime_ns;
