@@ -30,14 +30,14 @@ typedef struct {
 
 static inline void spin_lock(spinlock_t *l)
 {
-	while (unlikely(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
+	while (unlikely(cpu_take_word(&l->locked)))
 		while (__atomic_load_n(&l->locked, __ATOMIC_RELAXED))
 			cpu_relax();
 }
 
 static inline void spin_unlock(spinlock_t *l)
 {
-	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+	cpu_free_word(&l->locked);
 }
 
 /** Take the lock with interrupts off. @return the earlier interrupt state for the unlock. */

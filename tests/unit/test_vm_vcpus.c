@@ -53,6 +53,7 @@ void vcpu_csrs_save(struct vcpu_csrs *c) { (void)c; }
 void fp_state_load(const struct fp_state *fp) { (void)fp; }
 void fp_state_save(struct fp_state *fp) { (void)fp; }
 void hext_flush_all(void) { }
+void hext_take_illegal(bool take) { (void)take; }
 
 void timer_set_guest_deadline(uint64_t deadline)
 {
@@ -180,6 +181,7 @@ static void H12_without_sstc_the_timer_goes_with_the_vcpu(void **state)
 	(void)state;
 	add(1);
 	v = vm_vcpu(&vm, 0);
+	assert_int_equal(vcpu_start(v, 0, 0), -ENOMEM); /* it needs no task here */
 	v->deadline = time_now() + 1000000;
 	v->ext.ops->switch_in(&v->ext);
 	assert_int_equal(seen.guest_deadline, v->deadline);

@@ -44,10 +44,10 @@ static inline uint64_t lowest_bit(uint64_t x)
 	return number[((x & -x) * SEQUENCE) >> 58];
 }
 
-/* Is there anything to claim for this context? */
-static inline bool has_request(const struct vplic *p, const struct vplic_context *c)
+/* Of these ranks, does one have a source that the context enables? */
+static bool OUT_OF_LINE search_ranks(const struct vplic *p, const struct vplic_context *c, uint64_t ranks)
 {
-	for (uint64_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
+	for (; ranks; ranks &= ranks - 1) {
 		const uint64_t *map = p->pending[lowest_bit(ranks)];
 
 		if ((map[0] & c->enable[0]) | (map[1] & c->enable[1]))
@@ -56,9 +56,17 @@ static inline bool has_request(const struct vplic *p, const struct vplic_context
 	return false;
 }
 
+/* Is there anything to claim for this context? */
+static inline bool has_request(const struct vplic *p, const struct vplic_context *c)
+{
+	uint64_t ranks = p->ranks_pending & c->ranks;
+
+	return unlikely(ranks) && search_ranks(p, c, ranks);
+}
+
 static inline void drive_line(struct vplic *p, uint64_t vcpu, bool up)
 {
-	p->lines ^= UINT32_C(1) << vcpu;
+	p->lines ^= BIT(vcpu);
 	p->host->vcpu_ext_irq(p->host->vm, (unsigned)vcpu, up);
 }
 
@@ -70,16 +78,43 @@ void vplic_sync_line(struct vplic *p, unsigned vcpu)
 		drive_line(p, vcpu, up);
 }
 
+static inline void lower_line(struct vplic *p, uint64_t vcpu)
+{
+	if (!has_request(p, &p->context[2 * vcpu + 1]))
+		drive_line(p, vcpu, false);
+}
+
+static inline void raise_line(struct vplic *p, uint64_t vcpu, unsigned prio)
+{
+	if (prio > p->context[2 * vcpu + 1].threshold)
+		drive_line(p, vcpu, true);
+}
+
+static void OUT_OF_LINE lower_several(struct vplic *p, uint64_t vcpus)
+{
+	for (; vcpus; vcpus &= vcpus - 1)
+		lower_line(p, lowest_bit(vcpus));
+}
+
+static void OUT_OF_LINE raise_several(struct vplic *p, uint64_t vcpus, unsigned prio)
+{
+	for (; vcpus; vcpus &= vcpus - 1)
+		raise_line(p, lowest_bit(vcpus), prio);
+}
+
+/* Most often a source has one target: then there is no loop, whose state would have to be kept over the calls. */
+static inline bool is_one(uint64_t vcpus)
+{
+	return likely(!(vcpus & (vcpus - 1)));
+}
+
 /* Of these lines, all up, lower those that have lost their last request. Unlocks. */
 static int OUT_OF_LINE lower_and_unlock(struct vplic *p, uint64_t vcpus)
 {
-	do {
-		uint64_t vcpu = lowest_bit(vcpus);
-
-		vcpus &= vcpus - 1;
-		if (!has_request(p, &p->context[2 * vcpu + 1]))
-			drive_line(p, vcpu, false);
-	} while (unlikely(vcpus));
+	if (is_one(vcpus))
+		lower_line(p, lowest_bit(vcpus));
+	else
+		lower_several(p, vcpus);
 	spin_unlock(&p->lock);
 	return 0;
 }
@@ -92,13 +127,10 @@ static int OUT_OF_LINE lower_and_unlock(struct vplic *p, uint64_t vcpus)
 static int OUT_OF_LINE raise_and_unlock(struct vplic *p, uint64_t vcpus, unsigned prio,
 					irqflags_t flags)
 {
-	do {
-		uint64_t vcpu = lowest_bit(vcpus);
-
-		vcpus &= vcpus - 1;
-		if (prio > p->context[2 * vcpu + 1].threshold)
-			drive_line(p, vcpu, true);
-	} while (unlikely(vcpus));
+	if (is_one(vcpus))
+		raise_line(p, lowest_bit(vcpus), prio);
+	else
+		raise_several(p, vcpus, prio);
 	spin_unlock_irqrestore(&p->lock, flags);
 	return 0;
 }
@@ -122,7 +154,7 @@ static inline void set_pending(struct vplic *p, uint64_t source, unsigned prio)
 	unsigned rank = vplic_rank(prio);
 
 	p->pending[rank][source >> 6] |= BIT(source & 63);
-	p->ranks_pending |= UINT32_C(1) << rank;
+	p->ranks_pending |= BIT(rank);
 }
 
 void vplic_set_pending(struct vplic *p, unsigned source)
@@ -136,7 +168,7 @@ static inline void clear_pending(struct vplic *p, unsigned word, uint64_t bit, u
 
 	map[word] &= ~bit;
 	if (!(map[0] | map[1]))
-		p->ranks_pending &= ~(UINT32_C(1) << rank);
+		p->ranks_pending &= ~BIT(rank);
 }
 
 /* Put the first of these pending sources of a word into service. @return it. */
@@ -147,20 +179,36 @@ static inline uint64_t take(struct vplic *p, unsigned word, uint64_t bits, uint6
 	return 64 * word + lowest_bit(bits);
 }
 
-/* Put the best pending source of the context into service. @return it, 0: none. */
+/* The first source of this rank that the context enables goes into service. @return it, 0: none. */
+static inline uint64_t take_of_rank(struct vplic *p, const struct vplic_context *c, uint64_t rank)
+{
+	uint64_t low = p->pending[rank][0] & c->enable[0];
+	uint64_t high = p->pending[rank][1] & c->enable[1];
+
+	if (low)
+		return take(p, 0, low, rank);
+	return high ? take(p, 1, high, rank) : 0;
+}
+
+static uint64_t OUT_OF_LINE take_next(struct vplic *p, const struct vplic_context *c, uint64_t ranks)
+{
+	uint64_t source = 0;
+
+	for (; ranks && !source; ranks &= ranks - 1)
+		source = take_of_rank(p, c, lowest_bit(ranks));
+	return source;
+}
+
+/* Put the best pending source of the context into service; most often the first rank has it. @return it, 0: none. */
 static inline uint64_t take_best(struct vplic *p, const struct vplic_context *c)
 {
-	for (uint64_t ranks = p->ranks_pending & c->ranks; ranks; ranks &= ranks - 1) {
-		uint64_t rank = lowest_bit(ranks);
-		uint64_t low = p->pending[rank][0] & c->enable[0];
-		uint64_t high = p->pending[rank][1] & c->enable[1];
+	uint64_t ranks = p->ranks_pending & c->ranks;
+	uint64_t source;
 
-		if (low)
-			return take(p, 0, low, rank);
-		if (high)
-			return take(p, 1, high, rank);
-	}
-	return 0;
+	if (!ranks)
+		return 0;
+	source = take_of_rank(p, c, lowest_bit(ranks));
+	return likely(source) ? source : take_next(p, c, ranks & (ranks - 1));
 }
 
 static int OUT_OF_LINE claim(struct vplic *p, const struct vplic_context *c, uint64_t *value)
@@ -252,7 +300,7 @@ void vplic_toggle_targets(struct vplic *p, unsigned context, unsigned word, uint
 	if (!(context & 1))
 		return;
 	for (; changed; changed &= changed - 1)
-		p->targets[64 * word + lowest_bit(changed)] ^= UINT32_C(1) << (context / 2);
+		p->targets[64 * word + lowest_bit(changed)] ^= BIT(context / 2);
 }
 
 /* One 32-bit enable register, number n of its context. */

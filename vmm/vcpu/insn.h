@@ -16,20 +16,15 @@
  */
 uint32_t insn_transform(uint32_t insn);
 
-static inline unsigned insn_funct3(uint64_t t)
-{
-	return t >> 12 & 7;
-}
-
 /*
  * Bits 19 to 15 tell how far into the access the fault is: not 0 for a misaligned one that began before the device.
  * Such an access is none of the device's.
  */
 
-/** Is it an integer load (LB to LWU)? False for 0 and for pseudoinstructions. */
+/** Is it an integer load (LB to LWU)? False for 0 and for pseudoinstructions. funct3 is not 7: no such load is executed. */
 static inline bool insn_is_load(uint64_t t)
 {
-	return (t & 0xf807d) == 0x01 && insn_funct3(t) != 7;
+	return (t & 0xf807d) == 0x01;
 }
 
 /** Is it an integer store (SB to SD)? */

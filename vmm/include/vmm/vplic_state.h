@@ -16,9 +16,8 @@
 
 struct vplic_context {
 	uint64_t enable[VPLIC_WORDS];
-	uint32_t threshold;
-	uint32_t ranks;                   /* which ranks (below) are over the threshold */
-	uint64_t unused;                  /* makes the size a power of two: found by a shift */
+	uint64_t ranks;                   /* which ranks (below) are over the threshold */
+	uint32_t threshold;               /* the size is a power of two: found by a shift */
 };
 
 /*
@@ -31,14 +30,14 @@ struct vplic_context {
  */
 struct vplic {
 	spinlock_t lock;                  /* then: vCPU line (no lock) */
-	uint32_t lines;                   /* vCPUs whose external interrupt is up */
-	uint32_t ranks_pending;           /* bit r: pending[r] is not empty */
+	uint64_t lines;                   /* vCPUs whose external interrupt is up */
+	uint64_t ranks_pending;           /* bit r: pending[r] is not empty */
 	unsigned n_contexts;
 	const struct vdev_host *host;
 	uint64_t level[VPLIC_WORDS];
 	uint64_t in_service[VPLIC_WORDS];
 	uint64_t pending[VPLIC_PRIORITIES][VPLIC_WORDS]; /* by rank */
-	uint32_t targets[VPLIC_IDS];      /* vCPUs whose S-mode context enables the source */
+	uint64_t targets[VPLIC_IDS];      /* vCPUs whose S-mode context enables the source */
 	uint8_t prio[VPLIC_IDS];
 	struct vplic_context context[];
 };
@@ -53,7 +52,7 @@ static inline unsigned vplic_rank(unsigned prio)
 static inline void vplic_set_threshold(struct vplic_context *c, uint32_t threshold)
 {
 	__atomic_store_n(&c->threshold, threshold, __ATOMIC_RELAXED);
-	c->ranks = (UINT32_C(1) << vplic_rank(threshold)) - 1;
+	c->ranks = BIT(vplic_rank(threshold)) - 1;
 }
 
 /** Bring the line of a vCPU in agreement with its S-mode context. Lock held. */

@@ -43,6 +43,8 @@ static inline void irq_restore(irqflags_t flags)
 static inline void irq_enable(void) { mock_irq_on = true; }
 static inline void irq_disable(void) { mock_irq_on = false; }
 static inline bool irq_enabled(void) { return mock_irq_on; }
+static inline uint64_t cpu_take_word(uint32_t *word) { return __atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE); }
+static inline void cpu_free_word(uint32_t *word) { __atomic_store_n(word, 0, __ATOMIC_RELEASE); }
 static inline void cpu_relax(void) { mock_waits(false); }
 static inline void cpu_wfi(void) { mock_waits(true); }
 static inline uint64_t cpu_time(void) { return mock_time; }
