@@ -35,6 +35,7 @@ def test_P4_mapped_files_on_a_disk_are_as_on_linux(files_on_linux, tmp_path):
     disk = tmp_path / "disk"
     root.mkdir()
     shutil.copy(fetch.debian() / "busybox", root / "busybox")
+    (root / "busybox").chmod(0o755)
     shutil.copy(linux_programs.build("mapfile"), root / "mapfile")
     with open(disk, "wb") as out:
         out.truncate(4 << 20)
