@@ -403,6 +403,23 @@ static void less_is_flushed_before_it_counts(void **state)
 	assert_int_equal(gone.calls, 1);
 }
 
+static void instructions_are_forgotten_where_new_ones_are_shown(void **state)
+{
+	(void)state;
+	A->flush = look_at_the_gone;
+	gone = (typeof(gone)){ .n = 0 };
+	assert_int_equal(aspace_map_user(A, AT(0), 2 * PAGE_SIZE, R, 0, &file.source, 0), 0);
+	assert_int_equal(aspace_map_user(A, AT(2), 2 * PAGE_SIZE, R | PERM_X, 0, &file.source, 0), 0);
+	value_at(A, 0);
+	assert_int_equal(gone.calls, 0);
+	value_at(A, 2);                                  /* by reading, too: the leaf lets instructions be fetched */
+	assert_int_equal(gone.calls, 1);
+	assert_int_equal(aspace_fault(A, AT(3), PERM_X | PERM_U), FAULT_RESOLVED);
+	assert_int_equal(gone.calls, 2);
+	assert_int_equal(aspace_fault(A, AT(3), PERM_X | PERM_U), FAULT_RESOLVED);
+	assert_int_equal(gone.calls, 2);
+}
+
 /* --- anything, beside a model --- */
 
 struct model_page { bool area, shared, from_file, written; unsigned perm, at; unsigned char value; };
@@ -607,7 +624,8 @@ int main(void)
 		T(reading_takes_no_frame), T(neighbours_join_and_are_split), T(other_areas_are_left_alone), T(bad_ranges),
 		T(no_access_keeps_what_is_there), T(fork_shares_until_written), T(sources),
 		T(a_source_hears_of_the_first_write), T(what_is_mapped_for_reading_stays_so),
-		T(frames_and_tables_stay_until_all_have_forgotten_them), T(less_is_flushed_before_it_counts), T(M4_behaves_as_the_model),
+		T(frames_and_tables_stay_until_all_have_forgotten_them), T(less_is_flushed_before_it_counts),
+		T(instructions_are_forgotten_where_new_ones_are_shown), T(M4_behaves_as_the_model),
 		T(M4_also_when_memory_is_out_at_times),
 	};
 
