@@ -16,6 +16,7 @@ def shell(tmp_path):
 
     (tmp_path / "bin").mkdir()
     shutil.copy(fetch.debian() / "busybox", tmp_path / "bin" / "sh")
+    (tmp_path / "bin" / "sh").chmod(0o755)
     (tmp_path / "bin" / "true").symlink_to("sh")
     shutil.copy(linux_programs.build("limits"), tmp_path / "bin" / "limits")
 

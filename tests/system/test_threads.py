@@ -37,7 +37,8 @@ def busybox():
 
 @pytest.mark.parametrize("library, harts, debug", [("glibc", 1, False), ("musl", 2, False), ("glibc", 4, False), ("musl", 4, True)])
 def test_P4_threads(library, harts, debug, busybox, tmp_path):
-    shutil.copy(busybox, tmp_path / "sh")
+    (tmp_path / "sh").write_bytes(busybox.read_bytes())
+    (tmp_path / "sh").chmod(0o755)
     shutil.copy(linux_programs.build("threads", library), tmp_path / "threads")
     script = f"for t in {' '.join(SAID)} 'harts {harts}'; do echo == $t; /threads $t; echo \"-> $?\"; done"
     result = caisson("exec", "--root", str(tmp_path), "--harts", str(harts), *(["--debug"] if debug else []), str(tmp_path / "sh"),
