@@ -190,6 +190,13 @@ int64_t sys_getid(struct thread *t, const uint64_t *arg)
 	return 0;
 }
 
+/* And of no other group than root's. */
+int64_t sys_getgroups(struct thread *t, const uint64_t *arg)
+{
+	(void)t;
+	return (int32_t)arg[0] < 0 ? -EINVAL : 0;
+}
+
 int64_t sys_umask(struct thread *t, const uint64_t *arg)
 {
 	unsigned old = t->process->umask;
@@ -200,7 +207,7 @@ int64_t sys_umask(struct thread *t, const uint64_t *arg)
 
 int64_t sys_prctl(struct thread *t, const uint64_t *arg)
 {
-	enum { PR_SET_NAME = 15, PR_GET_NAME = 16, NAME_SIZE = 16 };
+	enum { PR_SET_NAME = 15, PR_GET_NAME = 16, PR_SET_NO_NEW_PRIVS = 38, NAME_SIZE = 16 };
 	char name[NAME_SIZE] = { 0 };
 	int64_t n;
 
@@ -214,6 +221,8 @@ int64_t sys_prctl(struct thread *t, const uint64_t *arg)
 	case PR_GET_NAME:
 		memcpy(name, t->process->name, NAME_SIZE - 1);
 		return copy_to_user(t->process->mm, arg[1], name, NAME_SIZE);
+	case PR_SET_NO_NEW_PRIVS: /* there are none to be had */
+		return arg[1] == 1 ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}

@@ -114,6 +114,7 @@ static const syscall_t calls[] = {
 	[155] = sys_getpgid,
 	[156] = sys_getsid,
 	[157] = sys_setsid,
+	[158] = sys_getgroups,
 	[160] = sys_uname,
 	[163] = sys_getrlimit,
 	[164] = sys_setrlimit,

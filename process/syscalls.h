@@ -93,6 +93,7 @@ SYSCALL(sys_getsid);
 SYSCALL(sys_setsid);
 SYSCALL(sys_wait4);
 SYSCALL(sys_getid);
+SYSCALL(sys_getgroups);
 SYSCALL(sys_umask);
 SYSCALL(sys_prctl);
 /* limits.c */
