@@ -16,7 +16,7 @@ poll 0 select 0 switches few
 1 hup 
 -1 Interrupted system call
 1 alarms, ppoll -1, 2 alarms, blocked 1
-after stops: 0
+after stops: 0 in time
 -1 Resource temporarily unavailable
 1 in 
 8 several
