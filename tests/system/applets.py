@@ -68,7 +68,6 @@ TRIED = {
     "xxd": ("xxd -p f", "6f6e650a.*"), "yes": ("yes | head -2", "y\ny"), "zcat": ("gzip -c f | zcat", "one\ntwo\nthree"),
     "dmesg": ("dmesg >/dev/null && echo done", "done"),
     "ionice": ("ionice -c 2 -n 0 true && echo done", "done"), "nologin": ("nologin; echo $?", ".*\n?1"), "sysctl": ("sysctl -n kernel.ostype", "Linux"), "stty": ("stty 2>&1 <f | grep -c -i 'not a\\|inappropriate'", "1"),
-    
 }
 NOT_APPLICABLE = {
     "a network, which the monolith has not": """arp arping brctl dnsdomainname dumpleases ftpget ftpput httpd ifconfig ifdown ifup ip nameif nbd-client
