@@ -37,6 +37,7 @@ obj-$(CONFIG_PROCESS) += $(addprefix process/, \
 	limits.o \
 	sys_file.o \
 	sys_poll.o \
+	flock.o \
 	sys_path.o \
 	sys_name.o \
 	sys_attribute.o \

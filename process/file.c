@@ -39,6 +39,8 @@ void open_file_put(struct open_file *f)
 {
 	if (!f || __atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
+	if (f->locked)
+		flock_release(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	open_file_free(f);

@@ -53,6 +53,7 @@ struct open_file {
 	const struct open_file_ops *ops;
 	uint32_t refs;           /* atomic */
 	unsigned flags;          /* O_* as Linux has them, of open and fcntl */
+	bool locked;             /* it has had a lock (flock) */
 	void *data;              /* the kind's */
 	struct watch_list *changes; /* told when poll's answer may have changed; NULL: it never does */
 	char path[];             /* by which it was opened, "" for none */
@@ -74,6 +75,9 @@ struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags,
 void open_file_free(struct open_file *f);
 void open_file_get(struct open_file *f);
 void open_file_put(struct open_file *f);
+
+/** It gives its lock back, if it has one (process/flock.c). */
+void flock_release(struct open_file *f);
 
 struct fd {
 	struct open_file *file;  /* NULL: free */

@@ -34,6 +34,8 @@ SYSCALL(sys_sendfile);
 /* sys_poll.c */
 SYSCALL(sys_ppoll);
 SYSCALL(sys_pselect6);
+/* flock.c */
+SYSCALL(sys_flock);
 /* sys_path.c: by name */
 SYSCALL(sys_openat);
 SYSCALL(sys_newfstatat);

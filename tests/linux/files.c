@@ -532,6 +532,44 @@ static void mounts(void)
 	TRY(umount("mnt"));
 }
 
+static void locks(void)
+{
+	int a = open("f", O_RDWR), b = open("f", O_RDONLY), other = open("f3", O_RDONLY), copy = dup(a), ends[2];
+	char byte;
+
+	puts("--- locks");
+	TRY(flock(a, LOCK_SH));
+	TRY(flock(b, LOCK_SH | LOCK_NB));
+	TRY(flock(b, LOCK_EX | LOCK_NB));
+	TRY(flock(a, LOCK_UN));
+	TRY(flock(b, LOCK_EX | LOCK_NB));
+	TRY(flock(a, LOCK_SH | LOCK_NB));
+	TRY(flock(other, LOCK_EX | LOCK_NB));
+	TRY(flock(b, LOCK_UN));
+	TRY(flock(a, LOCK_EX));
+	TRY(flock(copy, LOCK_EX | LOCK_NB));
+	close(a);
+	TRY(flock(b, LOCK_SH | LOCK_NB));
+	TRY(flock(b, 0));
+	TRY(flock(b, LOCK_SH | LOCK_EX));
+	TRY(flock(99, LOCK_SH));
+	TRY(pipe(ends));
+	fflush(stdout);
+	if (fork() == 0) { /* it waits until the other one has let go */
+		close(copy);
+		_exit(write(ends[1], "", 1) != 1 || flock(b, LOCK_EX) || write(ends[1], "l", 1) != 1);
+	}
+	TRY(read(ends[0], &byte, 1));
+	TRY(close(copy));
+	TRY(read(ends[0], &byte, 1));
+	printf("%c\n", byte);
+	TRY(wait(NULL) > 0);
+	close(b);
+	close(other);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void about_itself(void)
 {
 	char text[200], path[40];
@@ -599,6 +637,7 @@ int main(void)
 	attributes();
 	folders();
 	mounts();
+	locks();
 	about_itself();
 	refused();
 	puts("--- end");
