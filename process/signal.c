@@ -156,6 +156,18 @@ int signal_send(struct process *p, unsigned signal, const struct signal_info *in
 	return error;
 }
 
+int signal_send_tid(struct process *p, unsigned tid, unsigned signal, const struct signal_info *info)
+{
+	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
+	int error = 0;
+
+	list_for_each(t, &p->threads, struct thread, node)
+		if (t->tid == tid)
+			error = send(p, t, &t->queue, signal, info);
+	spin_unlock_irqrestore(&p->signals->lock, flags);
+	return error;
+}
+
 int signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info)
 {
 	irqflags_t flags = spin_lock_irqsave(&t->process->signals->lock);

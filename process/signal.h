@@ -80,6 +80,8 @@ int signal_wait(struct thread *t, uint64_t set, uint64_t deadline, struct signal
 
 /** Send. @return 0; -EAGAIN: too many of this real-time signal wait. The process must not go away (the table's lock of process/tree.c, or one's own). signal 1 to 64. Any context. */
 int signal_send(struct process *p, unsigned signal, const struct signal_info *info);
+/** The same to the thread of this number, if the process has it still; else to nobody. */
+int signal_send_tid(struct process *p, unsigned tid, unsigned signal, const struct signal_info *info);
 int signal_send_thread(struct thread *t, unsigned signal, const struct signal_info *info);
 /** It takes fewer signals than before, or is leaving: others look at what waits for the process. Its own task. */
 void signal_pass_on(struct thread *t);

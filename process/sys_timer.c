@@ -9,13 +9,14 @@
 #define TIMERS_MAX 32 /* of a process */
 #define US UINT64_C(1000)
 
-enum { ITIMER_REAL = 0, SIGEV_SIGNAL = 0, SIGEV_NONE = 1, TIMER_ABSTIME = 1 };
+enum { ITIMER_REAL = 0, SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD_ID = 4, TIMER_ABSTIME = 1 };
 
 struct process_timer {
 	struct alarm alarm;
 	struct process *process;
 	uint64_t clock;
 	unsigned signal;        /* 0: none is sent */
+	unsigned tid;           /* to this thread; 0: to the process */
 	int32_t code;           /* SI_* */
 	uint32_t id;
 	uint64_t value;         /* the program's */
@@ -39,7 +40,9 @@ static void send(struct alarm *a, uint64_t n)
 		info.pid = timer->id;
 		info.status = (int32_t)MIN(n - 1, (uint64_t)INT32_MAX);
 	}
-	if (timer->signal)
+	if (timer->signal && timer->tid)
+		(void)signal_send_tid(timer->process, timer->tid, timer->signal, &info);
+	else if (timer->signal)
 		signal_send(timer->process, timer->signal, &info);
 }
 
@@ -184,12 +187,33 @@ static int create(struct process *p, uint64_t clock, const struct linux_sigevent
 	timer->clock = clock;
 	timer->signal = event->how == SIGEV_NONE ? 0 : (unsigned)event->signal;
 	timer->code = SI_TIMER;
+	timer->tid = event->how == SIGEV_THREAD_ID ? (unsigned)event->tid : 0;
 	timer->value = event->value;
 	error = add(all, timer);
 	*id = timer->id;
 	if (error)
 		kfree(timer);
 	return error;
+}
+
+static bool has_thread(struct process *p, int32_t tid)
+{
+	irqflags_t flags = tree_lock();
+	bool found = false;
+
+	list_for_each(t, &p->threads, struct thread, node)
+		found |= t->tid == (unsigned)tid;
+	tree_unlock(flags);
+	return found;
+}
+
+static bool is_possible(struct process *p, const struct linux_sigevent *event)
+{
+	if (event->how == SIGEV_NONE)
+		return true;
+	if (event->signal < 1 || event->signal > SIGNALS)
+		return false;
+	return event->how == SIGEV_SIGNAL || (event->how == SIGEV_THREAD_ID && has_thread(p, event->tid));
 }
 
 int64_t sys_timer_create(struct thread *t, const uint64_t *arg)
@@ -203,7 +227,7 @@ int64_t sys_timer_create(struct thread *t, const uint64_t *arg)
 		return error;
 	if (arg[1] && copy_from_user(t->process->mm, &event, arg[1], sizeof(event)))
 		return -EFAULT;
-	if (event.how != SIGEV_NONE && (event.how != SIGEV_SIGNAL || event.signal < 1 || event.signal > SIGNALS))
+	if (!is_possible(t->process, &event))
 		return -EINVAL;
 	error = create(t->process, arg[0], &event, &id);
 	if (!error && copy_to_user(t->process->mm, arg[2], &id, sizeof(id))) {

@@ -73,6 +73,29 @@ static void created(void)
 	printf("%d %s\n", timer_gettime(t, &v), strerror(errno));
 }
 
+static volatile int in_thread;
+
+static void tick(union sigval v)
+{
+	in_thread = v.sival_int;
+}
+
+/* The library's thread is told, not the process. */
+static void to_a_thread(void)
+{
+	struct sigevent e = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = tick, .sigev_value.sival_int = 77 };
+	struct itimerspec v = { { 0, 0 }, { 0, 1000000 } };
+	timer_t t;
+
+	if (timer_create(CLOCK_MONOTONIC, &e, &t))
+		perror("timer_create");
+	timer_settime(t, 0, &v, NULL);
+	while (!in_thread)
+		usleep(1000);
+	timer_delete(t);
+	printf("in a thread: %d\n", in_thread);
+}
+
 static void clocks(void)
 {
 	struct timespec ts, rest, past = { 1, 0 }, bad = { 0, 1000000000 };
@@ -132,6 +155,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IONBF, 0);
 	intervals();
 	created();
+	to_a_thread();
 	clocks();
 	used();
 	return 0;

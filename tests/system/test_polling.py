@@ -30,6 +30,7 @@ alarm: 1 left
 code -2 value 4711
 period 1000000
 -1 Invalid argument
+in a thread: 77
 same second: 1
 resolution 1
 -1 Invalid argument
