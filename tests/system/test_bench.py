@@ -1,12 +1,12 @@
 """What `./caisson bench` measures of disks and networks stays below its targets (5,000 and 20,000 instructions)."""
 import pytest
-from caisson import bench_io, bench_processes
+from caisson import bench_io, bench_processes, bench_scale
 
 # Instructions, of the rows of bench_processes: some more than they are.
 _MOST = {
-    "null-call": 300, "open-close": 20_000, "stat": 13_000, "write-4k": 8_000, "read-4k": 8_000, "first-touch": 2_000,
-    "copy-on-write": 3_500, "mmap-munmap": 14_000, "fork-exit": 250_000, "fork-exit-large": 1_300_000, "fork-exec": 450_000,
-    "pipe-round-trip": 11_000, "yield-alone": 700, "yield-to-other": 1_600, "signal": 10_000,
+    "null-call": 280, "open-close": 10_000, "stat": 9_000, "write-4k": 7_000, "read-4k": 7_000, "first-touch": 1_600,
+    "copy-on-write": 3_200, "mmap-munmap": 13_500, "fork-exit": 60_000, "fork-exit-large": 220_000, "fork-exec": 140_000,
+    "pipe-round-trip": 8_000, "yield-alone": 700, "yield-to-other": 1_600, "signal": 6_000,
 }
 
 
@@ -49,3 +49,11 @@ def test_P3_what_system_calls_and_processes_cost(tmp_path):
         assert 100 < cost < _MOST[name], (name, cost)
     assert rows["null-call"] < rows["stat"] < rows["open-close"] < rows["fork-exit"] < rows["fork-exec"] < rows["fork-exit-large"]
     assert rows["first-touch"] < rows["copy-on-write"] < rows["mmap-munmap"]
+
+
+def test_one_more_vm_costs_the_others_nothing(tmp_path):
+    """Sixteen VMs on two harts: an exit costs what it costs one, a switch not much more than with four."""
+    one, four, many = bench_scale.measure((1, 4, 16))
+    assert one.exit < 100 and many.exit < one.exit + 2
+    assert one.switch is None and four.switch < 2_000 and many.switch < 1.4 * four.switch
+    assert 0 < many.memory < 1.3 * one.memory < 80_000

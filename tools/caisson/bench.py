@@ -71,20 +71,16 @@ BASE_ROWS = [
 ]
 
 
+COLUMNS = ("bare", "caisson", "bare-no-sstc", "caisson-no-sstc")
+
+
 def run(whole_boot: bool) -> int:
     """Measure and print the table. Returns 0, or 1 when a measurement failed."""
-    packages.ensure("bench")
-    runner.image_to_run(building.Variant())
-    building.build_guests()
-    image = paths.guest_binary("bench")
+    prepare()
     with tempfile.TemporaryDirectory(prefix="caisson-") as folder:
         work = Path(folder)
-        columns = [_rows(_bare(image, "rv64")), _rows(_in_vm(image, "rv64")),
-                   _rows(_bare(image, _NO_SSTC)), _rows(_in_vm(image, _NO_SSTC))]
-        _add_entry(work, columns)
-        _add_hart_start(image, columns)
-        print(_table(columns))
-        print("\n" + _base_table({sched: _base(work, sched) for sched in building.SCHEDULERS}) + "\n")
+        print(_table([*guest_rows(work).values()]))
+        print("\n" + _base_table(base_rows(work)) + "\n")
         print(bench_vms.table(work) + "\n")
         print(bench_io.tables(work) + "\n")
         print(bench_processes.table(work) + "\n")
@@ -92,6 +88,27 @@ def run(whole_boot: bool) -> int:
             print(_boot_lines(work) + "\n")
             print(bench_throughput.table(work))
     return 0
+
+
+def prepare() -> None:
+    """Everything that is measured is there and up to date."""
+    packages.ensure("bench")
+    runner.image_to_run(building.Variant())
+    building.build_guests()
+
+
+def guest_rows(work: Path) -> dict[str, dict[str, float]]:
+    """ROWS: what the bench guest says, by COLUMNS."""
+    image = paths.guest_binary("bench")
+    columns = [_rows(_bare(image, "rv64")), _rows(_in_vm(image, "rv64")), _rows(_bare(image, _NO_SSTC)), _rows(_in_vm(image, _NO_SSTC))]
+    _add_entry(work, columns)
+    _add_hart_start(image, columns)
+    return dict(zip(COLUMNS, columns))
+
+
+def base_rows(work: Path) -> dict[str, dict[str, float]]:
+    """BASE_ROWS: what the application kbench says, by scheduling class. After guest_rows()."""
+    return {sched: _base(work, sched) for sched in building.SCHEDULERS}
 
 
 def _bare(image: Path, cpu: str, initrd: Path | None = None, append: str = "", ram: int = 512 * MIB) -> str:

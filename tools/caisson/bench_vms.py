@@ -19,7 +19,7 @@ _MOST = 8         # CPUs of a VM
 
 def table(work: Path) -> str:
     """A Markdown table."""
-    times, sizes = _times(work), _sizes(work)
+    times, sizes = _times(work), memory(work)
     lines = ["| a VM's life, one vCPU that spins with its interrupts off | instructions |", "| --- | ---: |"]
     lines += [f"| {title} | {value * 1000:,} |" for title, value in times.items()]
     lines += ["", "| memory of the hypervisor's own | bytes | target |", "| --- | ---: | ---: |"]
@@ -63,8 +63,8 @@ def _times(work: Path) -> dict[str, int]:
     }
 
 
-def _sizes(work: Path) -> dict[str, tuple[int, int]]:
-    """Frames, so that what the heap has taken in blocks counts in full."""
+def memory(work: Path) -> dict[str, tuple[int, int]]:
+    """Bytes, and the targets. Frames, so that what the heap has taken in blocks counts in full."""
     created = [_created(work, cpus) for cpus in (1, _MOST)]
     started = [_started(work, cpus) for cpus in (1, _MOST)]
     without_stack = (created[1] - created[0]) // (_MOST - 1)

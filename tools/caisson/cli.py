@@ -7,8 +7,9 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, building, check, consolelog, debugging, disks, fetch, guests, installed, jitter, machine,
-                     networks, packages, partition, paths, process, programs, runner, script, testing, tomlfile, vmconfig, vmdisks)
+from caisson import (applications, bench, bench_figures, bench_scale, building, check, consolelog, debugging, disks, fetch, guests,
+                     installed, jitter, machine, networks, packages, partition, paths, process, programs, runner, script, testing,
+                     tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
 
@@ -211,7 +212,13 @@ def command_test(options) -> int:
 
 
 def command_bench(options) -> int:
-    return jitter.run() if options.jitter else bench.run(whole_boot=not options.quick)
+    if options.jitter:
+        return jitter.run()
+    if options.scale:
+        return bench_scale.run()
+    if options.check or options.save:
+        return bench_figures.run(options.save)
+    return bench.run(whole_boot=not options.quick)
 
 
 def command_build(options) -> int:

@@ -225,7 +225,11 @@ def _add_maintenance(commands) -> None:
     bench = _command(commands, "bench", "count instructions per operation",
                      "Run the bench guest under QEMU's instruction counter and print the table beside the targets.")
     bench.add_argument("--quick", action="store_true", help="without the whole Debian boot")
-    bench.add_argument("--jitter", action="store_true", help="instead: how late a guest's timer fires, shared and alone")
+    instead = bench.add_mutually_exclusive_group()
+    instead.add_argument("--jitter", action="store_true", help="instead: how late a guest's timer fires, shared and alone")
+    instead.add_argument("--check", action="store_true", help="instead: fail if a row is worse than in tests/bench/figures.json")
+    instead.add_argument("--scale", action="store_true", help="instead: 1 to 64 small VMs on two harts")
+    instead.add_argument("--save", action="store_true", help="instead: write that file")
     build = _command(commands, "build", "build a flavour")
     build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",
                        help="hypervisor (default), unikernel or monolith")

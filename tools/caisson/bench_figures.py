@@ -1,0 +1,102 @@
+"""`./caisson bench --check`: today's figures beside those that were saved with the release (tests/bench/figures.json).
+
+An instruction count depends on the compiler, the firmware and QEMU; the file says which ones it holds for. With others
+the rows still have to be there, and what differs is said, but nothing fails of it.
+"""
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from caisson import bench, bench_processes, bench_vms, machine, paths, process
+
+FILE = paths.ROOT / "tests" / "bench" / "figures.json"
+SHARE, LEAST = 0.02, 5.0  # a row may be worse by this share, or by so many instructions, whichever is more
+_TOOLS = "holds for"
+_ROWS = "rows"
+
+
+def run(save: bool) -> int:
+    """Measure and compare, or save. @return 0, or 1 with the reasons on standard error."""
+    bench.prepare()
+    with tempfile.TemporaryDirectory(prefix="caisson-") as folder:
+        rows = measure(Path(folder))
+    if save:
+        FILE.write_text(text_of(tools(), rows))
+        print(f"{len(rows)} rows saved in {FILE.relative_to(paths.ROOT)}")
+        return 0
+    return check(FILE, tools(), rows)
+
+
+def measure(work: Path) -> dict[str, float]:
+    """All rows that repeat exactly, of what is ours: "TABLE ROW" -> instructions (or bytes)."""
+    guest = bench.guest_rows(work)
+    tables = {"guest": guest["caisson"], "guest, no Sstc": guest["caisson-no-sstc"]}
+    tables |= {f"base {sched.upper()}": rows for sched, rows in bench.base_rows(work).items()}
+    tables["memory"] = {title: float(value) for title, (value, _) in bench_vms.memory(work).items()}
+    tables["processes"] = bench_processes.on_caisson(bench_processes.build(work))
+    return {f"{table}: {row}": value for table, rows in tables.items() for row, value in rows.items()}
+
+
+def tools() -> dict[str, str]:
+    """What the counts depend on besides this tree."""
+    return {"compiler": _first_line(["riscv64-unknown-elf-gcc", "--version"]),
+            "QEMU": _version(_first_line([machine.qemu_program(), "--version"]))}
+
+
+def _first_line(command: list[str]) -> str:
+    result = process.run(command, stdout=subprocess.PIPE)
+    return (result.stdout.decode(errors="replace").splitlines() or [""])[0]
+
+
+def _version(line: str) -> str:
+    """Without the package's revision."""
+    found = re.search(r"version (\d+\.\d+\.\d+)", line)
+    return found[1] if found else line
+
+
+def text_of(now: dict[str, str], rows: dict[str, float]) -> str:
+    """One row a line, so that a difference can be read."""
+    return json.dumps({_TOOLS: now, _ROWS: rows}, indent=1) + "\n"
+
+
+def check(file: Path, now: dict[str, str], rows: dict[str, float]) -> int:
+    """Say what differs. @return 0 or 1"""
+    try:
+        saved = json.loads(file.read_text())
+        before, old = dict(saved[_TOOLS]), {name: float(value) for name, value in saved[_ROWS].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        print(f"caisson: {file}: these are no figures ({error}); ./caisson bench --save makes some", file=sys.stderr)
+        return 1
+    others = [f"{name}: {value}, not {before.get(name)}" for name, value in now.items() if before.get(name) != value]
+    failures, better = compare(old, rows, strict=not others)
+    for line in better:
+        print(f"caisson: {line}")
+    for line in others:
+        print(f"caisson: the figures hold for other tools, so that none of them fails: {line}", file=sys.stderr)
+    for line in failures:
+        print(f"caisson: {line}", file=sys.stderr)
+    print(f"{len(rows)} rows: " + (f"{len(failures)} differ too much" if failures else "none is worse than what was saved"))
+    return 1 if failures else 0
+
+
+def compare(old: dict[str, float], new: dict[str, float], strict: bool) -> tuple[list[str], list[str]]:
+    """What is worse or missing, and what else is worth a line."""
+    failures = [f"{name}: was not measured" for name in old if name not in new]
+    failures += [f"{name}: there is no figure to compare with; ./caisson bench --save keeps it" for name in new if name not in old]
+    notes = []
+    for name in old.keys() & new.keys():
+        margin = max(LEAST, old[name] * SHARE)
+        difference = new[name] - old[name]
+        line = f"{name}: {new[name]:,.1f}, was {old[name]:,.1f} ({_percent(difference, old[name])})"
+        if difference > margin and strict:
+            failures.append(line)
+        elif abs(difference) > margin:
+            notes.append(line)
+    return sorted(failures), sorted(notes)
+
+
+def _percent(difference: float, of: float) -> str:
+    return f"{100 * difference / of:+.1f} %" if of else "from 0"
