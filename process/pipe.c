@@ -368,8 +368,10 @@ int fifo_open(const struct vfs_stat *st, unsigned flags, const char *path, struc
 	}
 	*out = new_end(p, flags, path);
 	error = *out ? wait_for_other_side(p, *out) : -ENOMEM;
-	if (error)
+	if (error) {
 		open_file_put(*out);
+		*out = NULL;
+	}
 	put(p);
 	return error;
 }

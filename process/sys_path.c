@@ -102,9 +102,9 @@ static int64_t do_open(struct thread *t, const char *path, const uint64_t *arg)
 	struct open_file *f = NULL;
 	int64_t result = vfs_open_file(path, (unsigned)arg[2], (unsigned)arg[3] & 07777 & ~t->process->umask, &f);
 
-	if (result == -ENOENT)
-		f = reopen(t, path);
-	if (result && !f)
+	if (result)
+		f = result == -ENOENT ? reopen(t, path) : NULL;
+	if (!f)
 		return result;
 	result = fd_add(t->process->files, f, 0, arg[2] & O_CLOEXEC);
 	if (result < 0)
