@@ -182,6 +182,11 @@ def _assemble(name: str, work: Path, *flags: str, binary: bool = True) -> bytes:
     return (flat if binary else elf).read_bytes()
 
 
+def init_program(work: Path) -> bytes:
+    """An init that says when it runs, and powers off."""
+    return _assemble("init", work, binary=False)
+
+
 def _base(work: Path, sched: str) -> dict[str, float]:
     """What the application kbench measures under a scheduling class."""
     text = _output([sys.executable, str(paths.ROOT / "tools" / "caisson"), "app", "--icount", "--log-level", "error",
@@ -233,7 +238,7 @@ def _boot_lines(work: Path) -> str:
     """
     debian = fetch.debian()
     initrd = work / "initramfs"
-    initramfs.make(initrd, debian / "busybox", init=_assemble("init", work, binary=False))
+    initramfs.make(initrd, debian / "busybox", init=init_program(work))
     lines = ["| Debian, kernel entry to init, waiting included | bare | Caisson | ratio |", "| --- | ---: | ---: | ---: |"]
     for append in ("console=ttyS0", "console=ttyS0 quiet"):
         bare = _bare_boot(work, debian / "vmlinux", initrd, append)

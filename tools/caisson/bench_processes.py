@@ -35,7 +35,7 @@ _RAM = 512 * MIB
 def table(work: Path) -> str:
     """A Markdown table."""
     program = build(work)
-    caisson, linux = on_caisson(program), _on_linux(work, program)
+    caisson, linux = on_caisson(program), on_linux(work, program)
     lines = ["| processes, instructions per operation | Linux | Caisson |", "| --- | ---: | ---: |"]
     lines += [f"| {title} | {f'{linux[key]:,.0f}' if linux else '-'} | {caisson[key]:,.0f} |" for key, title in ROWS.items()]
     return "\n".join(lines)
@@ -58,7 +58,7 @@ def on_caisson(program: Path) -> dict[str, float]:
                       str(program)], "processes on the monolith")
 
 
-def _on_linux(work: Path, program: Path) -> dict[str, float] | None:
+def on_linux(work: Path, program: Path) -> dict[str, float] | None:
     """As process 1 of Debian's kernel; None where that is not to be had."""
     try:
         debian = fetch.debian()

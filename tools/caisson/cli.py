@@ -7,7 +7,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, bench_figures, bench_scale, building, check, consolelog, debugging, disks, fetch, guests,
+from caisson import (applications, bench, bench_figures, bench_page, bench_scale, building, check, consolelog, debugging, disks, fetch, guests,
                      installed, jitter, machine, networks, packages, partition, paths, process, programs, runner, script, testing,
                      tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
@@ -214,6 +214,8 @@ def command_test(options) -> int:
 def command_bench(options) -> int:
     if options.jitter:
         return jitter.run()
+    if options.html is not None:
+        return bench_page.run(options.html)
     if options.scale:
         return bench_scale.run()
     if options.check or options.save:
