@@ -31,11 +31,11 @@ static int find_word(struct user_mm *mm, uint64_t addr, unsigned access, uint32_
 	return 0;
 }
 
-/* The same with its key: shared memory has one for all processes, whatever the call says. */
-static int find_key(struct user_mm *mm, uint64_t addr, unsigned access, struct futex_key *key, uint32_t **word)
+/* The same with its key: shared memory has one for all processes, unless the call says that it is among threads of one. */
+static int find_key(struct user_mm *mm, uint64_t addr, unsigned access, bool private, struct futex_key *key, uint32_t **word)
 {
 	int error = find_word(mm, addr, access, word);
-	const struct area *a = error ? NULL : aspace_find(&mm->space, addr);
+	const struct area *a = error || private ? NULL : aspace_find(&mm->space, addr);
 
 	*key = (struct futex_key){ mm, addr };
 	if (a && (a->flags & USER_SHARED))
@@ -55,7 +55,7 @@ static int find_line(struct user_mm *mm, uint64_t addr, bool private, struct fut
 	if (private)
 		return 0;
 	mutex_lock(&mm->lock);
-	error = find_key(mm, addr, PERM_R, key, &word);
+	error = find_key(mm, addr, PERM_R, false, key, &word);
 	mutex_unlock(&mm->lock);
 	return error;
 }
@@ -106,7 +106,7 @@ static int64_t wait(struct thread *t, const uint64_t *arg, unsigned op, uint32_t
 	if (error)
 		return error;
 	mutex_lock(&mm->lock);
-	error = find_key(mm, arg[ARG_WORD], PERM_R, &key, &word);
+	error = find_key(mm, arg[ARG_WORD], PERM_R, arg[ARG_OP] & PRIVATE, &key, &word);
 	if (!error)
 		error = futex_enter(&w, &key, word, (uint32_t)arg[ARG_VALUE]);
 	mutex_unlock(&mm->lock);
@@ -138,9 +138,9 @@ static int64_t requeue(struct thread *t, const uint64_t *arg, bool compare)
 	if ((int32_t)arg[ARG_VALUE] < 0 || (int32_t)arg[ARG_TIMEOUT] < 0)
 		return -EINVAL;
 	mutex_lock(&mm->lock);
-	result = find_key(mm, arg[ARG_WORD], PERM_R, &from, &word);
+	result = find_key(mm, arg[ARG_WORD], PERM_R, arg[ARG_OP] & PRIVATE, &from, &word);
 	if (!result)
-		result = find_key(mm, arg[ARG_WORD2], PERM_R, &to, &other);
+		result = find_key(mm, arg[ARG_WORD2], PERM_R, arg[ARG_OP] & PRIVATE, &to, &other);
 	if (!result)
 		result = futex_requeue(&from, &to, (uint32_t)arg[ARG_VALUE], (uint32_t)arg[ARG_TIMEOUT], compare ? word : NULL,
 				       (uint32_t)arg[ARG_VALUE3]);
@@ -204,9 +204,9 @@ static int64_t wake_op(struct thread *t, const uint64_t *arg)
 	if (code >> 31)
 		by = UINT32_C(1) << (by & 31);
 	mutex_lock(&mm->lock);
-	result = find_key(mm, arg[ARG_WORD], PERM_R, &key, &word);
+	result = find_key(mm, arg[ARG_WORD], PERM_R, arg[ARG_OP] & PRIVATE, &key, &word);
 	if (!result)
-		result = find_key(mm, arg[ARG_WORD2], PERM_W, &key2, &word);
+		result = find_key(mm, arg[ARG_WORD2], PERM_W, arg[ARG_OP] & PRIVATE, &key2, &word);
 	if (!result)
 		result = operate(word, code >> 28 & 7, by, &old);
 	mutex_unlock(&mm->lock);
@@ -262,7 +262,7 @@ static bool mark_dead(struct thread *t, uint64_t addr, bool pending)
 	int error;
 
 	mutex_lock(&mm->lock);
-	error = find_key(mm, addr, PERM_W, &key, &word);
+	error = find_key(mm, addr, PERM_W, false, &key, &word);
 	if (!error) {
 		old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
 		while ((old & TID_MASK) == t->tid &&

@@ -159,6 +159,31 @@ static void test_shared(void)
 	printf("woken %ld, status %d\n", woken, WEXITSTATUS(status));
 }
 
+/* Threads of one process may say that nobody else waits, wherever the word is. */
+static void *private_waiter(void *arg)
+{
+	struct timespec long_enough = { 20, 0 };
+
+	return (void *)futex(arg, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, &long_enough, NULL, 0);
+}
+
+static void test_private_in_shared(void)
+{
+	uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long woken = 0, moved = 0;
+	void *result;
+	pthread_t t;
+
+	pthread_create(&t, NULL, private_waiter, shared);
+	for (int i = 0; i < 5000 && !moved; i++) {
+		moved = futex(shared, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)1, shared + 1, 0);
+		usleep(1000);
+	}
+	woken = futex(shared + 1, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 5, NULL, NULL, 0);
+	pthread_join(t, &result);
+	printf("private, in shared memory: moved %ld, woken %ld, result %ld\n", moved, woken, (long)result);
+}
+
 /* --- robust lists that lie --- */
 
 static struct { uint64_t first; int64_t offset; uint64_t pending; } head;
@@ -251,6 +276,7 @@ int main(void)
 	test_errors();
 	test_interrupt();
 	test_shared();
+	test_private_in_shared();
 	test_robust();
 	test_numbers();
 	return 0;
