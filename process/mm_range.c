@@ -8,21 +8,12 @@ static bool is_range(uint64_t at, uint64_t size)
 	return IS_ALIGNED(at, PAGE_SIZE) && size <= USER_TOP && at <= USER_TOP - size;
 }
 
-/* The first area that ends above an address; the lock is held. */
-static const struct area *area_above(const struct user_mm *mm, uint64_t at)
-{
-	for (unsigned i = 0; i < mm->space.n_areas; i++)
-		if (mm->space.areas[i].start + mm->space.areas[i].size > at)
-			return &mm->space.areas[i];
-	return NULL;
-}
-
 bool mm_area(struct user_mm *mm, uint64_t above, struct area *out)
 {
 	const struct area *a;
 
 	mutex_lock(&mm->lock);
-	a = area_above(mm, above);
+	a = aspace_find_from(&mm->space, above);
 	if (a)
 		*out = *a;
 	mutex_unlock(&mm->lock);
@@ -32,7 +23,7 @@ bool mm_area(struct user_mm *mm, uint64_t above, struct area *out)
 static bool is_whole(const struct user_mm *mm, uint64_t at, uint64_t end)
 {
 	while (at < end) {
-		const struct area *a = area_above(mm, at);
+		const struct area *a = aspace_find_from(&mm->space, at);
 
 		if (!a || a->start > at)
 			return false;
@@ -127,7 +118,7 @@ int mm_sync(struct user_mm *mm, uint64_t at, uint64_t size)
 	if (error && (error != -ENOMEM || size > USER_TOP || !is_range(at, end - at)))
 		return error;
 	mutex_lock(&mm->lock);
-	for (const struct area *a = area_above(mm, at); a && a->start < end; a = area_above(mm, a->start + a->size)) {
+	for (const struct area *a; (a = aspace_find_from(&mm->space, at)) && a->start < end; at = a->start + a->size) {
 		one = sync_area(a, at, end);
 		error = error ? error : one;
 	}

@@ -300,6 +300,21 @@ static bool continues(const struct area *a, const struct area *b)
 	       (!a->source || a->source_offset + a->size == b->source_offset);
 }
 
+const struct area *aspace_find_from(const struct aspace *as, uint64_t addr)
+{
+	unsigned i = aspace_upper_bound(as, addr);
+
+	if (i > 0 && addr - as->areas[i - 1].start < as->areas[i - 1].size)
+		i--;
+	return i < as->n_areas ? &as->areas[i] : NULL;
+}
+
+/* Lock held. */
+static int insert(struct aspace *as, const struct area *a)
+{
+	return as->n_areas < USER_AREAS_MAX ? aspace_insert(as, a) : -ENOMEM;
+}
+
 /* Areas that meet at addr and are alike become one. */
 static void join(struct aspace *as, uint64_t addr)
 {
@@ -330,7 +345,7 @@ static int split(struct aspace *as, uint64_t addr)
 		rest.size = a->start + a->size - addr;
 		rest.source_offset += addr - a->start;
 		a->size = addr - a->start;
-		error = aspace_insert(as, &rest);
+		error = insert(as, &rest);
 		if (error)
 			aspace_area_at(as, addr - 1)->size += rest.size;
 		else
@@ -343,15 +358,12 @@ static int split(struct aspace *as, uint64_t addr)
 /* Is there an area of another kind in the range? With `whole`, or a hole. @return 0, -EINVAL, -ENOENT. */
 static int check_range(const struct aspace *as, uint64_t start, uint64_t size, bool whole)
 {
+	const struct area *a = aspace_find_from(as, start);
 	uint64_t at = start, end = start + size;
 
 	if (!aspace_range_valid(as, start, size))
 		return -EINVAL;
-	for (unsigned i = 0; i < as->n_areas && at < end; i++) {
-		const struct area *a = &as->areas[i];
-
-		if (a->start + a->size <= at)
-			continue;
+	for (; a && a < as->areas + as->n_areas && at < end; a++) {
 		if (a->start >= end || (whole && a->start > at))
 			break;
 		if (a->kind != AREA_USER)
@@ -383,7 +395,7 @@ int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned p
 	if ((perm & PERM_W) && (flags & USER_NO_WRITE))
 		return -EACCES;
 	irq = spin_lock_irqsave(&as->lock);
-	error = aspace_insert(as, &a);
+	error = insert(as, &a);
 	spin_unlock_irqrestore(&as->lock, irq);
 	if (error)
 		return error;

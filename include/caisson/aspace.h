@@ -157,13 +157,16 @@ int aspace_find_free(struct aspace *as, uint64_t from, uint64_t size, uint64_t a
  * can be taken away, split and changed in parts. perm is a mask of PERM_R, PERM_W and PERM_X, or 0: no access.
  */
 
+#define USER_AREAS_MAX 32768 /* of a space: what is done to the set with interrupts off stays short */
+
 /** Make user areas possible. Once. @return 0 or -ENOMEM. */
 int aspace_user_init(void) __must_check;
 /**
  * Add a user area where nothing is; it becomes one with a neighbour that is alike.
  * @param flags   USER_SHARED, USER_NO_WRITE; shared areas have a source
  * @param source  NULL, or who has the pages; referred to once more
- * @return 0; -EINVAL, -EEXIST, -ENOMEM as aspace_map_linear; -EACCES: PERM_W with USER_NO_WRITE
+ * @return 0; -EINVAL, -EEXIST, -ENOMEM as aspace_map_linear; -ENOMEM also: there are USER_AREAS_MAX; -EACCES: PERM_W with
+ *         USER_NO_WRITE
  */
 int aspace_map_user(struct aspace *as, uint64_t start, uint64_t size, unsigned perm, unsigned flags,
 		    struct page_source *source, uint64_t offset) __must_check;
@@ -188,6 +191,8 @@ int aspace_move_user(struct aspace *as, uint64_t from, uint64_t size, uint64_t t
  * @return 0; -ENOMEM: `to` has part of it, and is to be destroyed
  */
 int aspace_fork(struct aspace *to, struct aspace *from) __must_check;
+/** The area that holds addr, or else the first one above, or NULL. */
+const struct area *aspace_find_from(const struct aspace *as, uint64_t addr);
 /** One reference more or less; s may be NULL. */
 void page_source_get(struct page_source *s);
 void page_source_put(struct page_source *s);

@@ -403,6 +403,21 @@ static void less_is_flushed_before_it_counts(void **state)
 	assert_int_equal(gone.calls, 1);
 }
 
+static void there_are_so_many_areas_and_no_more(void **state)
+{
+	(void)state;
+	assert_int_equal(aspace_map_user(A, AT(0), 3 * PAGE_SIZE, R, 0, NULL, 0), 0);
+	for (unsigned i = 1; i < USER_AREAS_MAX; i++)
+		assert_int_equal(aspace_map_user(A, AT(4 * i), PAGE_SIZE, R, 0, NULL, 0), 0);
+	assert_int_equal(aspace_map_user(A, AT(-4), PAGE_SIZE, R, 0, NULL, 0), -ENOMEM);
+	assert_int_equal(aspace_unmap_user(A, AT(1), PAGE_SIZE), -ENOMEM);
+	assert_int_equal(aspace_protect_user(A, AT(0), PAGE_SIZE, RW), -ENOMEM);
+	assert_int_equal(aspace_protect_user(A, AT(0), 3 * PAGE_SIZE, RW), 0);
+	assert_int_equal(aspace_unmap_user(A, AT(4), PAGE_SIZE), 0);
+	assert_int_equal(aspace_unmap_user(A, AT(2), PAGE_SIZE), 0);
+	assert_int_equal(aspace_unmap_user(A, AT(0), 8 * PAGE_SIZE), 0);
+}
+
 static void instructions_are_forgotten_where_new_ones_are_shown(void **state)
 {
 	(void)state;
@@ -625,7 +640,7 @@ int main(void)
 		T(no_access_keeps_what_is_there), T(fork_shares_until_written), T(sources),
 		T(a_source_hears_of_the_first_write), T(what_is_mapped_for_reading_stays_so),
 		T(frames_and_tables_stay_until_all_have_forgotten_them), T(less_is_flushed_before_it_counts),
-		T(instructions_are_forgotten_where_new_ones_are_shown), T(M4_behaves_as_the_model),
+		T(instructions_are_forgotten_where_new_ones_are_shown), T(there_are_so_many_areas_and_no_more), T(M4_behaves_as_the_model),
 		T(M4_also_when_memory_is_out_at_times),
 	};
 
