@@ -228,8 +228,9 @@ static enum fault_result upgrade(struct aspace *as, const struct area *a, uint64
 	}
 	if (copy_of(old, &copy))
 		return FAULT_NOMEM;
-	replace(as, page, copy, leaf_perm(a, true));
+	replace(as, page, copy, leaf_perm(a, false)); /* nobody writes to the copy while others may still read the old one */
 	flush(as, page, PAGE_SIZE);
+	replace(as, page, copy, leaf_perm(a, true));
 	frame_put(old);
 	return FAULT_RESOLVED;
 }
