@@ -49,6 +49,13 @@ def test_rivals_are_of_rows_that_there_are():
     assert bench_page.RIVAL_ROWS.keys() <= {row.key for row in bench.ROWS}
 
 
+def test_exits_of_the_boot_have_a_price():
+    costs = {row.key: 100.0 for row in bench.ROWS}
+    page = bench_page.page(figures(guest=dict.fromkeys(bench.COLUMNS, costs)))
+    assert "<td>mmio-read</td><td>31</td><td>3,100</td>" in page and "<td>timer</td><td>4</td><td>400</td>" in page
+    assert "<td>all</td><td>35</td><td>3,500</td>" in page
+
+
 def test_without_linux_and_boot_the_rest_is_there():
     page = bench_page.page(figures(linux=None, boot=None))
     assert "Debian's boot" not in page and "Many VMs" in page and "Processes" in page
