@@ -19,7 +19,7 @@ installed, built or started (the reason is on standard error)
 _TOOL_STATUS_HELP = """\
 exit status:
   0  done
-  1  a test failed (of `test`)
+  1  a test failed (of `test`), or a figure is worse (of `bench --check`)
   2  bad usage
   3  something could not be installed, fetched, built or started
 """
