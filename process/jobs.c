@@ -32,7 +32,7 @@ static bool is_in(struct process *p, void *arg)
 {
 	struct question *q = arg;
 
-	q->yes = p->group == q->group && p->session == q->session && !p->zombie;
+	q->yes = p->group == q->group && p->session == q->session;
 	return !q->yes;
 }
 

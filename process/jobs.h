@@ -7,7 +7,7 @@ struct process;
 
 /** Send a signal of the kernel's to all of a group. Any context. */
 void group_signal(unsigned group, unsigned signal);
-/** Is there such a group in this session? */
+/** Is there such a group in this session? Members that have ended count until somebody has waited for them. */
 bool group_is_in(unsigned group, unsigned session);
 /**
  * Has nobody in it a parent outside it, but in its session: a shell that would let it go on? The stops of a terminal do not

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "jobs.h"
 #include "syscalls.h"
 
 int64_t sys_exit(struct thread *t, const uint64_t *arg)
@@ -22,52 +23,61 @@ int64_t sys_getpid(struct thread *t, const uint64_t *arg)
 	return t->process->pid;
 }
 
-struct wanted {
-	unsigned pid;
-	struct process *found;
-};
-
-static bool is_it(struct process *p, void *arg)
-{
-	struct wanted *w = arg;
-
-	if (p->pid == w->pid && !p->zombie)
-		w->found = p;
-	return !w->found;
-}
-
+/* The parent may end at any time: not without the lock. */
 int64_t sys_getppid(struct thread *t, const uint64_t *arg)
 {
-	const struct process *parent = __atomic_load_n(&t->process->parent, __ATOMIC_RELAXED);
+	irqflags_t flags = tree_lock();
+	unsigned pid = t->process->parent ? t->process->parent->pid : 0;
 
 	(void)arg;
-	return parent ? parent->pid : 0;
+	tree_unlock(flags);
+	return pid;
+}
+
+struct membership {
+	unsigned pid;
+	unsigned group, session; /* 0: there is no such process */
+};
+
+static bool take_membership(struct process *p, void *arg)
+{
+	struct membership *m = arg;
+
+	if (p->pid != m->pid || p->zombie)
+		return true;
+	m->group = p->group;
+	m->session = p->session;
+	return false;
+}
+
+/* pid 0: the caller's own */
+static struct membership membership_of(const struct thread *t, uint64_t pid)
+{
+	struct membership m = { .pid = pid ? (unsigned)pid : t->process->pid };
+
+	process_for_each(take_membership, &m);
+	return m;
 }
 
 /* Of another process only a child may be changed; looking is free. */
 int64_t sys_getpgid(struct thread *t, const uint64_t *arg)
 {
-	struct wanted w = { .pid = (unsigned)arg[0] };
+	unsigned group = membership_of(t, arg[0]).group;
 
-	if (arg[0] == 0)
-		return t->process->group;
-	process_for_each(is_it, &w);
-	return w.found ? (int64_t)w.found->group : -ESRCH;
+	return group ? (int64_t)group : -ESRCH;
 }
 
 int64_t sys_getsid(struct thread *t, const uint64_t *arg)
 {
-	struct wanted w = { .pid = (unsigned)arg[0] };
+	unsigned session = membership_of(t, arg[0]).session;
 
-	if (arg[0] == 0)
-		return t->process->session;
-	process_for_each(is_it, &w);
-	return w.found ? (int64_t)w.found->session : -ESRCH;
+	return session ? (int64_t)session : -ESRCH;
 }
 
 struct move {
 	struct process *caller;
 	unsigned pid, group;
+	bool group_is_there;
 	int error;
 };
 
@@ -81,6 +91,8 @@ static bool set_group(struct process *p, void *arg)
 		m->error = -ESRCH;
 	else if (p->session != m->caller->session || p->session == p->pid)
 		m->error = -EPERM;
+	else if (m->group && m->group != p->pid && !m->group_is_there)
+		m->error = -EPERM;
 	else
 		m->error = 0;
 	if (!m->error)
@@ -90,12 +102,13 @@ static bool set_group(struct process *p, void *arg)
 
 int64_t sys_setpgid(struct thread *t, const uint64_t *arg)
 {
-	struct move m = { t->process, (unsigned)arg[0], (unsigned)arg[1], -ESRCH };
+	struct move m = { .caller = t->process, .pid = (unsigned)arg[0], .group = (unsigned)arg[1], .error = -ESRCH };
 
-	if ((int64_t)arg[1] < 0)
+	if ((int32_t)arg[1] < 0)
 		return -EINVAL;
 	if (m.pid == 0)
 		m.pid = t->process->pid;
+	m.group_is_there = group_is_in(m.group, t->process->session);
 	process_for_each(set_group, &m);
 	return m.error;
 }
@@ -103,11 +116,14 @@ int64_t sys_setpgid(struct thread *t, const uint64_t *arg)
 int64_t sys_setsid(struct thread *t, const uint64_t *arg)
 {
 	struct process *p = t->process;
+	irqflags_t flags;
 
 	(void)arg;
-	if (p->group == p->pid)
+	if (group_is_in(p->pid, p->session)) /* its own, or one that it has left to others */
 		return -EPERM;
+	flags = tree_lock();
 	p->group = p->session = p->pid;
+	tree_unlock(flags);
 	return p->pid;
 }
 

@@ -1,4 +1,4 @@
-"""What the tests of signals, polls, timers and pipes expect of the monolith is what Debian's kernel does (P5)."""
+"""What the tests of signals, groups, polls, timers and pipes expect of the monolith is what Debian's kernel does (P5)."""
 import pytest
 
 import linux_programs
@@ -7,7 +7,8 @@ import test_polling
 import test_signals
 from machines import run
 
-TEXTS = {"signals": test_signals.TEXT, "polling": test_polling.POLLING, "timers": test_polling.TIMERS, "pipes": test_pipes.TEXT}
+TEXTS = {"signals": test_signals.TEXT, "groups": test_signals.GROUPS, "polling": test_polling.POLLING,
+         "timers": test_polling.TIMERS, "pipes": test_pipes.TEXT}
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,32 @@ stopped: 1 19, told 0, goes on: 1 18, told 0, ended: 1 5, again: 1, told 1, none
 -1 (22)
 blocked: 0, suspended: 1, blocked again: 1
 """
+GROUPS = """\
+a group of its own: yes
+another's: yes
+it is there: 1, of the same session: 1
+whose leader has ended: yes
+that nobody has: EPERM
+below 0: EINVAL
+of nobody: ESRCH
+asked of nobody: ESRCH
+session of nobody: ESRCH
+a leader's session: EPERM
+of who has left its group to others: EPERM
+when they have gone: yes
+a session's leader into a group: EPERM
+into a group of another session: EPERM
+number, group and session are one: 1
+"""
 
 
 @pytest.mark.parametrize("library", linux_programs.LIBRARIES)
 def test_P5_signals_of_a_program(library):
     result = caisson("exec", linux_programs.build("signals", library), timeout=120)
     assert (result.text, result.status) == (TEXT, 0), result.err
+
+
+@pytest.mark.parametrize("harts", [1, 2])
+def test_P5_groups_and_sessions(harts):
+    result = caisson("exec", "--harts", str(harts), linux_programs.build("groups"), timeout=120)
+    assert (result.text, result.status) == (GROUPS, 0), result.err
