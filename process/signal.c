@@ -83,6 +83,17 @@ bool signal_is_refused(const struct thread *t, unsigned signal)
 	return (t->blocked & SIG_BIT(signal)) || action_of(t->process->signals, signal).handler == SIG_IGN;
 }
 
+bool signal_will_end(const struct thread *t)
+{
+	const struct signal_action *actions = t->process->signals->actions;
+	uint64_t deadly = signal_pending(t) & ~(STOPS | IGNORED_BY_DEFAULT);
+
+	for (; deadly; deadly &= deadly - 1)
+		if (__atomic_load_n(&actions[__builtin_ctzll(deadly)].handler, __ATOMIC_RELAXED) == SIG_DFL)
+			return true;
+	return false;
+}
+
 /* --- sending --- */
 
 static bool is_ignored(const struct signal_table *table, unsigned signal)

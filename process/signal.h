@@ -92,6 +92,8 @@ void signal_fault(struct thread *t, unsigned signal, const struct signal_info *i
 
 /** Would a signal have no effect on the thread, because it is ignored or blocked? */
 bool signal_is_refused(const struct thread *t, unsigned signal);
+/** Does one wait that will end the thread, because the program has no handler for it? Its own task. */
+bool signal_will_end(const struct thread *t);
 /** On the way back to the program: take what waits. Its own task, interrupts on. */
 void signal_take(struct thread *t);
 /** Map the page through which handlers return. @return 0 or -ENOMEM */

@@ -66,12 +66,18 @@ static bool may_go_on(struct open_file *f, transfer_t piece, const struct bounce
 	return !b->some || piece != read_piece || !f->ops->poll || (!f->ops->reads_once && (f->ops->poll(f) & POLL_IN));
 }
 
+/* Who has moved something stops for a signal where the rest might have to be waited for; of a file it comes at once. */
+static bool is_to_stop(struct thread *t, const struct open_file *f)
+{
+	return f->ops->poll ? thread_interrupted(t) : thread_is_ending(t);
+}
+
 /* What was moved before something went wrong counts. What may wait is moved in whole pages, so that they stay together. */
 static int64_t transfer(struct thread *t, struct open_file *f, uint64_t user, uint64_t n, transfer_t piece, struct bounce *b)
 {
 	int64_t done = 0;
 
-	while (n > 0 && !(done && thread_interrupted(t)) && may_go_on(f, piece, b)) {
+	while (n > 0 && !(done && is_to_stop(t, f)) && may_go_on(f, piece, b)) {
 		size_t want = MIN(n, f->ops->poll ? b->size : b->size - user % b->size);
 		int64_t moved = piece(t->process->mm, f, user, want, b);
 

@@ -14,7 +14,7 @@ int64_t sys_brk(struct thread *t, const uint64_t *arg)
 	return (int64_t)mm_brk(t->process->mm, arg[0]);
 }
 
-#define PIECE (256 * PAGE_SIZE) /* between two looks for signals */
+#define PIECE (256 * PAGE_SIZE) /* between two looks whether it is to end */
 
 /* As mm_populate, which may take long. @return also -EINTR */
 static int populate(struct thread *t, uint64_t at, uint64_t size, unsigned access)
@@ -23,7 +23,7 @@ static int populate(struct thread *t, uint64_t at, uint64_t size, unsigned acces
 
 	for (uint64_t done = 0; !error && done < size; done += PIECE) {
 		error = mm_populate(t->process->mm, at + done, MIN(PIECE, size - done), access);
-		if (!error && thread_interrupted(t))
+		if (!error && thread_is_ending(t))
 			error = -EINTR;
 	}
 	return error;
@@ -165,11 +165,6 @@ int64_t sys_msync(struct thread *t, const uint64_t *arg)
 	return mm_sync(t->process->mm, arg[0], arg[1]);
 }
 
-static bool is_dying(const struct thread *t)
-{
-	return t->leaving || ((t->queue.pending | t->process->queue.pending) & SIG_BIT(SIGKILL));
-}
-
 int64_t sys_mincore(struct thread *t, const uint64_t *arg)
 {
 	struct user_mm *mm = t->process->mm;
@@ -180,7 +175,7 @@ int64_t sys_mincore(struct thread *t, const uint64_t *arg)
 		n = MIN((arg[1] - done + PAGE_SIZE - 1) / PAGE_SIZE, sizeof(there));
 		for (uint64_t i = 0; i < n; i++)
 			there[i] = mm_is_resident(mm, arg[0] + done + i * PAGE_SIZE);
-		error = is_dying(t) ? -EINTR : copy_to_user(mm, arg[2] + done / PAGE_SIZE, there, n);
+		error = thread_is_ending(t) ? -EINTR : copy_to_user(mm, arg[2] + done / PAGE_SIZE, there, n);
 	}
 	return error;
 }

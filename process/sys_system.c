@@ -7,7 +7,7 @@
 
 #include "syscalls.h"
 
-#define PIECE 64
+#define PIECE 256 /* bytes that getrandom gives in any case */
 
 int64_t sys_uname(struct thread *t, const uint64_t *arg)
 {
@@ -42,7 +42,7 @@ int64_t sys_getrandom(struct thread *t, const uint64_t *arg)
 	uint64_t n = MIN(arg[1], (uint64_t)INT32_MAX), done = 0;
 	unsigned char piece[PIECE];
 
-	while (done < n && !thread_interrupted(t)) {
+	while (done < n && !(done && thread_interrupted(t))) { /* a piece is never interrupted */
 		size_t len = MIN(n - done, sizeof(piece));
 
 		random_bytes(piece, len);

@@ -215,8 +215,8 @@ void process_end(struct process *p, int status);
 void process_die(struct process *p, unsigned signal);
 /** No memory for a page that a call was to copy: if it is the running program's, that ends. */
 void thread_out_of_memory(const struct user_mm *mm);
-/** Does a signal wait that the thread would take? Any context; its own task or one that holds it. Asked at every trap. */
-static inline bool signal_waits(const struct thread *t)
+/** The signals that wait and that the thread would take. Any context; its own task or one that holds it. Asked at every trap. */
+static inline uint64_t signal_pending(const struct thread *t)
 {
 	uint64_t pending = __atomic_load_n(&t->process->queue.pending, __ATOMIC_RELAXED) |
 			   __atomic_load_n(&t->queue.pending, __ATOMIC_RELAXED);
@@ -224,8 +224,15 @@ static inline bool signal_waits(const struct thread *t)
 	return pending & (~t->blocked | NEVER_BLOCKED);
 }
 
+static inline bool signal_waits(const struct thread *t)
+{
+	return signal_pending(t);
+}
+
 /** Is it to leave the kernel soon, because a signal waits or it is to end? Whoever sleeps asks. */
 bool thread_interrupted(const struct thread *t);
+/** Is it to end? What takes long but waits for nobody goes on at all other signals, as on Linux. Its own task. */
+bool thread_is_ending(const struct thread *t);
 /**
  * A call that may end with -ERESTART_QUIET waits until `deadline` (ticks): when it is done again, until what it was the
  * first time. Once a call, before it waits. @return the deadline

@@ -95,6 +95,11 @@ bool thread_interrupted(const struct thread *t)
 	return signal_waits(t) || __atomic_load_n(&t->leaving, __ATOMIC_RELAXED);
 }
 
+bool thread_is_ending(const struct thread *t)
+{
+	return __atomic_load_n(&t->leaving, __ATOMIC_RELAXED) || signal_will_end(t);
+}
+
 bool process_is_asleep(const struct process *p)
 {
 	list_for_each(t, &p->threads, struct thread, node)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -376,6 +377,33 @@ static void suspending(void)
 	printf(", blocked again: %d\n", sigismember(&set, SIGUSR1));
 }
 
+static void tick(int signal)
+{
+	(void)signal;
+	count++;
+}
+
+/* What is read from a file and written to one is all of it, however many signals come meanwhile. */
+static void files_go_on(void)
+{
+	const size_t size = 4 << 20;
+	struct itimerval fast = { { 0, 500 }, { 0, 500 } }, never = { { 0, 0 }, { 0, 0 } };
+	char *data = calloc(1, size);
+	int fd = open("/tmp/long", O_RDWR | O_CREAT, 0600), parts = 0;
+
+	handle(SIGALRM, tick, 0);
+	setitimer(ITIMER_REAL, &fast, NULL);
+	while (count < 20) {
+		parts += pwrite(fd, data, size, 0) != (ssize_t)size;
+		parts += pread(fd, data, size, 0) != (ssize_t)size;
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	printf("in parts: %d\n", parts);
+	close(fd);
+	unlink("/tmp/long");
+	free(data);
+}
+
 int main(void)
 {
 	int odd;
@@ -391,5 +419,6 @@ int main(void)
 	queues();
 	children();
 	suspending();
+	files_go_on();
 	return 0;
 }

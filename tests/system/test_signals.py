@@ -24,6 +24,7 @@ vfork: -1
 stopped: 1 19, told 0, goes on: 1 18, told 0, ended: 1 5, again: 1, told 1, none: -1 (10)
 -1 (22)
 blocked: 0, suspended: 1, blocked again: 1
+in parts: 0
 """
 GROUPS = """\
 a group of its own: yes
