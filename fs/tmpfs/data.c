@@ -29,7 +29,7 @@ static int make_room(struct node *n, uint64_t i)
 		return -ENOSPC;
 	more = kzalloc(room * sizeof(*more));
 	if (!more)
-		return -ENOSPC;
+		return -ENOMEM;
 	if (n->pages.room)
 		memcpy(more, n->pages.frames, n->pages.room * sizeof(*more));
 	kfree(n->pages.frames);
@@ -46,7 +46,7 @@ static hpa_t *page_of(const struct node *n, uint64_t pos)
 	return i < n->pages.room && n->pages.frames[i].v ? &n->pages.frames[i] : NULL;
 }
 
-/* The page at pos, to be written. */
+/* The page at pos, to be written. @return 0; -ENOSPC: the file system is full; -ENOMEM: the machine is */
 static int get_page(struct node *n, uint64_t pos, hpa_t **out)
 {
 	int err;
@@ -61,7 +61,7 @@ static int get_page(struct node *n, uint64_t pos, hpa_t **out)
 		return -ENOSPC;
 	*out = &n->pages.frames[pos / PAGE_SIZE];
 	if (frame_alloc(0, FRAME_ZERO, *out))
-		return -ENOSPC;
+		return -ENOMEM;
 	n->fs->pages++;
 	return 0;
 }
@@ -121,7 +121,7 @@ int64_t data_write(struct node *n, const char *from, size_t len, uint64_t pos)
 	}
 	if (done)
 		n->size = MAX(n->size, pos + done);
-	return done || !err ? (int64_t)done : err;
+	return done || !err ? (int64_t)done : -ENOSPC;
 }
 
 int data_truncate(struct node *n, uint64_t size)
@@ -149,16 +149,32 @@ uint64_t data_room(const struct node *n)
 	return pages * PAGE_SIZE;
 }
 
+/* Is there room for the pages from one to another (not included) that are not there? */
+static bool has_room(const struct node *n, uint64_t from, uint64_t end)
+{
+	uint64_t missing = end - from;
+
+	for (uint64_t i = from; i < MIN(end, n->pages.room); i++)
+		missing -= n->pages.frames[i].v != 0;
+	return n->fs->pages + missing <= n->fs->pages_max;
+}
+
 int data_reserve(struct node *n, uint64_t pos, uint64_t len)
 {
+	uint64_t from = pos / PAGE_SIZE, end = (pos + len + PAGE_SIZE - 1) / PAGE_SIZE;
 	hpa_t *page;
-	int err = 0;
+	int err;
 
 	if (pos > SIZE_MAX_FILE || len > SIZE_MAX_FILE - pos)
 		return -EFBIG;
-	for (uint64_t at = ALIGN_DOWN(pos, PAGE_SIZE); at < pos + len && !err; at += PAGE_SIZE)
-		err = get_page(n, at, &page);
-	return err;
+	if (from == end)
+		return 0;
+	err = has_room(n, from, end) ? make_room(n, end - 1) : -ENOSPC;
+	if (!err && !has_room(n, from, end)) /* with a larger array */
+		err = -ENOSPC;
+	for (uint64_t i = from; i < end && !err; i++)
+		err = get_page(n, i * PAGE_SIZE, &page);
+	return err ? -ENOSPC : 0;
 }
 
 int data_page(struct node *n, uint64_t offset, hpa_t *out)
@@ -170,7 +186,7 @@ int data_page(struct node *n, uint64_t offset, hpa_t *out)
 		return -ENXIO;
 	err = get_page(n, offset, &page);
 	if (err)
-		return -ENOMEM;
+		return err;
 	frame_get(*page);
 	*out = *page;
 	return 0;

@@ -96,7 +96,7 @@ int node_add(struct node *dir, const char *name, struct node *n)
 	strcpy(e->name, name);
 	e->node = n;
 	e->number = ++dir->fs->last_ino;
-	n->names++;
+	dir->fs->nodes += n->names++ > 0;
 	list_push_back(&dir->entries, &e->link);
 	node_touch(dir);
 	return 0;
@@ -108,7 +108,7 @@ void node_remove(struct entry *e)
 
 	list_del(&e->link);
 	kfree(e);
-	n->names--;
+	n->fs->nodes -= --n->names > 0; /* the last one is the node's own */
 	node_touch_about(n);
 	node_drop(n);
 }

@@ -405,6 +405,8 @@ static int tmpfs_link(struct vfs_mount *m, const char *from, const char *to)
 		err = node_find_parent(m->data, to, &dir, &name);
 	if (!err && node_entry(dir, name))
 		err = -EEXIST;
+	if (!err && n->fs->nodes >= n->fs->nodes_max)
+		err = -ENOSPC;
 	if (!err)
 		node_touch_about(n);
 	return err ? err : node_add(dir, name, n) ? -ENOSPC : 0;

@@ -4,7 +4,7 @@
  * A node is a file, a directory, a symbolic link or a device; it lives as long as it has a name or is open. Files have
  * frames for the pages that were written; the others read as zeros. One mount may take half of what memory was free when it
  * was mounted, or what its options say: size= in bytes (with k, m, g), nr_inodes=, mode= of its root. So many pages, and
- * as many nodes. Everything under the mount's lock.
+ * as many nodes, a node counting once for each of its names. Everything under the mount's lock.
  */
 #pragma once
 
@@ -80,8 +80,8 @@ int64_t data_write(struct node *n, const char *from, size_t len, uint64_t pos);
 int data_truncate(struct node *n, uint64_t size) __must_check;
 /** Bytes of the frames that it has. */
 uint64_t data_room(const struct node *n);
-/** Have frames for these bytes, which read as zeros. @return 0; -ENOSPC, some may be there; -EFBIG */
+/** Have frames for these bytes, which read as zeros. @return 0; -ENOSPC, some may be there if the machine's memory is out; -EFBIG */
 int data_reserve(struct node *n, uint64_t pos, uint64_t len) __must_check;
-/** The frame of a page, made if there is none. @return 0; -ENXIO beyond the end; -ENOMEM */
+/** The frame of a page, made if there is none. @return 0; -ENXIO beyond the end; -ENOSPC, -ENOMEM */
 int data_page(struct node *n, uint64_t offset, hpa_t *out) __must_check;
 void data_free(struct node *n);

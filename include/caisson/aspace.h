@@ -65,7 +65,7 @@ struct page_source {
 struct page_source_ops {
 	/**
 	 * The frame with the page at this offset (of the source; page-aligned): one owner more (frame_get), the caller's.
-	 * Task context, may sleep. @return 0; -ENXIO: beyond its end; -EIO; -ENOMEM
+	 * Task context, may sleep. @return 0; -ENOMEM: the machine's is out; else there is no such page: -ENXIO, beyond its end; -EIO; -ENOSPC
 	 */
 	int (*page)(struct page_source *s, uint64_t offset, hpa_t *out);
 	/**

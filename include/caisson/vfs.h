@@ -139,7 +139,7 @@ struct vfs_file_ops {
 	int (*sync)(struct vfs_file *f);
 	int (*stat)(struct vfs_file *f, struct vfs_stat *st);
 	int (*set)(struct vfs_file *f, const struct vfs_stat *st, unsigned what);
-	/** The frame that has the page at this offset: one owner more (frame_get). NULL: its pages are copies. @return 0, -ENXIO, -ENOMEM */
+	/** The frame that has the page at this offset: one owner more (frame_get). NULL: its pages are copies. @return 0, -ENXIO, -ENOSPC, -ENOMEM */
 	int (*page)(struct vfs_file *f, uint64_t offset, hpa_t *out);
 	/** `data` is the same for all who have the file open, and tells it from other files: it can be mapped. */
 	bool mappable;

@@ -342,6 +342,40 @@ static void options_say_how_much(void **state)
 	assert_int_equal(vfs_unmount("/m"), 0);
 }
 
+/* What cannot be had is refused before any of it is taken; names count; a mapping that finds no room is told what is full. */
+static void what_is_too_much_takes_nothing(void **state)
+{
+	struct vfs_statfs room;
+	struct vfs_file *f;
+	hpa_t page;
+
+	(void)state;
+	assert_int_equal(vfs_mount_with("tmpfs", "", "/m", 0, "size=16k,nr_inodes=4", NULL), 0);
+	assert_int_equal(vfs_open("/m/f", VFS_WRITE | VFS_CREATE, &f), 0);
+	assert_int_equal(vfs_write_at(f, "x", 1, PAGE_SIZE), 1);
+	assert_int_equal(vfs_reserve(f, 0, 5 * PAGE_SIZE), -ENOSPC);
+	assert_int_equal(vfs_reserve(f, 1 << 30, PAGE_SIZE), -ENOSPC);
+	assert_int_equal(vfs_statfs("/m", &room), 0);
+	assert_int_equal(room.blocks_free, 3);
+	assert_int_equal(vfs_reserve(f, 0, 4 * PAGE_SIZE), 0); /* one is there already */
+	assert_int_equal(vfs_truncate(f, 5 * PAGE_SIZE), 0);
+	assert_int_equal(f->ops->page(f, 4 * PAGE_SIZE, &page), -ENOSPC);
+	assert_int_equal(vfs_close(f), 0);
+	assert_int_equal(vfs_link("/m/f", "/m/g"), 0);
+	assert_int_equal(vfs_link("/m/f", "/m/h"), 0);
+	assert_int_equal(vfs_link("/m/f", "/m/i"), -ENOSPC);
+	assert_int_equal(vfs_rename("/m/h", "/m/i"), 0);
+	assert_int_equal(vfs_mkdir("/m/d"), -ENOSPC);
+	assert_int_equal(vfs_unlink("/m/f"), 0);
+	assert_int_equal(vfs_unlink("/m/g"), 0);
+	assert_int_equal(vfs_statfs("/m", &room), 0);
+	assert_int_equal(room.files_free, 2);
+	assert_int_equal(vfs_unlink("/m/i"), 0);
+	assert_int_equal(vfs_statfs("/m", &room), 0);
+	assert_true(room.files_free == 3 && room.blocks_free == 4);
+	assert_int_equal(vfs_unmount("/m"), 0);
+}
+
 static void times_and_owners(void **state)
 {
 	struct vfs_stat st = { .mtime = 7, .mtime_ns = 8, .atime = 9, .uid = 10, .gid = 11, .mode = 0 };
@@ -407,7 +441,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(files), T(holes_read_as_zeros), T(an_open_file_outlives_its_name), T(links), T(loops_of_links),
 		T(long_paths_and_names), T(names_of_one_file), T(renaming), T(devices_and_attributes),
-		T(a_directory_that_changes_while_it_is_read), T(half_of_memory_is_the_most), T(options_say_how_much),
+		T(a_directory_that_changes_while_it_is_read), T(half_of_memory_is_the_most), T(options_say_how_much), T(what_is_too_much_takes_nothing),
 		T(times_and_owners), T(pages_for_others),
 		T(out_of_memory_at_any_point),
 	};
