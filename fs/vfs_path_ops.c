@@ -215,7 +215,7 @@ int vfs_rmdir(const char *path)
 }
 
 /* The mount is locked. */
-static int rename_locked(const struct vfs_place *from, const struct vfs_place *to)
+static int rename_locked(const struct vfs_place *from, const struct vfs_place *to, bool is_new)
 {
 	struct vfs_mount *m = from->mount;
 	struct vfs_stat st;
@@ -225,14 +225,18 @@ static int rename_locked(const struct vfs_place *from, const struct vfs_place *t
 		return err;
 	if (st.kind != VFS_DIR && (from->slash || to->slash))
 		return -ENOTDIR;
+	if (is_new && m->type->stat(m, to->rest, &st) == 0)
+		return -EEXIST;
 	return m->read_only || !m->type->rename ? -EROFS : m->type->rename(m, from->rest, to->rest);
 }
 
-static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
+static int rename_in(const struct vfs_place *from, const struct vfs_place *to, bool is_new)
 {
 	struct vfs_mount *m = from->mount;
 	int err;
 
+	if (is_new && (!*to->rest || to->dots || vfs_mounts_below(to->path)))
+		return -EEXIST;
 	if (!*from->rest || !*to->rest)
 		return -EBUSY;
 	if (m != to->mount)
@@ -240,12 +244,12 @@ static int rename_in(const struct vfs_place *from, const struct vfs_place *to)
 	if (from->dots || to->dots || vfs_mounts_below(from->path) || vfs_mounts_below(to->path))
 		return -EBUSY;
 	vfs_mount_lock(m);
-	err = rename_locked(from, to);
+	err = rename_locked(from, to, is_new);
 	vfs_mount_unlock(m);
 	return err;
 }
 
-int vfs_rename(const char *from, const char *to)
+static int rename_path(const char *from, const char *to, bool is_new)
 {
 	struct vfs_place *a, *b;
 	int err = vfs_enter(from, FOLLOW_NEVER, &a);
@@ -254,9 +258,19 @@ int vfs_rename(const char *from, const char *to)
 		return err;
 	err = vfs_enter(to, FOLLOW_NEVER, &b);
 	if (!err) {
-		err = rename_in(a, b);
+		err = rename_in(a, b, is_new);
 		vfs_leave(b);
 	}
 	vfs_leave(a);
 	return err;
+}
+
+int vfs_rename(const char *from, const char *to)
+{
+	return rename_path(from, to, false);
+}
+
+int vfs_rename_to_new(const char *from, const char *to)
+{
+	return rename_path(from, to, true);
 }

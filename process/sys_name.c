@@ -53,11 +53,7 @@ static int64_t with_second(struct thread *t, const char *from, const uint64_t *a
 
 static int rename_one(const char *from, const char *to, uint64_t flags)
 {
-	struct vfs_stat st;
-
-	if ((flags & RENAME_NOREPLACE) && vfs_lstat(to, &st) == 0)
-		return -EEXIST;
-	return vfs_rename(from, to);
+	return flags & RENAME_NOREPLACE ? vfs_rename_to_new(from, to) : vfs_rename(from, to);
 }
 
 static int64_t do_rename(struct thread *t, const char *from, const uint64_t *arg)

@@ -275,6 +275,8 @@ int vfs_rmdir(const char *path) __must_check;
  *         not alike or not empty; -EBUSY, -ENOSPC, -EROFS.
  */
 int vfs_rename(const char *from, const char *to) __must_check;
+/** The same, but never in the place of something. @return also -EEXIST */
+int vfs_rename_to_new(const char *from, const char *to) __must_check;
 /** Everything that was written to any file system is on its medium when this returns 0. */
 int vfs_sync_all(void) __must_check;
 

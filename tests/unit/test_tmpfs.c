@@ -238,6 +238,10 @@ static void renaming(void **state)
 	assert_int_equal(vfs_rename("/x", "/d"), -ENOTEMPTY);
 	assert_int_equal(vfs_rename("/d", "/x"), 0);
 	assert_int_equal(vfs_rename("/x/e", "/x/e"), 0);
+	assert_int_equal(vfs_rename_to_new("/x/e", "/b"), -EEXIST);
+	assert_int_equal(vfs_rename_to_new("/x/e", "/"), -EEXIST);
+	assert_int_equal(vfs_rename_to_new("/x/e", "/x/f"), 0);
+	assert_int_equal(vfs_rename_to_new("/x/f", "/x/e"), 0);
 	assert_int_equal(vfs_rmdir("/x"), -ENOTEMPTY);
 	assert_int_equal(vfs_rmdir("/x/e"), 0);
 	assert_int_equal(vfs_rmdir("/x"), 0);
