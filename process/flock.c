@@ -54,16 +54,20 @@ static struct file_lock *take_away(const struct open_file *owner)
 	return NULL;
 }
 
+/* There can be two: of threads that locked at the same time. */
 void flock_release(struct open_file *f)
 {
-	irqflags_t flags = spin_lock_irqsave(&changes.lock);
-	struct file_lock *lock = take_away(f);
+	struct file_lock *lock;
+	irqflags_t flags;
 
-	spin_unlock_irqrestore(&changes.lock, flags);
-	if (!lock)
-		return;
-	kfree(lock);
-	waitq_notify_all(&changes);
+	do {
+		flags = spin_lock_irqsave(&changes.lock);
+		lock = take_away(f);
+		spin_unlock_irqrestore(&changes.lock, flags);
+		kfree(lock);
+		if (lock)
+			waitq_notify_all(&changes);
+	} while (lock);
 }
 
 static int take(struct thread *t, struct file_lock *lock, bool wait)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,8 @@ static void names(void)
 	describe("moved");
 	TRY(rename("moved", "lf"));
 	TRY(renameat2(AT_FDCWD, "made", AT_FDCWD, "f", RENAME_NOREPLACE));
+	TRY(renameat2(AT_FDCWD, "none", AT_FDCWD, "f", RENAME_NOREPLACE));
+	TRY(renameat2(AT_FDCWD, "made", AT_FDCWD, "made", RENAME_NOREPLACE));
 	TRY(rename("made", "f3"));
 	TRY(stat("made", &st));
 	describe("f");
@@ -570,6 +573,29 @@ static void locks(void)
 	close(ends[1]);
 }
 
+static void *lock_often(void *fd)
+{
+	for (unsigned i = 0; i < 2000; i++)
+		flock(*(int *)fd, LOCK_SH);
+	return NULL;
+}
+
+/* Threads that lock by one descriptor at the same time: when it is unlocked, it is. */
+static void locks_of_threads(void)
+{
+	int a = open("f", O_RDWR), b = open("f", O_RDONLY);
+	pthread_t other;
+
+	puts("--- locks of threads");
+	TRY(pthread_create(&other, NULL, lock_often, &a));
+	lock_often(&a);
+	TRY(pthread_join(other, NULL));
+	TRY(flock(a, LOCK_UN));
+	TRY(flock(b, LOCK_EX | LOCK_NB));
+	close(a);
+	close(b);
+}
+
 static void about_itself(void)
 {
 	char text[200], path[40];
@@ -638,6 +664,7 @@ int main(void)
 	folders();
 	mounts();
 	locks();
+	locks_of_threads();
 	about_itself();
 	refused();
 	puts("--- end");
