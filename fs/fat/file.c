@@ -31,6 +31,22 @@ uint64_t fat_file_number(const FIL *fil)
 	return (uint64_t)fil->dir_sect * (BLOCK_SECTOR / ENTRY_SIZE) + (uint64_t)(fil->dir_ptr - fil->obj.fs->win) / ENTRY_SIZE;
 }
 
+/* An existing file, opened only to see where it is. @return 0: the caller kfrees *out; -ENOMEM and the library's errors */
+static int look_at(struct fat *fat, const char *path, FIL **out)
+{
+	FIL *fil = kalloc(sizeof(*fil));
+	int err;
+
+	if (!fil)
+		return -ENOMEM;
+	err = fat_error(fat, f_open(&fat->fs, fil, path, FA_READ), -EACCES);
+	if (err)
+		kfree(fil);
+	else
+		*out = fil;
+	return err;
+}
+
 int fat_number(struct fat *fat, const char *path, enum vfs_kind kind, uint64_t *ino)
 {
 	uint32_t cluster;
@@ -42,14 +58,12 @@ int fat_number(struct fat *fat, const char *path, enum vfs_kind kind, uint64_t *
 		*ino = FAT_DIRECTORY | cluster;
 		return err;
 	}
-	fil = kalloc(sizeof(*fil));
-	if (!fil)
-		return -ENOMEM;
-	err = fat_error(fat, f_open(&fat->fs, fil, path, FA_READ), -EACCES);
-	if (!err)
-		*ino = fat_file_number(fil);
+	err = look_at(fat, path, &fil);
+	if (err)
+		return err;
+	*ino = fat_file_number(fil);
 	kfree(fil);
-	return err;
+	return 0;
 }
 
 int fat_file_find(struct fat *fat, const char *path, struct fat_file **out)
@@ -60,14 +74,12 @@ int fat_file_find(struct fat *fat, const char *path, struct fat_file **out)
 	*out = NULL;
 	if (list_empty(&fat->files))
 		return 0;
-	fil = kalloc(sizeof(*fil));
-	if (!fil)
-		return -ENOMEM;
-	err = fat_error(fat, f_open(&fat->fs, fil, path, FA_READ), -EACCES);
-	if (!err)
-		*out = find_open(fat, fil);
+	err = look_at(fat, path, &fil);
+	if (err)
+		return err;
+	*out = find_open(fat, fil);
 	kfree(fil);
-	return err;
+	return 0;
 }
 
 /* The library's mode for an existing file: for writing if possible, so that later openers can share it. */
