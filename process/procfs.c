@@ -190,6 +190,29 @@ static int proc_stat(struct vfs_mount *m, const char *path, struct vfs_stat *st)
 
 /* --- links --- */
 
+/* Does the path of a file or folder lead to another by now, or to none? */
+static bool is_deleted(struct open_file *f)
+{
+	struct linux_stat st;
+	struct vfs_stat now;
+
+	if (!f->ops->stat || f->ops->stat(f, &st))
+		return false;
+	if ((st.mode & LINUX_S_IFMT) != LINUX_S_IFREG && (st.mode & LINUX_S_IFMT) != LINUX_S_IFDIR)
+		return false;
+	return vfs_stat(f->path, &now) || (now.ino && (now.ino != st.ino || now.mount != st.dev));
+}
+
+/* By the path that it has now, with no link in it. */
+static void name_by_path(struct open_file *f, char *to, size_t n)
+{
+	char *real = kalloc(VFS_PATH_MAX);
+	const char *path = real && vfs_real_path(f->path, real) == 0 ? *real ? real : "/" : f->path;
+
+	snprintf(to, n, "%s%s", path, is_deleted(f) ? " (deleted)" : "");
+	kfree(real);
+}
+
 /* A file that has no path is named by its kind and number. */
 static int name_file(const struct spot *s, char *to, size_t n)
 {
@@ -199,7 +222,7 @@ static int name_file(const struct spot *s, char *to, size_t n)
 	if (!f)
 		return -ENOENT;
 	if (*f->path)
-		snprintf(to, n, "%s", f->path);
+		name_by_path(f, to, n);
 	else if (f->ops->stat && f->ops->stat(f, &st) == 0 && (st.mode & LINUX_S_IFMT) == LINUX_S_IFIFO)
 		snprintf(to, n, "pipe:[%lu]", (unsigned long)st.ino);
 	else

@@ -607,6 +607,13 @@ static void about_itself(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	n = readlink("/proc/self/cwd", text, sizeof(text));
 	printf("%.*s\n", (int)n, text);
+	n = readlink(path, text, sizeof(text));
+	printf("%.*s\n", (int)n, text);
+	TRY(rename("f2", "f2-away"));
+	make("f2", "another one");
+	n = readlink(path, text, sizeof(text));
+	printf("another: %d\n", n != 8);
+	TRY(rename("f2-away", "f2"));
 	file = fopen("/proc/self/cmdline", "r");
 	n = (ssize_t)fread(text, 1, sizeof(text), file);
 	printf("a NUL at the end: %d\n", n > 0 && text[n - 1] == '\0');
