@@ -161,7 +161,7 @@ static int vfs_file_set(struct open_file *f, const struct vfs_stat *st, unsigned
 static int vfs_file_reserve(struct open_file *f, uint64_t pos, uint64_t n, bool longer)
 {
 	struct vfs_stat st;
-	int error = vfs_reserve(f->data, pos, n);
+	int error = longer && pos + n > size_limit() ? (int)too_large() : vfs_reserve(f->data, pos, n);
 
 	if (!error)
 		error = vfs_fstat(f->data, &st);
