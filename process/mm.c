@@ -216,10 +216,16 @@ int mm_map(struct user_mm *mm, uint64_t *at, uint64_t size, unsigned perm, unsig
 
 int mm_unmap(struct user_mm *mm, uint64_t at, uint64_t size)
 {
+	uint64_t low;
 	int error;
 
 	if (size == 0 || size > USER_TOP)
 		return -EINVAL;
+	low = IS_ALIGNED(at, PAGE_SIZE) && at < USER_LOWEST ? USER_LOWEST - at : 0; /* nothing is there */
+	if (size <= low)
+		return 0;
+	at += low;
+	size -= low;
 	mutex_lock(&mm->lock);
 	error = aspace_unmap_user(&mm->space, at, ALIGN_UP(size, PAGE_SIZE));
 	mutex_unlock(&mm->lock);
@@ -230,10 +236,12 @@ int mm_protect(struct user_mm *mm, uint64_t at, uint64_t size, unsigned perm)
 {
 	int error;
 
-	if (size > USER_TOP)
+	if (!IS_ALIGNED(at, PAGE_SIZE))
+		return -EINVAL;
+	if (size > USER_TOP || at > USER_TOP - size)
 		return -ENOMEM;
 	if (size == 0)
-		return IS_ALIGNED(at, PAGE_SIZE) ? 0 : -EINVAL;
+		return 0;
 	mutex_lock(&mm->lock);
 	error = aspace_protect_user(&mm->space, at, ALIGN_UP(size, PAGE_SIZE), perm);
 	mutex_unlock(&mm->lock);

@@ -158,6 +158,10 @@ static void fixed(void)
 	RESULT(mprotect(m, PAGE, PROT_READ));
 	RESULT(mprotect(m + 1, PAGE, PROT_READ));
 	RESULT(mprotect(NULL, 0, PROT_READ));
+	RESULT(mprotect((void *)0x3ffffff000, 2 * PAGE, PROT_READ));
+	RESULT(munmap(NULL, PAGE));
+	RESULT(munmap((void *)PAGE, PAGE + 1));
+	RESULT(munmap((void *)1, PAGE));
 	RESULT(mprotect(m + 4 * PAGE, PAGE, 0x40));
 }
 
