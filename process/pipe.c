@@ -108,9 +108,10 @@ static int64_t pipe_read(struct open_file *f, void *data, size_t n)
 	return done || ended || n == 0 ? (int64_t)done : f->flags & O_NONBLOCK ? -EAGAIN : -ERESTART;
 }
 
+/* It is the thread's that writes, and nobody else's. */
 static int64_t broken(void)
 {
-	signal_send(thread_current()->process, SIGPIPE, &(struct signal_info){ .code = SI_KERNEL });
+	signal_send_thread(thread_current(), SIGPIPE, &(struct signal_info){ .code = SI_KERNEL });
 	return -EPIPE;
 }
 

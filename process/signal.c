@@ -121,15 +121,26 @@ static void nudge_all(struct process *p)
 		thread_nudge(t);
 }
 
+/* The table's lock is held. */
+static void drop_all(struct process *p, uint64_t set)
+{
+	signal_queue_drop(&p->queue, set);
+	list_for_each(t, &p->threads, struct thread, node)
+		signal_queue_drop(&t->queue, set);
+}
+
 /* A stop and SIGCONT undo each other, whatever is done with them otherwise. The table's lock is held. */
 static void undo_opposite(struct process *p, unsigned signal)
 {
 	if (SIG_BIT(signal) & STOPS)
-		signal_queue_drop(&p->queue, SIG_BIT(SIGCONT));
+		drop_all(p, SIG_BIT(SIGCONT));
 	if (signal != SIGCONT && signal != SIGKILL)
 		return;
-	if (signal == SIGCONT)
-		signal_queue_drop(&p->queue, STOPS);
+	if (signal == SIGCONT) {
+		drop_all(p, STOPS);
+		p->continued |= p->stopped_by != 0;
+	}
+	p->stop_is_due = false;
 	p->stopped_by = 0;
 }
 
@@ -197,9 +208,16 @@ void signal_pass_on(struct thread *t)
 		return;
 	flags = spin_lock_irqsave(&p->signals->lock);
 	list_for_each(other, &p->threads, struct thread, node)
-		if (other != t && (p->queue.pending & ~other->blocked))
+		if (other != t && (p->queue.pending & (~other->blocked | other->awaited)))
 			thread_nudge(other);
 	spin_unlock_irqrestore(&p->signals->lock, flags);
+}
+
+/* A signal may be on its way: its sender has seen what was blocked before, or signal_pass_on sees the signal. */
+void signal_set_blocked(struct thread *t, uint64_t set)
+{
+	t->blocked = set & ~NEVER_BLOCKED;
+	signal_pass_on(t);
 }
 
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info)
@@ -225,11 +243,8 @@ void signal_set_action(struct process *p, unsigned signal, const struct signal_a
 	*old = table->actions[signal - 1];
 	if (new)
 		table->actions[signal - 1] = *new;
-	if (new && is_ignored(table, signal)) {
-		signal_queue_drop(&p->queue, SIG_BIT(signal));
-		list_for_each(t, &p->threads, struct thread, node)
-			signal_queue_drop(&t->queue, SIG_BIT(signal));
-	}
+	if (new && is_ignored(table, signal))
+		drop_all(p, SIG_BIT(signal));
 	spin_unlock_irqrestore(&table->lock, flags);
 }
 
@@ -255,10 +270,12 @@ static void stop(struct thread *t, unsigned signal)
 {
 	struct process *p = t->process;
 	irqflags_t flags = spin_lock_irqsave(&p->signals->lock);
-	bool first = !p->stopped_by && !t->leaving && !((p->queue.pending | t->queue.pending) & SIG_BIT(SIGKILL));
+	bool first = p->stop_is_due && !p->stopped_by && !t->leaving &&
+		     !((p->queue.pending | t->queue.pending) & SIG_BIT(SIGKILL));
 
 	if (first) {
 		p->stopped_by = signal;
+		p->continued = 0;
 		nudge_all(p);
 	}
 	spin_unlock_irqrestore(&p->signals->lock, flags);
@@ -266,7 +283,7 @@ static void stop(struct thread *t, unsigned signal)
 		return;
 	process_tell_parent(p, signal);
 	process_wait_until(goes_on, t);
-	if (!p->stopped_by)
+	if (__atomic_exchange_n(&p->continued, 0, __ATOMIC_RELAXED))
 		process_tell_parent(p, SIGCONT);
 }
 
@@ -314,11 +331,7 @@ static void run_handler(struct thread *t, unsigned signal, const struct signal_i
 		process_die(t->process, SIGSEGV);
 		return;
 	}
-	t->blocked |= a->mask;
-	if (!(a->flags & SA_NODEFER))
-		t->blocked |= SIG_BIT(signal);
-	t->blocked &= ~NEVER_BLOCKED;
-	signal_pass_on(t);
+	signal_set_blocked(t, t->blocked | a->mask | (a->flags & SA_NODEFER ? 0 : SIG_BIT(signal)));
 }
 
 static bool take_one(struct thread *t)
@@ -333,6 +346,8 @@ static bool take_one(struct thread *t)
 		a = table->actions[signal - 1];
 	if (signal && (a.flags & SA_RESETHAND))
 		table->actions[signal - 1].handler = SIG_DFL;
+	if (signal && (SIG_BIT(signal) & STOPS)) /* the lock is let go before it stops */
+		t->process->stop_is_due = true;
 	spin_unlock_irqrestore(&table->lock, flags);
 	if (!signal)
 		return false;
@@ -350,19 +365,39 @@ static bool has_come(void *arg)
 	return ((t->process->queue.pending | t->queue.pending) & t->awaited) || thread_interrupted(t);
 }
 
+/* With the lock: who sends knows of it, or has put the signal where has_come() looks. */
+static void set_awaited(struct thread *t, uint64_t set)
+{
+	spinlock_t *lock = &t->process->signals->lock;
+	irqflags_t flags = spin_lock_irqsave(lock);
+
+	t->awaited = set & ~NEVER_BLOCKED;
+	spin_unlock_irqrestore(lock, flags);
+}
+
+static unsigned take_awaited(struct thread *t, struct signal_info *info)
+{
+	spinlock_t *lock = &t->process->signals->lock;
+	irqflags_t flags = spin_lock_irqsave(lock);
+	unsigned signal = next(t, t->awaited, info);
+
+	spin_unlock_irqrestore(lock, flags);
+	return signal;
+}
+
 int signal_wait(struct thread *t, uint64_t set, uint64_t deadline, struct signal_info *info)
 {
-	struct signal_table *table = t->process->signals;
 	struct waitq nobody = WAITQ_INIT(nobody);
 	unsigned signal;
-	irqflags_t flags;
+	bool late;
 
-	__atomic_store_n(&t->awaited, set & ~NEVER_BLOCKED, __ATOMIC_SEQ_CST);
-	waitq_wait(&nobody, has_come, t, deadline);
-	flags = spin_lock_irqsave(&table->lock);
-	signal = next(t, t->awaited, info);
-	t->awaited = 0;
-	spin_unlock_irqrestore(&table->lock, flags);
+	set_awaited(t, set);
+	do { /* again, if another thread was faster */
+		late = waitq_wait(&nobody, has_come, t, deadline) == -ETIMEDOUT;
+		signal = take_awaited(t, info);
+	} while (!signal && !late && !thread_interrupted(t));
+	set_awaited(t, 0);
+	signal_pass_on(t);
 	return signal ? (int)signal : thread_interrupted(t) ? -EINTR : -EAGAIN;
 }
 
@@ -375,7 +410,7 @@ void signal_take(struct thread *t)
 	t->again |= t->restart;
 	settle_call(t, true);
 	if (t->has_saved_blocked) { /* rt_sigsuspend, and no handler ran */
-		t->blocked = t->saved_blocked;
 		t->has_saved_blocked = false;
+		signal_set_blocked(t, t->saved_blocked);
 	}
 }

@@ -90,6 +90,8 @@ void thread_nudge(struct thread *t);
 /** The program has done what it must not: a handler of its own, or its end; it cannot be blocked. Its own task. */
 void signal_fault(struct thread *t, unsigned signal, const struct signal_info *info);
 
+/** Let it block these from now on, those left out that cannot be. Its own task. */
+void signal_set_blocked(struct thread *t, uint64_t set);
 /** Would a signal have no effect on the thread, because it is ignored or blocked? */
 bool signal_is_refused(const struct thread *t, unsigned signal);
 /** Does one wait that will end the thread, because the program has no handler for it? Its own task. */

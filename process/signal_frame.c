@@ -96,7 +96,7 @@ static uint64_t place_frame(const struct thread *t, const struct signal_action *
 
 void signal_info_to_linux(struct linux_siginfo *to, unsigned signal, const struct signal_info *info)
 {
-	*to = (struct linux_siginfo){ .signal = 0 };
+	memset(to, 0, sizeof(*to)); /* all of it is shown */
 	to->signal = (int32_t)signal;
 	to->code = info->code;
 	if (info->code > 0 && (FAULTS & SIG_BIT(signal))) {
@@ -155,7 +155,7 @@ static void restore(struct thread *t, const struct frame *f)
 {
 	irqflags_t flags;
 
-	t->blocked = f->blocked & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+	signal_set_blocked(t, f->blocked);
 	t->ctx.pc = f->regs[0] & ~UINT64_C(1);
 	memcpy(&t->ctx.x[1], &f->regs[1], 31 * sizeof(f->regs[0]));
 	flags = irq_save();

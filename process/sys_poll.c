@@ -135,7 +135,7 @@ static int use_mask(struct thread *t, uint64_t at)
 		return -EFAULT;
 	t->saved_blocked = t->blocked;
 	t->has_saved_blocked = true;
-	t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+	signal_set_blocked(t, set);
 	return 0;
 }
 
@@ -144,8 +144,8 @@ static void restore_mask(struct thread *t, int64_t result)
 {
 	if (result == -ERESTART_QUIET || !t->has_saved_blocked)
 		return;
-	t->blocked = t->saved_blocked;
 	t->has_saved_blocked = false;
+	signal_set_blocked(t, t->saved_blocked);
 }
 
 int64_t sys_ppoll(struct thread *t, const uint64_t *arg)

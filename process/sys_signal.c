@@ -37,8 +37,7 @@ int64_t sys_rt_sigprocmask(struct thread *t, const uint64_t *arg)
 		if (arg[0] > SIG_SETMASK)
 			return -EINVAL;
 		set = arg[0] == SIG_BLOCK ? old | set : arg[0] == SIG_UNBLOCK ? old & ~set : set;
-		t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
-		signal_pass_on(t);
+		signal_set_blocked(t, set);
 	}
 	return arg[2] ? copy_to_user(t->process->mm, arg[2], &old, sizeof(old)) : 0;
 }
@@ -131,8 +130,7 @@ int64_t sys_rt_sigsuspend(struct thread *t, const uint64_t *arg)
 		return -EFAULT;
 	t->saved_blocked = t->blocked;
 	t->has_saved_blocked = true;
-	t->blocked = set & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
-	signal_pass_on(t);
+	signal_set_blocked(t, set);
 	process_wait_until(has_signal, t);
 	return -ERESTART_QUIET;
 }

@@ -75,7 +75,9 @@ struct process {
 	struct limits limits;   /* changed by its own threads, under the lock of the tree */
 	int status;             /* when it has ended: 0 to 255, or 128 + a signal's number */
 	unsigned died_of;       /* the signal, 0: none */
-	unsigned stopped_by;    /* the signal; 0: it runs. Under the signal table's lock */
+	unsigned stopped_by;    /* the signal; 0: it runs. Under the signal table's lock, and so are: */
+	bool stop_is_due;       /* a thread has taken a stop out of a queue, and no SIGCONT has come since */
+	uint32_t continued;     /* SIGCONT has ended the last stop, which the parent is to be told. Atomic */
 	unsigned news;          /* atomic: a stop or SIGCONT that its parent has not been told by wait4; 0: none */
 	bool ending;            /* all its threads are leaving, and status is known. Under the signal table's lock */
 	uint64_t most_pages;    /* when it ended */

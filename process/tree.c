@@ -405,7 +405,7 @@ static bool has_news(struct waiter *w, struct process *child)
 {
 	unsigned news = __atomic_load_n(&child->news, __ATOMIC_RELAXED);
 
-	if (!news || !(w->flags & (news == SIGCONT ? WAIT_CONTINUED : WAIT_STOPPED)))
+	if (!news || child->zombie || !(w->flags & (news == SIGCONT ? WAIT_CONTINUED : WAIT_STOPPED)))
 		return false;
 	if (!(w->flags & WAIT_KEEP))
 		child->news = 0;

@@ -7,8 +7,8 @@ import test_polling
 import test_signals
 from machines import run
 
-TEXTS = {"signals": test_signals.TEXT, "groups": test_signals.GROUPS, "polling": test_polling.POLLING,
-         "timers": test_polling.TIMERS, "pipes": test_pipes.TEXT}
+TEXTS = {"signals": test_signals.TEXT, "groups": test_signals.GROUPS, "sigthreads": test_signals.SIGTHREADS,
+         "polling": test_polling.POLLING, "timers": test_polling.TIMERS, "pipes": test_pipes.TEXT}
 
 
 @pytest.fixture(scope="module")

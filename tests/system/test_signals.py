@@ -26,6 +26,13 @@ stopped: 1 19, told 0, goes on: 1 18, told 0, ended: 1 5, again: 1, told 1, none
 blocked: 0, suspended: 1, blocked again: 1
 in parts: 0
 """
+SIGTHREADS = """\
+flushing: 0 1, 1 0
+killing: 1 1
+writing: -1, EPIPE: 1, then signal 13
+stopping: it goes on
+waiting: 50 rounds of 50
+"""
 GROUPS = """\
 a group of its own: yes
 another's: yes
@@ -55,3 +62,9 @@ def test_P5_signals_of_a_program(library):
 def test_P5_groups_and_sessions(harts):
     result = caisson("exec", "--harts", str(harts), linux_programs.build("groups"), timeout=120)
     assert (result.text, result.status) == (GROUPS, 0), result.err
+
+
+@pytest.mark.parametrize("harts", [1, 2])
+def test_P5_signals_that_meet_threads_and_stops(harts):
+    result = caisson("exec", "--harts", str(harts), linux_programs.build("sigthreads"), timeout=180)
+    assert (result.text, result.status) == (SIGTHREADS, 0), result.err

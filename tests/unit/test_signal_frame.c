@@ -34,6 +34,11 @@ void fp_state_load(const struct fp_state *fp)
 	unit = *fp;
 }
 
+void signal_set_blocked(struct thread *t, uint64_t set)
+{
+	t->blocked = set & ~NEVER_BLOCKED;
+}
+
 static uint8_t *place(uint64_t at, size_t n)
 {
 	return at >= STACK && at - STACK + n <= sizeof(stack) ? &stack[at - STACK] : NULL;
