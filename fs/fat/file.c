@@ -151,6 +151,10 @@ static struct fat_file *share(struct fat *fat, struct fat_file *file)
 {
 	struct fat_file *open = find_open(fat, &file->fil);
 
+	if (open && file->writable && !open->writable) { /* it was opened before the file system could be written */
+		open->fil = file->fil;
+		open->writable = true;
+	}
 	if (open) {
 		kfree(file);
 		open->users++;

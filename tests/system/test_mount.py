@@ -99,6 +99,13 @@ def test_P5_read_only(busybox, disk):
         "sh: can't create /dev/vda: Read-only file system", "end"]
 
 
+def test_P5_what_is_open_when_a_disk_becomes_writable_can_be_written(busybox, disk):
+    script = ("mkdir /mnt; mount -t vfat -o ro /dev/vda /mnt; exec 5</mnt/made; mount -o remount,rw /mnt; echo changed >/mnt/made; "
+              "cat <&5; echo again >>/mnt/made; umount /mnt; exec 5<&-; cat /mnt/made; umount /mnt")
+    assert shell(busybox, script, "--disk", str(disk)) == ["changed", "umount: can't unmount /mnt: Device or resource busy", "changed", "again"]
+    assert on_host(disk, "mtype", "-i", str(disk), "::/made") == "changed\nagain\n"
+
+
 def test_P5_what_cannot_be_mounted(busybox, tmp_path):
     empty = tmp_path / "empty"
     empty.write_bytes(bytes(1 << 20))
