@@ -27,7 +27,7 @@ static bool take(struct process *p, void *arg)
 
 	if (p->pid != s->pid)
 		return true;
-	s->parent = p->parent ? p->parent->pid : 0;
+	s->parent = p->parent_pid;
 	s->group = p->group;
 	s->session = p->session;
 	s->n_threads = p->n_threads;

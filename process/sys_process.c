@@ -26,12 +26,8 @@ int64_t sys_getpid(struct thread *t, const uint64_t *arg)
 /* The parent may end at any time: not without the lock. */
 int64_t sys_getppid(struct thread *t, const uint64_t *arg)
 {
-	irqflags_t flags = tree_lock();
-	unsigned pid = t->process->parent ? t->process->parent->pid : 0;
-
 	(void)arg;
-	tree_unlock(flags);
-	return pid;
+	return __atomic_load_n(&t->process->parent_pid, __ATOMIC_RELAXED);
 }
 
 struct membership {

@@ -60,6 +60,7 @@ struct process {
 	unsigned pid;
 	struct list node;       /* in the table of all (process/tree.c), whose lock guards this group */
 	struct process *parent; /* NULL: the kernel waits for it, or nobody */
+	unsigned parent_pid;    /* its number, 0: none; read without the lock */
 	struct list children, sibling;
 	bool zombie;            /* it has ended, and is there for its status only */
 	bool orphan;            /* its parent has ended first: the reaper waits for it */

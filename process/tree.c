@@ -124,6 +124,13 @@ int tree_room(const struct process *parent)
 	return all_threads >= limit_threads() || of_group >= parent->limits.of[RLIMIT_NPROC].now ? -EAGAIN : 0;
 }
 
+/* Everybody may ask for his parent's number, so that one is read without the lock. */
+static void set_parent(struct process *p, struct process *parent)
+{
+	p->parent = parent;
+	__atomic_store_n(&p->parent_pid, parent ? parent->pid : 0, __ATOMIC_RELAXED);
+}
+
 /* The lock is held. */
 static void enter(struct process *p, struct thread *first, struct process *parent)
 {
@@ -133,7 +140,7 @@ static void enter(struct process *p, struct thread *first, struct process *paren
 	p->started = time_now();
 	p->group = parent ? parent->group : p->pid;
 	p->session = parent ? parent->session : p->pid;
-	p->parent = parent;
+	set_parent(p, parent);
 	list_push_back(&all, &p->node);
 	if (parent)
 		list_push_back(&parent->children, &p->sibling);
@@ -203,7 +210,7 @@ static void bury(struct process *p)
 static void abandon(struct process *child)
 {
 	list_del(&child->sibling);
-	child->parent = NULL;
+	set_parent(child, NULL);
 	child->orphan = true;
 }
 
