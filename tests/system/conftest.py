@@ -52,7 +52,7 @@ def spawn():
 
     children = []
 
-    def start(*words, timeout=60, **options):
+    def start(*words, timeout=180, **options):
         child = pexpect.spawn(machines.CAISSON, [str(word) for word in words], env=machines.ENVIRONMENT,
                               timeout=timeout, dimensions=(40, 120), **options)
         child.delaybeforesend = 0.05

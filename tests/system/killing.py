@@ -33,7 +33,7 @@ def run_until_killed(words: list, acks: int, delay: float) -> bytes:
         time.sleep(delay)
         for pid in qemu_below(child.pid):
             os.kill(pid, 9)
-        rest, err = child.communicate(timeout=60)
+        rest, err = child.communicate(timeout=180)
     finally:
         kill_all(child)
     assert child.returncode == 3 and b"QEMU was killed by signal 9" in err, (out + rest, err)

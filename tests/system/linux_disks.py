@@ -22,15 +22,15 @@ def tool(name: str, *words) -> str:
     return result.stdout
 
 
-def make(image: Path, size: str, files: dict[str, bytes]) -> Path:
-    """An ext4 image with these files."""
+def make(image: Path, size: str, files: dict[str, bytes], features: str = "") -> Path:
+    """An ext4 image with these files. features as for mke2fs -O, on top of the usual ones."""
     tree = image.with_suffix(".tree")
     tree.mkdir()
     for name, data in files.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(data)
         (tree / name).chmod(0o755)
-    tool("mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree, image, size)
+    tool("mke2fs", "-q", "-t", "ext4", *(["-O", features] if features else []), "-E", "root_owner=0:0", "-d", tree, image, size)
     return image
 
 

@@ -52,7 +52,7 @@ def kill_all(child: subprocess.Popen) -> None:
     child.wait()
 
 
-def run(command: list, data: bytes | None = None, timeout: float = 60, **options) -> Result:
+def run(command: list, data: bytes | None = None, timeout: float = 180, **options) -> Result:
     """Run a program to its end. One that takes too long is killed, and the test fails with its output."""
     if data is not None:
         options["stdin"] = subprocess.PIPE
@@ -102,7 +102,7 @@ def without_banner(out: bytes) -> bytes:
     return _BANNER.sub(b"", out)
 
 
-def bare(name: str, append: str = "", data: bytes | None = None, timeout: float = 60, **machine) -> Result:
+def bare(name: str, append: str = "", data: bytes | None = None, timeout: float = 180, **machine) -> Result:
     """One of our own guests on bare QEMU."""
     result = run(bare_command(guest(name), append, **machine), data, timeout)
     return Result(result.status, without_banner(result.out), result.err)

@@ -84,7 +84,7 @@ def test_elf_for_another_machine(make):
     ("huge-in-memory", elf(segments=((0x80200000, 0x1000, 1 << 60),))),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_elf_that_contradicts_itself(make, name, data):
-    refused(batch("--kernel", make(name, data), timeout=60), name)
+    refused(batch("--kernel", make(name, data), timeout=180), name)
 
 
 @pytest.mark.parametrize("name, data", [
@@ -96,7 +96,7 @@ def test_elf_that_contradicts_itself(make, name, data):
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_image_header_that_contradicts_its_file(make, name, data):
     """Either refused, or not an Image at all and so a raw one, which then crashes in its first instruction."""
-    result = batch("--kernel", make(name, data), timeout=60)
+    result = batch("--kernel", make(name, data), timeout=180)
     if name == "cut-off-header":
         assert result.status in (1, 2)
     else:

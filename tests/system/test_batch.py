@@ -133,7 +133,7 @@ def test_output_closed_early_ends_it():
     try:
         child.stdout.readline()
         child.stdout.close()
-        child.wait(timeout=60)
+        child.wait(timeout=180)
         assert not [pid for pid in descendants(os.getpid()) if pid in qemu_below(child.pid)]
     finally:
         kill_all(child)
@@ -143,7 +143,7 @@ def test_slow_reader_loses_nothing():
     child = start([CAISSON, "run", "--batch", "--kernel", guest("probe"), "--append", "test=lines n=2000"])
     try:
         time.sleep(3)
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=180)
         assert child.returncode == 0
         assert out.count(b"\n") == 2002
     finally:
@@ -183,7 +183,7 @@ def test_parallel_runs_do_not_disturb_each_other():
 def test_output_to_a_file_is_the_same(tmp_path):
     with open(tmp_path / "out", "wb") as out:
         child = start([CAISSON, "run", "--batch", "--kernel", guest("hello")], stdout=out, stderr=subprocess.STDOUT)
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=180) == 0
     assert (tmp_path / "out").read_bytes() == b"hello from a guest\n"
 
 

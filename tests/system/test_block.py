@@ -39,7 +39,7 @@ def sector(tmp_path):
     """Run apps/sector: sector("crc 0 1", "--disk", ...) -> lines after the first, and the log."""
     def run(commands: str, *words, status: int = 0, **options):
         log = tmp_path / "log"
-        result = caisson("app", "--log", log, *words, "sector", *commands.split(), timeout=60, **options)
+        result = caisson("app", "--log", log, *words, "sector", *commands.split(), timeout=180, **options)
         text = log.read_text(errors="replace")
         assert result.status == status, f"{result.text}{result.err}{text[-3000:]}"
         return result.text.splitlines()[1:], text

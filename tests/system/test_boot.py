@@ -183,7 +183,7 @@ def test_B1_started_by_uboot(tmp_path):
         "-M", "virt", "-m", "1G", "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio",
         "-kernel", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",
         "-device", f"loader,file={image},addr=0x90000000,force-raw=on",
-        "-device", f"loader,file={archive},addr=0x98000000,force-raw=on"], timeout=60)
+        "-device", f"loader,file={archive},addr=0x98000000,force-raw=on"], timeout=180)
     try:
         child.expect_exact("autoboot")
         child.send(" ")

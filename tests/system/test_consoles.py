@@ -22,7 +22,7 @@ def vm(toml):
 @pytest.fixture
 def consoles(spawn):
     def run(*words):
-        child = spawn("run", "--quiet", *words, timeout=60, encoding="utf-8")
+        child = spawn("run", "--quiet", *words, timeout=180, encoding="utf-8")
         child.expect("Ctrl-\\]")
         return child
 
@@ -31,7 +31,7 @@ def consoles(spawn):
 
 def leave(child) -> None:
     child.send("poweroff\r")
-    child.expect_exact("\n", timeout=60)
+    child.expect_exact("\n", timeout=180)
     child.close(force=False)
 
 

@@ -18,7 +18,7 @@ SHAPES = [(1, 1), (2, 2), (4, 4), (4, 2), (2, 1), pytest.param((8, 1), marks=pyt
 @pytest.fixture
 def script(debian, tmp_path):
     """Boot Debian, run these shell lines as init, power off; the result."""
-    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=60, files=None):
+    def boot(lines: list[str], *words, append="console=ttyS0 quiet", timeout=180, files=None):
         from caisson import initramfs
 
         path = tmp_path / "initramfs"
@@ -165,7 +165,7 @@ def test_H14_debian_that_panics_can_reboot(debian, spawn, tmp_path):
     path = tmp_path / "initramfs"
     initramfs.make(path, debian / "busybox", ["echo booted here", "echo c > /proc/sysrq-trigger"])
     child = spawn("run", "--batch", "--kernel", debian / "vmlinux", "--initrd", path, "--append",
-                  "console=ttyS0 quiet panic=1 sysrq_always_enabled", timeout=60)
+                  "console=ttyS0 quiet panic=1 sysrq_always_enabled", timeout=180)
     for _ in range(2):
         child.expect_exact("booted here")
         child.expect_exact("Kernel panic")
@@ -197,7 +197,7 @@ def test_H14_boot_log_is_clean(script, cpus, harts):
 def test_H14_uboot(spawn, name):
     child = spawn("run", "--batch", "--kernel", f"{UBOOT}/{name}", "--cpus", "2", "--memory", "512M")
     for end in ("reset", "poweroff"):
-        child.expect_exact("autoboot", timeout=60)
+        child.expect_exact("autoboot", timeout=180)
         child.send(" ")
         child.expect_exact("=> ")
         child.send("version\r")

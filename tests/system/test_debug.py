@@ -155,7 +155,7 @@ def test_D2_the_editor_attaches_to_what_its_task_starts():
                       "-ex", f"target remote localhost:{port}", "-ex", "break main", "-ex", "continue", "-ex", "caisson harts"])
         assert re.search(r"Breakpoint 1, main \(\) at apps/hello/main\.c:\d+", result.text), result.err
         assert re.search(r" main \(apps/hello/main\.c:\d+\)$", result.text, re.MULTILINE)
-        out, _ = machine.communicate(timeout=60)  # gdb has gone: the program goes on
+        out, _ = machine.communicate(timeout=180)  # gdb has gone: the program goes on
         assert machine.returncode == 0 and out == b"hello from Caisson\n"
     finally:
         kill_all(machine)

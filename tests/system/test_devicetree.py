@@ -55,7 +55,7 @@ def raw(options: list, image: str) -> str:
     """The image on bare QEMU without a bundle: the output, and the status (2 says that main() was reached)."""
     words = ["qemu-system-riscv64", "-M", "virt", "-smp", str(options[1]), "-m", options[3], "-nographic",
              "-kernel", image, "-append", "batch", *[word.split("=", 1)[1] for word in options[4:]]]
-    result = run(words, timeout=60)
+    result = run(words, timeout=180)
     return f"{result.text}\nstatus {result.status}"
 
 

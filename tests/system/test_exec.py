@@ -52,7 +52,7 @@ def test_P3_what_is_no_program_is_refused_with_a_reason(words, said):
 
 
 def test_P5_a_terminal(busybox, spawn):
-    child = spawn("exec", busybox, "sh", "-i", timeout=60, encoding="utf-8")
+    child = spawn("exec", busybox, "sh", "-i", timeout=180, encoding="utf-8")
     child.expect("# ")
     child.send("ech\x7fho a$((1+1))b\r")
     child.expect("a2b\r\n")

@@ -65,7 +65,7 @@ def test_M1_every_allocation_of_a_start_fails_once(build, programs, flavour, don
     def start(n):
         result = run(["qemu-system-riscv64", "-M", "virt", "-smp", "2", "-m", "64M", "-nodefaults", "-display", "none",
                       "-serial", "stdio", "-kernel", image, "-initrd", programs, "-append",
-                      f"failalloc={n} -- hello"], timeout=60)
+                      f"failalloc={n} -- hello"], timeout=180)
         return result.status, result.text[result.text.find("boot: entered"):], result.text
 
     def check(n, status, log, out):

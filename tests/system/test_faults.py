@@ -19,7 +19,7 @@ def fault(tmp_path, *commands: str, at: str = "main", cpu: str = "rv64", status:
         script = ["set confirm off", f"target remote {socket}", f"hbreak *{at}", "continue", *commands, "detach"]
         words = [word for line in script for word in ("-ex", line)]
         run(["gdb-multiarch", "-nx", "-batch", f"{IMAGE}.elf", *words], timeout=30)
-        out, _ = machine.communicate(timeout=60)
+        out, _ = machine.communicate(timeout=180)
     finally:
         kill_all(machine)
     assert machine.returncode == status, out

@@ -59,7 +59,7 @@ def test_debian_at_home_on_hvc0(spawn, linux):
     assert re.search(r"virtio[0-9]", shell(child, "grep virtio /proc/interrupts"))
     to_monitor(child)
     child.send("vm stop debian\r")
-    child.expect("has shut down as it was asked to", timeout=60)
+    child.expect("has shut down as it was asked to", timeout=180)
 
 
 def test_the_size_is_right_after_a_switch(spawn, linux, toml):
@@ -87,7 +87,7 @@ def test_a_login_on_the_other_console(spawn, linux):
     to_monitor(child)
     assert "typed-to-nobody" not in child.before
     child.send("vm stop debian\r")
-    child.expect("has shut down as it was asked to", timeout=60)
+    child.expect("has shut down as it was asked to", timeout=180)
 
 
 def test_a_flood_loses_nothing(linux_batch):

@@ -121,7 +121,7 @@ def test_H13_reboot_zeroes_memory_and_reloads(spawn):
 @pytest.mark.parametrize("warm", [0, 1])
 def test_H13_many_reboots(spawn, warm):
     child = spawn("run", "--batch", "--kernel", guest("probe"), "--append", f"test=reboot warm={warm}",
-                  "--memory", "8M", timeout=60)
+                  "--memory", "8M", timeout=180)
     for _ in range(50):
         child.expect_exact("booted")
 
@@ -147,7 +147,7 @@ def test_H10_finisher_can_reboot(spawn):
 def test_kernel_of_zeros_is_a_crash(tmp_path):
     zeros = tmp_path / "zeros"
     zeros.write_bytes(bytes(4096))
-    result = batch("--kernel", zeros, timeout=60)
+    result = batch("--kernel", zeros, timeout=180)
     assert result.status == 1
     assert result.out == b""
     assert result.err.startswith("guest: ") and "trap vector" in result.err

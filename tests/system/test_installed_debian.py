@@ -48,11 +48,11 @@ class Guest:
     def log_in(self, name: str = "debian") -> None:
         self.child.expect_exact(f"{name} login: ", timeout=BOOT)
         self.child.send("root\r")
-        self.child.expect_exact("Password: ", timeout=60)
+        self.child.expect_exact("Password: ", timeout=180)
         self.child.send("caisson\r")
         self.child.expect_exact(f"root@{name}:~# ", timeout=120)
         self.child.send("bind 'set enable-bracketed-paste off'; stty -echo; PS1='REA''DY> '\r")
-        self.child.expect_exact(READY, timeout=60)
+        self.child.expect_exact(READY, timeout=180)
 
     def __call__(self, line: str, timeout: float = 60) -> str:
         """Run a line; what it prints. It must end with status 0."""
@@ -60,7 +60,7 @@ class Guest:
         self.child.send(f"{line}; echo end {self._number}: $?\r")
         self.child.expect(rf"end {self._number}: (\d+)\r+\n", timeout=timeout)
         said, status = self.child.before, self.child.match[1]
-        self.child.expect_exact(READY, timeout=60)
+        self.child.expect_exact(READY, timeout=180)
         assert status == "0", f"{line}: status {status}\n{said}"
         return said.replace("\r", "")
 

@@ -11,7 +11,7 @@ def test_a_good_vm_beside_a_bad_one(toml, spawn, test):
     """On one hart: the good VM's own checks (timers among them) all pass, whatever the other does."""
     bad = toml("bad", kernel=guest("probe"), append=f"test={test}", memory="32M")
     good = toml("good", kernel=guest("probe"), append="test=timer", memory="32M")
-    child = spawn("run", "--batch", good, bad, "--harts", "1", timeout=60)
+    child = spawn("run", "--batch", good, bad, "--harts", "1", timeout=180)
     assert child.expect(["PASS timer", "FAIL"]) == 0
 
 

@@ -162,7 +162,7 @@ def test_M1_every_allocation_with_a_network_fails_once():
         n = n if n < 32 else 32 + (n - 32) * 16  # of the pages for what comes, each sixteenth
         result = run(["qemu-system-riscv64", "-M", "virt", "-smp", "2", "-m", "64M", "-nodefaults", "-display", "none",
                       "-serial", "stdio", "-kernel", chosen.image, *nets.qemu_words(True),
-                      "-append", f"failalloc={n} -- send 4 1514 ping 10.0.2.2 2 100"], timeout=60)
+                      "-append", f"failalloc={n} -- send 4 1514 ping 10.0.2.2 2 100"], timeout=180)
         return result.status, result.text[result.text.find("boot: entered"):], result.text
 
     def check(n, status, log, out):

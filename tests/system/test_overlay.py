@@ -144,7 +144,7 @@ class Store:
     def run(self, commands: str, *words) -> list[str]:
         """The lines that it prints about each."""
         result = caisson("app", "--disk", f"{self.base},ro", "--disk", self.image, *words, "sector", "store", "vdb",
-                         *commands.split(), timeout=60)
+                         *commands.split(), timeout=180)
         assert result.status == 0, result.text + result.err
         return result.text.splitlines()[2:]
 

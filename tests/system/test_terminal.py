@@ -38,7 +38,7 @@ class Shell:
 
 @pytest.fixture
 def shell(spawn, busybox):
-    child = spawn("exec", busybox, "sh", "-i", timeout=60, encoding="utf-8")
+    child = spawn("exec", busybox, "sh", "-i", timeout=180, encoding="utf-8")
     yield Shell(child)
     if child.isalive():
         child.kill(signal.SIGTERM)
