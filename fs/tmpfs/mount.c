@@ -98,10 +98,13 @@ static void remove_all(struct node *root)
 {
 	while (!list_empty(&root->entries)) {
 		struct entry *e = list_first(&root->entries, struct entry, link);
+		struct node *dir = root;
 
-		while (e->node->kind == VFS_DIR && !list_empty(&e->node->entries))
-			e = list_first(&e->node->entries, struct entry, link);
-		node_remove(e);
+		while (e->node->kind == VFS_DIR && !list_empty(&e->node->entries)) {
+			dir = e->node;
+			e = list_first(&dir->entries, struct entry, link);
+		}
+		node_remove(dir, e);
 	}
 }
 

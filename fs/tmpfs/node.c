@@ -36,21 +36,29 @@ void node_drop(struct node *n)
 	kfree(n);
 }
 
-struct entry *node_entry(const struct node *dir, const char *name)
+static uint32_t hash_of(const char *name, size_t n)
 {
+	uint32_t hash = 2166136261u;
+
+	for (; n > 0; n--)
+		hash = (hash ^ (unsigned char)*name++) * 16777619u;
+	return hash;
+}
+
+/* One component of n bytes. */
+static struct entry *find(const struct node *dir, const char *name, size_t n)
+{
+	uint32_t hash = hash_of(name, n);
+
 	list_for_each(e, &dir->entries, struct entry, link)
-		if (!strcmp(e->name, name))
+		if (e->hash == hash && !strncmp(e->name, name, n) && e->name[n] == '\0')
 			return e;
 	return NULL;
 }
 
-/* One component of n bytes. */
-static struct node *child(const struct node *dir, const char *name, size_t n)
+struct entry *node_entry(const struct node *dir, const char *name)
 {
-	list_for_each(e, &dir->entries, struct entry, link)
-		if (!strncmp(e->name, name, n) && e->name[n] == '\0')
-			return e->node;
-	return NULL;
+	return find(dir, name, strlen(name));
 }
 
 /* From the root along the first len bytes of a path. */
@@ -61,12 +69,14 @@ static int walk(struct tmpfs *fs, const char *path, size_t len, struct node **ou
 	*out = fs->root;
 	while (path < end) {
 		size_t n = MIN(strcspn(path, "/"), (size_t)(end - path));
+		const struct entry *e;
 
 		if ((*out)->kind != VFS_DIR)
 			return -ENOTDIR;
-		*out = child(*out, path, n);
-		if (!*out)
+		e = find(*out, path, n);
+		if (!e)
 			return -ENOENT;
+		*out = e->node;
 		path += n;
 		path += path < end && *path == '/';
 	}
@@ -89,24 +99,30 @@ int node_find_parent(struct tmpfs *fs, const char *path, struct node **dir, cons
 
 int node_add(struct node *dir, const char *name, struct node *n)
 {
-	struct entry *e = kalloc(sizeof(*e) + strlen(name) + 1);
+	size_t len = strlen(name);
+	struct entry *e = kalloc(sizeof(*e) + len + 1);
 
 	if (!e)
 		return -ENOMEM;
 	strcpy(e->name, name);
 	e->node = n;
+	e->hash = hash_of(name, len);
 	e->number = ++dir->fs->last_ino;
 	dir->fs->nodes += n->names++ > 0;
 	list_push_back(&dir->entries, &e->link);
+	dir->n_entries++;
+	dir->n_folders += n->kind == VFS_DIR;
 	node_touch(dir);
 	return 0;
 }
 
-void node_remove(struct entry *e)
+void node_remove(struct node *dir, struct entry *e)
 {
 	struct node *n = e->node;
 
 	list_del(&e->link);
+	dir->n_entries--;
+	dir->n_folders -= n->kind == VFS_DIR;
 	kfree(e);
 	n->fs->nodes -= --n->names > 0; /* the last one is the node's own */
 	node_touch_about(n);

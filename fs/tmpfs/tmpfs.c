@@ -24,33 +24,18 @@ void node_touch_about(struct node *n)
 	n->ctime = rtc_wall_ns();
 }
 
-static unsigned count_folders(const struct node *dir)
-{
-	unsigned n = 0;
-
-	list_for_each(e, &dir->entries, struct entry, link)
-		n += e->node->kind == VFS_DIR;
-	return n;
-}
-
 /* So many bytes a directory's entry is said to take, as in Linux's tmpfs; "." and ".." are two. */
 #define ENTRY_BYTES 20
 
 static uint64_t size_of(const struct node *n)
 {
-	uint64_t size = 2 * ENTRY_BYTES;
-
-	if (n->kind != VFS_DIR)
-		return n->size;
-	list_for_each(e, &n->entries, struct entry, link)
-		size += ENTRY_BYTES;
-	return size;
+	return n->kind == VFS_DIR ? (2 + n->n_entries) * ENTRY_BYTES : n->size;
 }
 
 /* A directory has a name in its parent, one in itself, and one in each folder below. */
 static unsigned links_of(const struct node *n)
 {
-	return n->kind == VFS_DIR ? n->names ? 2 + count_folders(n) : 0 : n->names;
+	return n->kind == VFS_DIR ? n->names ? 2 + (unsigned)n->n_folders : 0 : n->names;
 }
 
 static void describe(const struct node *n, struct vfs_stat *st)
@@ -297,7 +282,7 @@ static int tmpfs_unlink(struct vfs_mount *m, const char *path)
 	if (e->node->kind == VFS_DIR)
 		return -EISDIR;
 	node_touch(dir);
-	node_remove(e);
+	node_remove(dir, e);
 	return 0;
 }
 
@@ -314,7 +299,7 @@ static int tmpfs_rmdir(struct vfs_mount *m, const char *path)
 	if (!list_empty(&e->node->entries))
 		return -ENOTEMPTY;
 	node_touch(dir);
-	node_remove(e);
+	node_remove(dir, e);
 	return 0;
 }
 
@@ -357,9 +342,9 @@ static int tmpfs_rename(struct vfs_mount *m, const char *from, const char *to)
 	if (err)
 		return err;
 	if (replaced)
-		node_remove(replaced);
+		node_remove(dir, replaced);
 	node_touch(parent_of_old);
-	node_remove(old);
+	node_remove(parent_of_old, old);
 	return 0;
 }
 

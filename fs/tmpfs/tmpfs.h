@@ -31,7 +31,7 @@ struct node {
 	uint64_t mtime, atime, ctime; /* ns since 1970 */
 	uint64_t size;            /* bytes: of a file, a link's target */
 	union {
-		struct list entries;      /* directory: struct entry */
+		struct { struct list entries; uint64_t n_entries, n_folders; }; /* directory: struct entry; so many, of which folders */
 		char *target;             /* link */
 		struct { hpa_t *frames; uint64_t room; } pages; /* file: frames[i].v is 0 for a page never written */
 	};
@@ -41,6 +41,7 @@ struct entry {
 	struct list link;
 	uint64_t number;          /* grows with each entry: where a reader of the directory is */
 	struct node *node;
+	uint32_t hash;            /* of the name: most others differ here */
 	char name[];
 };
 
@@ -57,8 +58,8 @@ int node_find_parent(struct tmpfs *fs, const char *path, struct node **dir, cons
 struct entry *node_entry(const struct node *dir, const char *name);
 /** Give a node a name. @return 0; -ENOMEM */
 int node_add(struct node *dir, const char *name, struct node *n) __must_check;
-/** Take an entry away, and its node if that was the last use of it. */
-void node_remove(struct entry *e);
+/** Take an entry of a directory away, and its node if that was the last use of it. */
+void node_remove(struct node *dir, struct entry *e);
 /** Its contents, or something about it, have changed now. */
 void node_touch(struct node *n);
 void node_touch_about(struct node *n);

@@ -221,6 +221,16 @@ static void names_of_one_file(void **state)
 	assert_int_equal(vfs_link("/b", "/d"), -EEXIST);
 }
 
+/* A folder has a link for each folder in it, and 20 bytes for each entry; "." and ".." count. */
+static void expect_folder(const char *path, unsigned entries, unsigned folders)
+{
+	struct vfs_stat st;
+
+	assert_int_equal(vfs_stat(path, &st), 0);
+	assert_int_equal(st.links, 2 + folders);
+	assert_int_equal(st.size, 20 * (2 + entries));
+}
+
 static void renaming(void **state)
 {
 	(void)state;
@@ -243,8 +253,18 @@ static void renaming(void **state)
 	assert_int_equal(vfs_rename_to_new("/x/e", "/x/f"), 0);
 	assert_int_equal(vfs_rename_to_new("/x/f", "/x/e"), 0);
 	assert_int_equal(vfs_rmdir("/x"), -ENOTEMPTY);
-	assert_int_equal(vfs_rmdir("/x/e"), 0);
+	assert_int_equal(vfs_mkdir("/x/g"), 0);
+	put("/x/h", 0, "h");
+	expect_folder("/x", 3, 2);
+	assert_int_equal(vfs_rename("/x/e", "/x/g"), 0);
+	expect_folder("/x", 2, 1);
+	assert_int_equal(vfs_rename("/x/h", "/h"), 0);
+	assert_int_equal(vfs_rename("/x/g", "/g"), 0);
+	expect_folder("/x", 0, 0);
+	expect_folder("/", 4, 2);
+	assert_int_equal(vfs_rmdir("/g"), 0);
 	assert_int_equal(vfs_rmdir("/x"), 0);
+	expect_folder("/", 2, 0);
 }
 
 static void devices_and_attributes(void **state)
