@@ -28,7 +28,12 @@ static bool count_process(struct process *p, void *arg)
 
 int64_t sys_sysinfo(struct thread *t, const uint64_t *arg)
 {
-	struct { uint64_t uptime, loads[3], total, free, unused[4]; uint16_t processes; uint64_t high[2]; uint32_t unit; } info = {
+	struct {
+		uint64_t uptime, loads[3], total, free, unused[4];
+		uint16_t processes, pad[3]; /* no byte without a name: all of it goes to the program */
+		uint64_t high[2];
+		uint32_t unit, rest;
+	} info = {
 		.uptime = time_to_ns(time_now()) / 1000000000, .total = frame_total_count() * PAGE_SIZE,
 		.free = frame_free_count() * PAGE_SIZE, .unit = 1,
 	};
