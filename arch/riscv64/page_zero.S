@@ -17,7 +17,7 @@ arch_page_zero:
 	bltu a0, a1, 1b
 	ret
 2:	/* the usual block size, unrolled: a page in 64 blocks */
-	.rept 8
+	.rept 64
 	cbo.zero (a0)
 	addi a0, a0, 64
 	.endr

@@ -73,9 +73,15 @@ static bool buddy_is_free(struct region *r, uint64_t buddy, unsigned order)
 	return buddy >= r->first && buddy < r->end && state_get(r, buddy) == (FREE | order);
 }
 
+/** Changes go through here: some look without the lock. */
+static void set_n_free(uint64_t n)
+{
+	__atomic_store_n(&n_free, n, __ATOMIC_RELAXED);
+}
+
 void buddy_give(struct region *r, uint64_t frame, unsigned order)
 {
-	n_free += BIT(order);
+	set_n_free(n_free + BIT(order));
 	state_set(r, frame, INSIDE);
 	while (order < FRAME_MAX_ORDER && buddy_is_free(r, frame ^ BIT(order), order)) {
 		take_free(r, frame ^ BIT(order), order);
@@ -103,7 +109,7 @@ int buddy_take(unsigned order, uint64_t *out)
 		have--;
 		push_free(r, frame + BIT(have), have);
 	}
-	n_free -= BIT(order);
+	set_n_free(n_free - BIT(order));
 	*out = frame;
 	return 0;
 }
@@ -120,7 +126,7 @@ int buddy_take_up_to(unsigned max_order, uint64_t *frame)
 
 uint64_t buddy_free_frames(void)
 {
-	return n_free;
+	return __atomic_load_n(&n_free, __ATOMIC_RELAXED);
 }
 
 uint64_t frame_total_count(void)

@@ -68,5 +68,5 @@ int buddy_take(unsigned order, uint64_t *frame) __must_check;
 int buddy_take_up_to(unsigned max_order, uint64_t *frame) __must_check;
 /** Put a block of a region on the lists, joined with its free neighbours. */
 void buddy_give(struct region *r, uint64_t frame, unsigned order);
-/** Frames on the lists. */
+/** Frames on the lists. Without the lock: as many as a moment ago. */
 uint64_t buddy_free_frames(void);

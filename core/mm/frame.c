@@ -15,6 +15,7 @@
 #include "buddy.h"
 #include "frame.h"
 #include "frame_debug.h"
+#include "stock.h"
 
 #define CACHE_SIZE 32
 #define BATCH (CACHE_SIZE / 2)
@@ -134,7 +135,7 @@ static void drain_all(void)
 
 /* --- allocating; interrupts are off --- */
 
-static int take_single(uint64_t *frame)
+static inline __attribute__((always_inline)) int take_from_cache(uint64_t *frame)
 {
 	struct frame_cache *c = my_cache();
 	int err;
@@ -144,7 +145,27 @@ static int take_single(uint64_t *frame)
 		fill_cache(c);
 	err = pop(c, frame);
 	spin_unlock(&c->lock);
-	return likely(err == 0) ? 0 : steal_frame(frame);
+	return err;
+}
+
+/** The lists have run out, it seems: fill them from the stock. @return whether they have anything now. */
+static bool fill_lists(void)
+{
+	return IS_ENABLED(CONFIG_FRAME_STOCK) && stock_give_back();
+}
+
+/** Out of line: most calls find one at once. */
+static int __attribute__((noinline)) take_last_single(uint64_t *frame)
+{
+	while (fill_lists())
+		if (take_from_cache(frame) == 0)
+			return 0;
+	return steal_frame(frame);
+}
+
+static int take_single(uint64_t *frame)
+{
+	return likely(take_from_cache(frame) == 0) ? 0 : take_last_single(frame);
 }
 
 static int take_from_lists(unsigned order, uint64_t *frame)
@@ -165,8 +186,19 @@ static int take_block(unsigned order, uint64_t *frame)
 
 	if (likely(err == 0))
 		return 0;
-	drain_all(); /* a single frame in a cache may be all that keeps a block apart */
+	/* A single frame in a cache or in stock may be all that keeps a block apart. */
+	drain_all();
+	fill_lists();
 	return take_from_lists(order, frame);
+}
+
+/** Take one that is zeroed already. */
+static bool take_zeroed(unsigned order, uint64_t *frame)
+{
+	if (!IS_ENABLED(CONFIG_FRAME_STOCK) || !stock_has(order) || stock_take(order, frame))
+		return false;
+	state_set(region_of(*frame), *frame, (uint8_t)(USED | order));
+	return true;
 }
 
 int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
@@ -178,7 +210,10 @@ int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
 	if (alloc_fails() || order > FRAME_MAX_ORDER)
 		return -ENOMEM;
 	irq = irq_save();
-	err = order == 0 ? take_single(&frame) : take_block(order, &frame);
+	if ((flags & FRAME_ZERO) && take_zeroed(order, &frame))
+		flags = err = 0;
+	else
+		err = order == 0 ? take_single(&frame) : take_block(order, &frame);
 	irq_restore(irq);
 	if (err)
 		return err;
@@ -284,7 +319,7 @@ bool frame_is_slab(hpa_t addr)
 	return state_at(addr) & SLAB;
 }
 
-/* Between a cache and the lists frames move only under buddy_lock: none is missed or counted twice. */
+/* Between a cache or the stock and the lists frames move only under buddy_lock: none is missed or counted twice. */
 uint64_t frame_free_count(void)
 {
 	irqflags_t irq = spin_lock_irqsave(&buddy_lock);
@@ -292,6 +327,8 @@ uint64_t frame_free_count(void)
 
 	for (unsigned i = 0; i < HART_MAX; i++)
 		n += get_n(&caches[i]);
+	if (IS_ENABLED(CONFIG_FRAME_STOCK))
+		n += stock_frames();
 	spin_unlock_irqrestore(&buddy_lock, irq);
 	return n;
 }

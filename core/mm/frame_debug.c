@@ -32,10 +32,10 @@ void *frame_debug_place_notes(struct region *r, void *at)
 
 static void check_frame(uint64_t frame, const struct frame_note *note, const void *caller)
 {
-	const uint64_t *words = words_of(frame);
+	const uint64_t *words = words_of(frame), expected = note->zeroed ? 0 : POISON;
 
 	for (unsigned i = LINK_WORDS; i < note->poisoned; i++)
-		if (words[i] != POISON)
+		if (words[i] != expected)
 			panic("frame 0x%lx, %lu bytes, used after it was freed: 0x%lx at %lu, allocated by %p, "
 			      "freed by %p; noticed for %p", (unsigned long)(frame << PAGE_SHIFT),
 			      (unsigned long)PAGE_SIZE, (unsigned long)words[i], (unsigned long)i * sizeof(*words),
@@ -67,7 +67,17 @@ void frame_debug_freed(uint64_t frame, unsigned order, const void *caller)
 			words[w] = POISON;
 		note->freed = caller;
 		note->poisoned = n;
+		note->zeroed = false;
 	}
+}
+
+void frame_debug_stocked(uint64_t frame, unsigned order, const void *caller)
+{
+	struct frame_note *note = note_of(frame);
+
+	check_frame(frame, note, caller);
+	note->poisoned = order <= WHOLE_ORDER ? PAGE_WORDS : SAMPLE_WORDS;
+	note->zeroed = true;
 }
 
 static bool is_link(const struct list *l, const struct list *head)

@@ -15,6 +15,7 @@
 struct frame_note {
 	const void *allocated, *freed; /* return addresses: who did it last; NULL: never */
 	uint32_t poisoned;             /* words that hold the pattern; 0: not filled */
+	bool zeroed;                   /* and the pattern is zero */
 };
 
 #define FRAME_NOTE_BYTES sizeof(struct frame_note)
@@ -25,6 +26,8 @@ void *frame_debug_place_notes(struct region *r, void *at);
 void frame_debug_allocated(uint64_t frame, unsigned order, const void *caller);
 /** `caller` gives a block back. What is not an allocated block is left alone: the free finds it too. */
 void frame_debug_freed(uint64_t frame, unsigned order, const void *caller);
+/** A frame of a block of this order comes into stock for `caller`: check it as above. It will be zero until it is handed out. */
+void frame_debug_stocked(uint64_t frame, unsigned order, const void *caller);
 /** A free block's links into its list, before they are followed. */
 void frame_debug_check_links(const struct list *node, const struct list *head);
 /** What is known of a frame, for a report. */
@@ -48,6 +51,13 @@ static inline void frame_debug_allocated(uint64_t frame, unsigned order, const v
 }
 
 static inline void frame_debug_freed(uint64_t frame, unsigned order, const void *caller)
+{
+	(void)frame;
+	(void)order;
+	(void)caller;
+}
+
+static inline void frame_debug_stocked(uint64_t frame, unsigned order, const void *caller)
 {
 	(void)frame;
 	(void)order;

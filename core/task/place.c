@@ -142,6 +142,15 @@ void sched_call_idle(uint64_t idle)
 	}
 }
 
+bool sched_rouse_idle(void)
+{
+	uint64_t idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED);
+
+	if (idle)
+		sched_call_idle(idle);
+	return idle;
+}
+
 /* The hart with the longest queue of those not tried that have somebody waiting. @return HART_MAX: none. */
 static unsigned longest_queue(uint64_t tried)
 {

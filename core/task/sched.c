@@ -276,7 +276,10 @@ static void idle(void)
 		return;
 	}
 	__atomic_fetch_or(&idle_harts, BIT(this_hart()->index), __ATOMIC_SEQ_CST);
-	if (!sched_others_runnable() && !sched_pull())
+	if (sched_others_runnable() || sched_pull())
+		return;
+	/* A page at a time: whoever becomes runnable meanwhile waits no longer than that takes. */
+	if (!IS_ENABLED(CONFIG_FRAME_STOCK) || !frame_stock_fill())
 		cpu_wfi();
 }
 

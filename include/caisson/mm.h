@@ -45,6 +45,14 @@ bool frame_is_shared(hpa_t frame);
 uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);
 
+/**
+ * The stock of zeroed frames and blocks of 2 MiB (CONFIG_FRAME_STOCK), from which FRAME_ZERO is served first: zero one
+ * page more for it. For a hart that idles, interrupts off. @return false: nothing to do, or another hart does it.
+ */
+bool frame_stock_fill(void);
+/** Would frame_stock_fill do anything? An estimate. Any context. */
+bool frame_stock_low(void);
+
 /** Zero n bytes at a page-aligned address, n a multiple of PAGE_SIZE (cbo.zero where present). */
 void page_zero(void *page, uint64_t n);
 

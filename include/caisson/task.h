@@ -177,6 +177,8 @@ void sched_vacate(unsigned hart);
 void task_review_masks(void);
 /** Does a hart run nothing? Any context; an estimate, unless nothing can come to it. */
 bool sched_is_idle(unsigned hart);
+/** Let a hart that idles look for work, so that it also fills the stock of zeroed frames. Any context. @return false: none does. */
+bool sched_rouse_idle(void);
 /** Ticks a hart has been idle. Any context. */
 uint64_t sched_idle_time(unsigned hart);
 /** Runnable tasks on this hart besides the current one. Interrupts off. */

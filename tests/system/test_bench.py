@@ -1,5 +1,8 @@
 """What `./caisson bench` measures of disks and networks stays below its targets (5,000 and 20,000 instructions)."""
+import re
+
 import pytest
+from machines import batch, guest
 from caisson import bench_io, bench_processes, bench_scale
 
 # Instructions, of the rows of bench_processes: some more than they are.
@@ -57,3 +60,12 @@ def test_one_more_vm_costs_the_others_nothing(tmp_path):
     assert one.exit < 100 and many.exit < one.exit + 2
     assert one.switch is None and four.switch < 2_000 and many.switch < 1.4 * four.switch
     assert 0 < many.memory < 1.3 * one.memory < 80_000
+
+
+@pytest.mark.parametrize("cpu", ["rv64", "rv64,sstc=off"])
+def test_a_first_touch_after_a_rest_finds_zeroed_memory(cpu):
+    """While the guest waits its hart zeroes blocks ahead; before, each touch of 2 MiB had to wait for that."""
+    result = batch("--icount", "--quiet", "--ram", "512M", "--memory", "128M", "--cpu", cpu, "--kernel", guest("bench"))
+    rows = dict(re.findall(r"^row (\S+) ([0-9.]+)\r?$", result.text, re.MULTILINE))
+    assert 100 < float(rows["first-touch"]) < 150
+    assert float(rows["first-touch-stock"]) < 20

@@ -48,6 +48,7 @@ ROWS = [
     Row("uart-lsr-read", "UART register read (line status)", 200),
     Row("plic-read", "PLIC register read", 200),
     Row("first-touch", "first touch of a 4 KiB page", 150),
+    Row("first-touch-stock", "first touch, zeroed frames in stock", 20, 20),
     Row("dbcn-write-1", "console write of 1 byte"),
     Row("dbcn-write-64", "console write of 64 bytes"),
     Row("dbcn-write-66", "console write of 66 bytes", 2500),

@@ -28,6 +28,8 @@ static inline uint64_t vcpu_live_pc(void) { return CSR_READ(sepc); }
 static inline void vcpu_live_set_pc(uint64_t pc) { CSR_WRITE(sepc, pc); }
 static inline uint64_t vcpu_live_sstatus(void) { return CSR_READ(sstatus); }
 static inline uint64_t vcpu_live_hstatus(void) { return CSR_READ(hstatus); }
+/** The guest's next WFI traps, until it is left. */
+static inline void vcpu_live_trap_wfi(void) { CSR_SET(hstatus, HSTATUS_VTW); }
 
 /* Lines of the vCPU that is loaded on this hart: bits of hvip (Privileged Architecture, hvip). */
 static inline void vcpu_live_hvip_set(uint64_t bits) { CSR_SET(hvip, bits); }

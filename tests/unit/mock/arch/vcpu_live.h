@@ -41,6 +41,7 @@ static inline uint64_t vcpu_live_pc(void) { return mock_live.pc; }
 static inline void vcpu_live_set_pc(uint64_t pc) { mock_live.pc = pc; }
 static inline uint64_t vcpu_live_sstatus(void) { return mock_live.sstatus; }
 static inline uint64_t vcpu_live_hstatus(void) { return mock_live.hstatus; }
+static inline void vcpu_live_trap_wfi(void) { mock_live.hstatus |= HSTATUS_VTW; }
 static inline void vcpu_live_hvip_set(uint64_t bits) { mock_live.hvip |= bits; }
 static inline void vcpu_live_hvip_clear(uint64_t bits) { mock_live.hvip &= ~bits; }
 static inline uint64_t vcpu_live_irqs(void) { return mock_live.hvip & mock_live.hie; }
