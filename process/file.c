@@ -46,6 +46,13 @@ void open_file_put(struct open_file *f)
 	open_file_free(f);
 }
 
+uint64_t open_file_number(void)
+{
+	static uint64_t last;
+
+	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
 /* --- tables --- */
 
 static struct fd_table *new_table(unsigned n)

@@ -75,6 +75,8 @@ struct open_file *open_file_new(const struct open_file_ops *ops, unsigned flags,
 void open_file_free(struct open_file *f);
 void open_file_get(struct open_file *f);
 void open_file_put(struct open_file *f);
+/** A number for a file that has no place in the VFS, as stat shows it: no two have the same. */
+uint64_t open_file_number(void);
 
 /** It gives its lock back, if it has one (process/flock.c). */
 void flock_release(struct open_file *f);

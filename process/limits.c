@@ -63,11 +63,15 @@ void limits_apply(struct process *p)
 
 static int64_t set(struct process *p, uint64_t which, const struct linux_rlimit *l)
 {
+	irqflags_t flags;
+
 	if (l->now > l->most)
 		return -EINVAL;
 	if (which == RLIMIT_NOFILE && l->most > FDS_MAX)
 		return -EPERM;
+	flags = tree_lock();
 	p->limits.of[which] = *l;
+	tree_unlock(flags);
 	limits_apply(p);
 	return 0;
 }

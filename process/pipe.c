@@ -21,8 +21,9 @@ struct pipe {
 	unsigned readers, writers;
 	unsigned reads, writes; /* how often it was opened so */
 	uint32_t refs;         /* atomic: its ends */
-	bool named;            /* a FIFO: */
-	uint64_t mount, ino;   /* this file, */
+	uint64_t ino;          /* open_file_number(), or of the file that it is: */
+	bool named;            /* a FIFO, */
+	uint64_t mount;        /* here, */
 	struct list node;      /* in fifos; its refs are under that lock when they go */
 	char *ring;
 };
@@ -140,13 +141,13 @@ static int64_t pipe_write(struct open_file *f, const void *data, size_t n)
 
 static int pipe_stat(struct open_file *f, struct linux_stat *st)
 {
+	const struct pipe *p = f->data;
 	struct vfs_stat node;
 
 	if (*f->path && vfs_stat(f->path, &node) == 0 && node.kind == VFS_FIFO)
 		stat_from_vfs(&node, f->path, st);
 	else
-		*st = (struct linux_stat){ .dev = 3, .ino = (uintptr_t)f->data >> 4, .mode = LINUX_S_IFIFO | 0600, .nlink = 1,
-				   .blksize = PAGE_SIZE };
+		*st = (struct linux_stat){ .dev = 3, .ino = p->ino, .mode = LINUX_S_IFIFO | 0600, .nlink = 1, .blksize = PAGE_SIZE };
 	return 0;
 }
 
@@ -246,6 +247,7 @@ static int new_pipe(struct pipe **out)
 	watch_list_init(&p->watchers);
 	list_init(&p->node);
 	p->refs = 1;
+	p->ino = open_file_number();
 	p->ring = kalloc(RING_SIZE);
 	__atomic_fetch_add(&pipes, 1, __ATOMIC_RELAXED);
 	*out = p;
@@ -255,8 +257,16 @@ static int new_pipe(struct pipe **out)
 	return -ENOMEM;
 }
 
+/* As it was when a FIFO got one more end: the other side may come, and have gone again, before anybody looks. */
+struct opening {
+	struct pipe *pipe;
+	const struct open_file *file;
+	bool met;               /* the other side was there */
+	unsigned reads, writes; /* how often it had been opened */
+};
+
 /* An end of it, with a reference of its own. @return NULL: out of memory */
-static struct open_file *new_end(struct pipe *p, unsigned flags, const char *path)
+static struct open_file *new_end(struct pipe *p, unsigned flags, const char *path, struct opening *o)
 {
 	struct open_file *f = open_file_new(&ops, flags, p, path);
 	irqflags_t irq;
@@ -266,6 +276,7 @@ static struct open_file *new_end(struct pipe *p, unsigned flags, const char *pat
 	f->changes = &p->watchers;
 	__atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
 	irq = spin_lock_irqsave(&p->changes.lock);
+	*o = (struct opening){ p, f, reads(f) ? p->writers : p->readers, p->reads, p->writes };
 	p->readers += reads(f);
 	p->reads += reads(f);
 	p->writers += writes(f);
@@ -277,13 +288,14 @@ static struct open_file *new_end(struct pipe *p, unsigned flags, const char *pat
 
 int pipe_open(unsigned flags, struct open_file **reader, struct open_file **writer)
 {
+	struct opening unused;
 	struct pipe *p;
 	int error = new_pipe(&p);
 
 	if (error)
 		return error;
-	*reader = new_end(p, O_RDONLY | flags, "");
-	*writer = *reader ? new_end(p, O_WRONLY | flags, "") : NULL;
+	*reader = new_end(p, O_RDONLY | flags, "", &unused);
+	*writer = *reader ? new_end(p, O_WRONLY | flags, "", &unused) : NULL;
 	put(p);
 	if (*writer)
 		return 0;
@@ -328,35 +340,31 @@ static int get_fifo(const struct vfs_stat *st, struct pipe **out)
 	return 0;
 }
 
-struct opening {
-	const struct pipe *pipe;
-	const struct open_file *file;
-	unsigned reads, writes; /* how often it had been opened */
-};
-
 /* The other side is there, or has been meanwhile. */
-static bool has_other_side(void *arg)
+static bool is_met(const struct opening *o)
 {
-	const struct opening *o = arg;
 	const struct pipe *p = o->pipe;
 
-	return (reads(o->file) ? p->writers || p->writes != o->writes : p->readers || p->reads != o->reads) ||
-	       thread_interrupted(thread_current());
+	return o->met || (reads(o->file) ? p->writers || p->writes != o->writes : p->readers || p->reads != o->reads);
+}
+
+static bool has_other_side(void *arg)
+{
+	return is_met(arg) || thread_interrupted(thread_current());
 }
 
 /* @return 0; -ERESTART */
-static int wait_for_other_side(struct pipe *p, const struct open_file *f)
+static int wait_for_other_side(struct opening *o)
 {
-	struct opening o = { p, f, p->reads, p->writes };
-
-	if ((f->flags & O_NONBLOCK) || (reads(f) && writes(f)))
+	if ((o->file->flags & O_NONBLOCK) || (reads(o->file) && writes(o->file)))
 		return 0;
-	waitq_wait(&p->changes, has_other_side, &o, UINT64_MAX);
-	return (reads(f) ? p->writers || p->writes != o.writes : p->readers || p->reads != o.reads) ? 0 : -ERESTART;
+	waitq_wait(&o->pipe->changes, has_other_side, o, UINT64_MAX);
+	return is_met(o) ? 0 : -ERESTART;
 }
 
 int fifo_open(const struct vfs_stat *st, unsigned flags, const char *path, struct open_file **out)
 {
+	struct opening o;
 	struct pipe *p;
 	int error = get_fifo(st, &p);
 
@@ -367,8 +375,8 @@ int fifo_open(const struct vfs_stat *st, unsigned flags, const char *path, struc
 		put(p);
 		return -ENXIO;
 	}
-	*out = new_end(p, flags, path);
-	error = *out ? wait_for_other_side(p, *out) : -ENOMEM;
+	*out = new_end(p, flags, path, &o);
+	error = *out ? wait_for_other_side(&o) : -ENOMEM;
 	if (error) {
 		open_file_put(*out);
 		*out = NULL;

@@ -104,9 +104,9 @@ struct linux_itimerval { struct linux_timeval period, left; };
 
 static int interval_of(const struct linux_timeval *tv, uint64_t *ns)
 {
-	struct linux_timespec ts = { tv->s, tv->us * (int64_t)US };
-
-	return tv->us < 0 || tv->us >= 1000000 ? -EINVAL : time_of_spec(&ts, ns);
+	if (tv->us < 0 || tv->us >= 1000000)
+		return -EINVAL;
+	return time_of_spec(&(struct linux_timespec){ tv->s, tv->us * (int64_t)US }, ns);
 }
 
 static struct linux_timeval to_interval(uint64_t ticks)

@@ -14,6 +14,7 @@ struct timer_file {
 	struct watch_list watchers;
 	struct waitq readers;
 	uint64_t clock;
+	uint64_t number;        /* open_file_number() */
 	uint64_t due;           /* atomic: times so far that nobody has read */
 };
 
@@ -58,7 +59,9 @@ static unsigned timer_poll(struct open_file *f)
 
 static int timer_stat(struct open_file *f, struct linux_stat *st)
 {
-	*st = (struct linux_stat){ .dev = 3, .ino = (uintptr_t)f->data >> 4, .mode = 0600, .nlink = 1, .blksize = PAGE_SIZE };
+	const struct timer_file *tf = f->data;
+
+	*st = (struct linux_stat){ .dev = 3, .ino = tf->number, .mode = 0600, .nlink = 1, .blksize = PAGE_SIZE };
 	return 0;
 }
 
@@ -86,6 +89,7 @@ static struct open_file *open_timer(uint64_t clock, unsigned flags)
 	watch_list_init(&tf->watchers);
 	waitq_init(&tf->readers);
 	tf->clock = clock;
+	tf->number = open_file_number();
 	f->changes = &tf->watchers;
 	return f;
 }
