@@ -142,11 +142,55 @@ static void named(void)
 	unlink("/tmp/fifo");
 }
 
+/* Both sides open at the same time, and the writer is gone at once: the reader still finds what it wrote. */
+static void meeting(void)
+{
+	int go[2], n = 0, fd;
+	char c;
+
+	if (mkfifo("/tmp/fifo", 0600) || pipe(go))
+		exit(1);
+	fflush(stdout);
+	if (fork() == 0) {
+		close(go[1]);
+		while (read(go[0], &c, 1) == 1) {
+			fd = open("/tmp/fifo", O_WRONLY);
+			(void)!write(fd, "x", 1);
+			close(fd);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 300; i++) {
+		(void)!write(go[1], "g", 1);
+		fd = open("/tmp/fifo", O_RDONLY);
+		while (read(fd, &c, 1) == 1)
+			n++;
+		close(fd);
+	}
+	close(go[1]);
+	wait(NULL);
+	printf("met %d times\n", n);
+	unlink("/tmp/fifo");
+}
+
+/* No two have the same number, and it says nothing of where the kernel has them. */
+static void numbers(void)
+{
+	struct stat a, b;
+	int one[2], two[2];
+
+	if (pipe(one) || pipe(two) || fstat(one[0], &a) || fstat(two[0], &b))
+		exit(1);
+	printf("numbers %d %d\n", a.st_ino != b.st_ino, a.st_ino < 1000000000 && b.st_ino < 1000000000);
+}
+
 int main(void)
 {
 	ends();
 	whole_records();
 	no_more();
 	named();
+	meeting();
+	numbers();
 	return 0;
 }

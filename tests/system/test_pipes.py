@@ -16,6 +16,8 @@ room 1 1
 nobody reads: -1 (6)
 7 through, then 0, 0
 8, 0
+met 300 times
+numbers 1 1
 """
 
 
