@@ -101,12 +101,35 @@ static bool in_use(unsigned number)
 	return false;
 }
 
-/* They go up, and round at Linux's usual limit; one that is in use is passed over. */
+static void mark(uint64_t *used, unsigned number)
+{
+	used[number / 64] |= BIT(number % 64);
+}
+
+/* Many numbers in a row may be in use: all are looked at once, not once for each. */
+static unsigned next_free(unsigned number)
+{
+	static uint64_t used[NUMBER_MAX / 64 + 1];
+
+	memset(used, 0, sizeof(used));
+	list_for_each(p, &all, struct process, node) {
+		mark(used, p->pid);
+		mark(used, p->group);
+		mark(used, p->session);
+		list_for_each(t, &p->threads, struct thread, node)
+			mark(used, t->tid);
+	}
+	while (used[number / 64] & BIT(number % 64))
+		number = number % NUMBER_MAX + 1;
+	return number;
+}
+
+/* They go up, and round at Linux's usual limit; those in use, which are fewer than there are numbers, are passed over. */
 unsigned tree_number(void)
 {
-	do
-		last_number = last_number % NUMBER_MAX + 1;
-	while (in_use(last_number));
+	last_number = last_number % NUMBER_MAX + 1;
+	if (in_use(last_number))
+		last_number = next_free(last_number);
 	return last_number;
 }
 

@@ -139,11 +139,6 @@ static bool add(struct tty_line *l, uint16_t entry)
 	return true;
 }
 
-static uint16_t last(const struct tty_line *l)
-{
-	return l->ring[(l->edited - 1) % TTY_RING];
-}
-
 /* The column behind what is being edited. */
 static unsigned edited_column(const struct tty_line *l)
 {
@@ -157,14 +152,21 @@ static unsigned edited_column(const struct tty_line *l)
 	return column;
 }
 
-/* One character, which may be several bytes. */
-static void erase(struct tty_line *l)
+/* Where the last character begins, which may be several bytes, of those before `end`. There is one. */
+static uint32_t last_character(const struct tty_line *l, uint32_t end)
+{
+	do
+		end--;
+	while (end != l->ready && is_rest(l, l->ring[end % TTY_RING]));
+	return end;
+}
+
+/* What stands from `to` on goes, on the screen too: once for all of it, since a line may be long and this is an interrupt. */
+static void erase_to(struct tty_line *l, uint32_t to)
 {
 	unsigned before = edited_column(l), after;
 
-	do
-		l->edited--;
-	while (l->edited != l->ready && is_rest(l, l->ring[l->edited % TTY_RING]));
+	l->edited = to;
 	if (!has(l, TTY_ECHO))
 		return;
 	if (!has(l, TTY_ECHOE)) {
@@ -175,6 +177,11 @@ static void erase(struct tty_line *l)
 		show(l, "\b \b", 3);
 }
 
+static void erase(struct tty_line *l)
+{
+	erase_to(l, last_character(l, l->edited));
+}
+
 static bool is_word(uint16_t c)
 {
 	return c >= 0x80 || isalnum(c) || c == '_';
@@ -182,10 +189,13 @@ static bool is_word(uint16_t c)
 
 static void erase_word(struct tty_line *l)
 {
-	while (l->edited != l->ready && !is_word(last(l)))
-		erase(l);
-	while (l->edited != l->ready && is_word(last(l)))
-		erase(l);
+	uint32_t to = l->edited;
+
+	while (to != l->ready && !is_word(l->ring[(to - 1) % TTY_RING]))
+		to = last_character(l, to);
+	while (to != l->ready && is_word(l->ring[(to - 1) % TTY_RING]))
+		to = last_character(l, to);
+	erase_to(l, to);
 }
 
 static void erase_line(struct tty_line *l)
@@ -197,8 +207,7 @@ static void erase_line(struct tty_line *l)
 			show(l, "\n", 1);
 		return;
 	}
-	while (l->edited != l->ready)
-		erase(l);
+	erase_to(l, l->ready);
 }
 
 static void reprint(struct tty_line *l)

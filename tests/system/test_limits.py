@@ -95,3 +95,8 @@ def test_P3_a_thousand_forks_leave_nothing(shell):
     before, forked, executed = map(int, result.text.split())
     assert result.status == 0
     assert abs(before - forked) <= 16 and abs(before - executed) <= 16
+
+
+def test_P4_numbers_of_processes_go_round():
+    result = caisson("exec", linux_programs.build("numbers"), timeout=300)
+    assert (result.text, result.status) == ("round 1, twice 0\n", 0), result.err
