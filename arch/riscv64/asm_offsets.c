@@ -43,5 +43,7 @@ void asm_offsets(void)
 	DEFINE(VCTX_HSTATUS, offsetof(struct vcpu_ctx, hstatus));
 	DEFINE(VCTX_HOST_SP, offsetof(struct vcpu_ctx, host_sp));
 	DEFINE(VCTX_HOST_TP, offsetof(struct vcpu_ctx, host_tp));
+	DEFINE(VCPU_SAVED_EARLY, VCPU_SAVED_EARLY);
+	DEFINE(VCPU_MOVE_SIZE, VCPU_MOVE_SIZE);
 #endif
 }

@@ -13,8 +13,17 @@
 #define FRAME 112
 #define X(n) (VCTX_X + 8 * (n))
 #define CAUSE_ECALL_VS 10
+#define CAUSE_LOAD_GUEST_PAGE 21
+#define CAUSE_STORE_GUEST_PAGE 23
 #define HSTATUS_SPV 0x80
-#define VCPU_SAVED 2 /* enum vcpu_next */
+
+/* What a handler preserves: op is ld or sd, a0 the struct vcpu_ctx *. */
+	.macro preserved op
+	\op x3, X(3)(a0)
+	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
+	\op x\n, X(\n)(a0)
+	.endr
+	.endm
 
 	.section .text.vcpu_switch, "ax"
 	.globl vcpu_enter
@@ -56,6 +65,7 @@ guest_exit:
 /* a0 = enum vcpu_next */
 next:
 	bnez a0, not_resume
+resume:
 	ld a0, 0(sp)
 resume_fast:
 	csrw sscratch, a0
@@ -66,33 +76,31 @@ resume_fast:
 	sret
 
 not_ecall:
-	bgez a1, exception
+	bltz a1, interrupt
+	li t1, CAUSE_STORE_GUEST_PAGE
+	beq a1, t1, store_fault
+	li t1, CAUSE_LOAD_GUEST_PAGE
+	bne a1, t1, exception
+	call vcpu_exit_load_fault
+	beqz a0, resume
+	bltz a0, move
+	j not_resume
+store_fault:
+	call vcpu_exit_store_fault
+	beqz a0, resume
+	bltz a0, move
+	j not_resume
+interrupt:
 	call vcpu_exit_interrupt
 	j next
 exception:
 	call vcpu_exit_exception
 	j next
 
-resume_all:
-	ld x3, X(3)(a0)
-	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
-	ld x\n, X(\n)(a0)
-	.endr
-	j resume_fast
-
 not_resume:
-	mv t1, a0
+	bltz a0, move
 	ld a0, 0(sp)
-	.irp n, 8,9,18,19,20,21,22,23,24,25,26,27
-	sd x\n, X(\n)(a0)
-	.endr
-	sd x3, X(3)(a0)
-	li t0, VCPU_SAVED
-	bne t1, t0, leave
-	call vcpu_exit_saved
-	mv t1, a0
-	ld a0, 0(sp)
-	beqz t1, resume_all
+	preserved sd
 leave:
 	csrr t0, sepc
 	csrr t1, sstatus
@@ -111,3 +119,41 @@ leave:
 	.endr
 	addi sp, sp, FRAME
 	ret
+
+/* The registers that a handler preserves hold the guest's values again when it has returned. */
+move:
+	lla t0, moves_end
+	add t0, t0, a0
+	ld a0, 0(sp)
+	jr t0
+save_all:
+	preserved sd
+	call vcpu_exit_saved
+	mv t1, a0
+	ld a0, 0(sp)
+	bnez t1, leave
+resume_all:
+	preserved ld
+	j resume_fast
+saved:
+	call vcpu_exit_store_value
+	beqz a0, resume
+	j not_resume
+
+/* What enum vcpu_next counts back from moves_end: VCPU_MOVE_SIZE for each register, then VCPU_SAVED. */
+	.option push
+	.option norvc
+	.option norelax
+	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	.if VCPU_SAVED_EARLY >> \n & 1
+	.zero VCPU_MOVE_SIZE
+	.else
+	ld x\n, X(\n)(a0)
+	j resume_fast
+	sd x\n, X(\n)(a0)
+	j saved
+	.endif
+	.endr
+	j save_all
+moves_end:
+	.option pop

@@ -68,6 +68,30 @@ begin loop_read8
 1:	lbu	a0, (a1)
 	again
 
+begin loop_read8_s1
+	mv	t0, a0
+	mv	t1, s1
+1:	lbu	s1, (a1)
+	addi	t0, t0, -1
+	bnez	t0, 1b
+	mv	s1, t1
+	ret
+
+begin loop_write8
+	mv	t0, a0
+1:	sb	a2, (a1)
+	again
+
+begin loop_write8_s1
+	mv	t0, a0
+	mv	t1, s1
+	mv	s1, a2
+1:	sb	s1, (a1)
+	addi	t0, t0, -1
+	bnez	t0, 1b
+	mv	s1, t1
+	ret
+
 begin loop_read32
 	mv	t0, a0
 1:	lw	a0, (a1)

@@ -130,6 +130,9 @@ static void bench_timers(void)
 static void bench_devices(void)
 {
 	MEASURE("uart-read", ROUNDS, loop_read8(ROUNDS, UART_BASE + UART_SCR));
+	MEASURE("uart-read-s1", ROUNDS, loop_read8_s1(ROUNDS, UART_BASE + UART_SCR));
+	MEASURE("uart-write", ROUNDS, loop_write8(ROUNDS, UART_BASE + UART_SCR, 0x55));
+	MEASURE("uart-write-s1", ROUNDS, loop_write8_s1(ROUNDS, UART_BASE + UART_SCR, 0x55));
 	MEASURE("uart-lsr-read", ROUNDS, loop_read8(ROUNDS, UART_BASE + UART_LSR));
 	MEASURE("plic-read", ROUNDS, loop_read32(ROUNDS, PLIC_PRIORITY(UART_INTERRUPT)));
 }

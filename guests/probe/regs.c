@@ -62,11 +62,45 @@ static unsigned round_of_exits(uint64_t seed)
 	return first_difference(in, out, 1 << 5);
 }
 
+/* From this register into the device's, and back into it. @return what came back, its sign extended. */
+#define THROUGH_DEVICE(reg) do { \
+	register uint64_t address_ __asm__("a0") = UART_BASE + UART_SCR; \
+	register uint64_t value_ __asm__("a1") = 0x80 + checked; \
+	__asm__ volatile("mv t0, " #reg "; mv " #reg ", a1; sb " #reg ", (a0); li " #reg ", 0; lb " #reg ", (a0);" \
+			 "mv a1, " #reg "; mv " #reg ", t0" : "+r"(value_) : "r"(address_) : "t0", "memory"); \
+	expect(value_ == (uint64_t)(int8_t)(0x80 + checked), #reg " through a device"); \
+	checked++; \
+} while (0)
+
+/* Those that the C functions of whoever emulates the device preserve are stored and loaded otherwise than the rest. */
+static void every_register_reaches_devices(void)
+{
+	uint64_t checked = 0;
+
+	THROUGH_DEVICE(gp);
+	THROUGH_DEVICE(s0);
+	THROUGH_DEVICE(s1);
+	THROUGH_DEVICE(s2);
+	THROUGH_DEVICE(s3);
+	THROUGH_DEVICE(s4);
+	THROUGH_DEVICE(s5);
+	THROUGH_DEVICE(s6);
+	THROUGH_DEVICE(s7);
+	THROUGH_DEVICE(s8);
+	THROUGH_DEVICE(s9);
+	THROUGH_DEVICE(s10);
+	THROUGH_DEVICE(s11);
+	THROUGH_DEVICE(ra);
+	THROUGH_DEVICE(tp);
+	THROUGH_DEVICE(t6);
+}
+
 /* Three exits a round: a call, a device store, a device load. */
 void test_regs(void)
 {
 	uint64_t rounds = bootarg_number("rounds", 1000);
 
+	every_register_reaches_devices();
 	for (uint64_t i = 0; i < rounds; i++) {
 		unsigned bad = round_of_exits(i);
 

@@ -67,8 +67,8 @@ def test_D1_looking_at_tasks_changes_nothing():
 
 def test_D1_vms():
     out = gdb(["--harts", "1", "--kernel", guest("tick"), "--cpus", "2", "--memory", "32M"],
-              ["break vcpu_exit_exception", "continue", "continue 3", "backtrace 1", "caisson vms", "caisson tasks"])
-    assert re.search(r"#0 +vcpu_exit_exception \(.*\) at vmm/vcpu/exit\.c:\d+", out)
+              ["break vcpu_exit_store_fault", "continue", "continue 3", "backtrace 1", "caisson vms", "caisson tasks"])
+    assert re.search(r"#0 +vcpu_exit_store_fault \(.*\) at vmm/vcpu/mmio\.c:\d+", out)
     assert "VM 0 guest: running, 32 MiB, 1 of 2 vCPUs active" in out
     assert re.search(r"^  vCPU 0: started, in the guest on hart 0, [1-9]\d* exits", out, re.MULTILINE)
     assert re.search(r"^  vCPU 1: stopped, -, 0 exits", out, re.MULTILINE)

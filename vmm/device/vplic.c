@@ -44,11 +44,26 @@ static inline uint64_t lowest_bit(uint64_t x)
 	return number[((x & -x) * SEQUENCE) >> 58];
 }
 
+/* The first of these ranks, some of 0 to 6 (7 is over no threshold): so few that a table of all sets is the quickest. */
+#define R1(n) (n), 0
+#define R2(n) R1(n), R1(1)
+#define R3(n) R2(n), R2(2)
+#define R4(n) R3(n), R3(3)
+#define R5(n) R4(n), R4(4)
+#define R6(n) R5(n), R5(5)
+
+static inline uint64_t first_rank(uint64_t ranks)
+{
+	static const uint8_t first[1 << (VPLIC_PRIORITIES - 1)] = { R6(0), R6(6) };
+
+	return first[ranks];
+}
+
 /* Of these ranks, does one have a source that the context enables? */
 static bool OUT_OF_LINE search_ranks(const struct vplic *p, const struct vplic_context *c, uint64_t ranks)
 {
 	for (; ranks; ranks &= ranks - 1) {
-		const uint64_t *map = p->pending[lowest_bit(ranks)];
+		const uint64_t *map = p->pending[first_rank(ranks)];
 
 		if ((map[0] & c->enable[0]) | (map[1] & c->enable[1]))
 			return true;
@@ -151,7 +166,7 @@ static inline bool is_pending(const struct vplic *p, uint64_t source)
 
 static inline void set_pending(struct vplic *p, uint64_t source, unsigned prio)
 {
-	unsigned rank = vplic_rank(prio);
+	uint64_t rank = vplic_rank(prio);
 
 	p->pending[rank][source >> 6] |= BIT(source & 63);
 	p->ranks_pending |= BIT(rank);
@@ -195,34 +210,38 @@ static uint64_t OUT_OF_LINE take_next(struct vplic *p, const struct vplic_contex
 	uint64_t source = 0;
 
 	for (; ranks && !source; ranks &= ranks - 1)
-		source = take_of_rank(p, c, lowest_bit(ranks));
+		source = take_of_rank(p, c, first_rank(ranks));
 	return source;
 }
 
-/* Put the best pending source of the context into service; most often the first rank has it. @return it, 0: none. */
-static inline uint64_t take_best(struct vplic *p, const struct vplic_context *c)
+/* This source, 0 for none, is claimed: lines that were up for it alone fall. Unlocks. */
+static inline int claimed_and_unlock(struct vplic *p, uint64_t source, uint64_t *value)
 {
-	uint64_t ranks = p->ranks_pending & c->ranks;
-	uint64_t source;
+	uint64_t vcpus = p->targets[source] & p->lines;
 
-	if (!ranks)
-		return 0;
-	source = take_of_rank(p, c, lowest_bit(ranks));
-	return likely(source) ? source : take_next(p, c, ranks & (ranks - 1));
-}
-
-static int OUT_OF_LINE claim(struct vplic *p, const struct vplic_context *c, uint64_t *value)
-{
-	uint64_t source, vcpus;
-
-	spin_lock(&p->lock);
-	source = take_best(p, c);
 	*value = source;
-	vcpus = p->targets[source] & p->lines;
 	if (source && vcpus)
 		return lower_and_unlock(p, vcpus);
 	spin_unlock(&p->lock);
 	return 0;
+}
+
+static int OUT_OF_LINE claim_next(struct vplic *p, const struct vplic_context *c, uint64_t *value, uint64_t ranks)
+{
+	return claimed_and_unlock(p, take_next(p, c, ranks), value);
+}
+
+/* The best pending source of the context goes into service; most often the first rank has it. */
+static int OUT_OF_LINE claim(struct vplic *p, const struct vplic_context *c, uint64_t *value)
+{
+	uint64_t ranks, source;
+
+	spin_lock(&p->lock);
+	ranks = p->ranks_pending & c->ranks;
+	source = ranks ? take_of_rank(p, c, first_rank(ranks)) : 0;
+	if (likely(source))
+		return claimed_and_unlock(p, source, value);
+	return claim_next(p, c, value, ranks & (ranks - 1));
 }
 
 /* The gateway, with the lock held, sends a request to the core. Unlocks. */

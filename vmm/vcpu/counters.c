@@ -178,15 +178,11 @@ bool vcpu_is_counter_read(const struct vcpu *v, uint32_t insn)
 	return is_csr_read(insn) && readable(v, (insn >> 20) - CSR_CYCLE);
 }
 
-enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn, uint64_t saved)
+enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn)
 {
-	unsigned rd = insn >> 7 & 31;
+	uint64_t value = vcpu_counter_read(v, insn >> 20 == CSR_CYCLE ? COUNTER_CYCLE : COUNTER_INSTRET);
 
-	if (!(saved >> rd & 1))
-		return VCPU_SAVED;
 	v->exits[EXIT_VIRTUAL_INSN]++;
-	v->ctx.x[rd] = vcpu_counter_read(v, insn >> 20 == CSR_CYCLE ? COUNTER_CYCLE : COUNTER_INSTRET);
-	v->ctx.x[0] = 0;
 	vcpu_live_skip(4);
-	return VCPU_RESUME;
+	return vcpu_set_register(v, insn >> 7 & 31, value);
 }

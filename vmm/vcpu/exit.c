@@ -105,10 +105,6 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 {
 	struct vcpu *v = vcpu_of(ctx);
 
-	if (likely(cause == CAUSE_LOAD_GUEST_PAGE))
-		return vcpu_load_fault(v);
-	if (likely(cause == CAUSE_STORE_GUEST_PAGE))
-		return vcpu_store_fault(v);
 	switch (cause) {
 	case CAUSE_FETCH_GUEST_PAGE:
 		return vcpu_fetch_fault(v);
@@ -132,8 +128,10 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 	case CAUSE_STORE_PAGE:
 		v->exits[EXIT_OTHER]++;
 		return inject(v, cause, vcpu_live_stval());
-	case CAUSE_ECALL_HS:
+	case CAUSE_LOAD_GUEST_PAGE:  /* these three have handlers of their own */
+	case CAUSE_STORE_GUEST_PAGE:
 	case CAUSE_ECALL_VS:
+	case CAUSE_ECALL_HS:
 	default:
 		v->exits[EXIT_OTHER]++;
 		return unexpected(v, cause);
@@ -164,7 +162,7 @@ static bool is_trapped_wait(uint32_t insn)
 }
 
 /* What HS-mode keeps from VS-mode though the instruction exists: waits under VTW, and what is illegal to a guest. */
-static enum vcpu_next virtual_insn(struct vcpu *v, uint64_t saved)
+enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 {
 	uint32_t insn = vcpu_trapped_insn();
 
@@ -174,19 +172,9 @@ static enum vcpu_next virtual_insn(struct vcpu *v, uint64_t saved)
 		return vcpu_leave(v, insn == INSN_WFI ? LEAVE_WFI : LEAVE_YIELD);
 	}
 	if (vcpu_is_counter_read(v, insn))
-		return vcpu_read_counter(v, insn, saved);
+		return vcpu_read_counter(v, insn);
 	v->exits[EXIT_VIRTUAL_INSN]++;
 	return inject(v, CAUSE_ILLEGAL, vcpu_live_stval());
-}
-
-enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
-{
-	return virtual_insn(v, VCPU_SAVED_EARLY);
-}
-
-enum vcpu_next vcpu_virtual_insn_saved(struct vcpu *v)
-{
-	return virtual_insn(v, ~UINT64_C(0));
 }
 
 /* The vCPU whose task has this hart, be it in the guest or on its way to sleep: its CSRs are live. */

@@ -87,3 +87,9 @@ enum vcpu_next vcpu_illegal_insn(struct vcpu *v, uint64_t saved)
 		return vcpu_leave(v, LEAVE_RESCHED);
 	return VCPU_RESUME;
 }
+
+/* Nothing else asks for all registers. */
+enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx)
+{
+	return vcpu_illegal_insn(vcpu_of(ctx), ~UINT64_C(0));
+}

@@ -60,7 +60,9 @@ static inline unsigned insn_length(uint64_t t)
 /** What a load puts into its register: the low bytes of value, extended as funct3 says. */
 static inline uint64_t insn_extend(uint64_t t, uint64_t value)
 {
-	unsigned unused = 64 - 8 * insn_size(t);
+	unsigned unused = -8 * insn_size(t) % 64; /* the bits above it */
 
-	return t & 0x4000 ? value << unused >> unused : (uint64_t)((int64_t)(value << unused) >> unused);
+	value <<= unused;
+	/* Bit 14 (LBU, LHU, LWU) as a sign: the cheapest way to ask. */
+	return (int64_t)(t << 49) < 0 ? value >> unused : (uint64_t)((int64_t)value >> unused);
 }

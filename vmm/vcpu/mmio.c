@@ -34,31 +34,31 @@ static uint64_t __attribute__((noinline)) fetch_transformed(void)
 	return insn_transform((uint32_t)high << 16 | low);
 }
 
-/* htinst also tells faults of the guest's own table walk (pseudoinstructions): those are no device accesses. */
-static inline uint64_t faulting_insn(void)
-{
-	uint64_t htinst = vcpu_live_htinst();
-
-	return likely(htinst) ? htinst : fetch_transformed();
-}
-
-/* saved: the registers whose values are in ctx. The instruction may name another: then all are saved first. */
-static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn,
-				  uint64_t saved)
+static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn)
 {
 	uint64_t value;
 
 	if (unlikely(!insn_is_load(insn)))
 		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
-	if (unlikely(!(saved >> insn_rd(insn) & 1)))
-		return VCPU_SAVED;
 	v->exits[EXIT_MMIO_READ]++;
 	if (unlikely(dev->read(dev->arg, off, insn_size(insn), &value)))
 		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
-	v->ctx.x[insn_rd(insn)] = insn_extend(insn, value);
-	v->ctx.x[0] = 0;
 	vcpu_live_skip(insn_length(insn));
-	return VCPU_RESUME;
+	return vcpu_set_register(v, insn_rd(insn), insn_extend(insn, value));
+}
+
+static enum vcpu_next __attribute__((noinline)) load_fetched(struct vcpu *v, const struct vcpu_device *dev,
+							     uint64_t off)
+{
+	return load(v, dev, off, fetch_transformed());
+}
+
+/* htinst also tells faults of the guest's own table walk (pseudoinstructions): those are no device accesses. */
+static inline enum vcpu_next device_load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off)
+{
+	uint64_t htinst = vcpu_live_htinst();
+
+	return unlikely(!htinst) ? load_fetched(v, dev, off) : load(v, dev, off, htinst);
 }
 
 /* A device that cannot take the value now gets it again, when others have had the hart and interrupts were taken. */
@@ -67,18 +67,16 @@ static enum vcpu_next __attribute__((noinline)) store_failed(struct vcpu *v, int
 	return error == -EAGAIN ? vcpu_leave(v, LEAVE_YIELD) : vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
 }
 
-static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn,
-				   uint64_t saved)
+typedef int (*device_write)(void *dev, uint64_t off, unsigned size, uint64_t value);
+
+/* Out of line, so that nothing needs a stack frame before the value is there. */
+static enum vcpu_next __attribute__((noinline)) store_value(struct vcpu *v, void *arg, uint64_t off, uint64_t insn,
+							    device_write write)
 {
-	uint64_t value = v->ctx.x[insn_rs2(insn)];
 	int error;
 
-	if (unlikely(!insn_is_store(insn)))
-		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
-	if (unlikely(!(saved >> insn_rs2(insn) & 1)))
-		return VCPU_SAVED;
 	v->exits[EXIT_MMIO_WRITE]++;
-	error = dev->write(dev->arg, off, insn_size(insn), value);
+	error = write(arg, off, insn_size(insn), v->ctx.x[insn_rs2(insn)]);
 	if (unlikely(error))
 		return store_failed(v, error);
 	vcpu_live_skip(insn_length(insn));
@@ -86,6 +84,37 @@ static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev
 	if (unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_RESCHED)))
 		return vcpu_leave(v, LEAVE_RESCHED);
 	return VCPU_RESUME;
+}
+
+static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn)
+{
+	if (unlikely(!insn_is_store(insn)))
+		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
+	if (unlikely(!vcpu_saved_early(insn_rs2(insn)))) {
+		v->store = (struct vcpu_store){ dev->write, dev->arg, off, insn };
+		return vcpu_take_register(insn_rs2(insn));
+	}
+	return store_value(v, dev->arg, off, insn, dev->write);
+}
+
+enum vcpu_next vcpu_exit_store_value(struct vcpu_ctx *ctx)
+{
+	struct vcpu *v = vcpu_of(ctx);
+
+	return store_value(v, v->store.arg, v->store.off, v->store.insn, v->store.write);
+}
+
+static enum vcpu_next __attribute__((noinline)) store_fetched(struct vcpu *v, const struct vcpu_device *dev,
+							      uint64_t off)
+{
+	return store(v, dev, off, fetch_transformed());
+}
+
+static inline enum vcpu_next device_store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off)
+{
+	uint64_t htinst = vcpu_live_htinst();
+
+	return unlikely(!htinst) ? store_fetched(v, dev, off) : store(v, dev, off, htinst);
 }
 
 /* The machine's memory is out: the VM that asked waits until some is free; nobody else notices. */
@@ -115,24 +144,10 @@ static enum vcpu_next ram_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
 	}
 }
 
-static inline bool in_window(const struct vcpu_device *dev, uint64_t gpa)
-{
-	return gpa - dev->start < dev->size;
-}
-
 /* Where the cache of devices holds the one at gpa: neighbouring pages and different gigabytes fall apart. */
 static inline struct vcpu_device *cached_device(struct vcpu *v, uint64_t gpa)
 {
 	return &v->devices[(gpa >> 12 ^ gpa >> 26) % ARRAY_SIZE(v->devices)];
-}
-
-static enum vcpu_next device_access(struct vcpu *v, uint64_t gpa, uint64_t cause, uint64_t saved)
-{
-	const struct vcpu_device *dev = cached_device(v, gpa);
-
-	if (cause == CAUSE_LOAD_GUEST_PAGE)
-		return load(v, dev, gpa - dev->start, faulting_insn(), saved);
-	return store(v, dev, gpa - dev->start, faulting_insn(), saved);
 }
 
 /* No device that is in the cache: another one, RAM, or nothing. */
@@ -149,42 +164,33 @@ static enum vcpu_next __attribute__((noinline)) other_fault(struct vcpu *v, uint
 		.write = area->device->write,
 		.arg = area->device_arg,
 	};
-	return device_access(v, gpa, cause, VCPU_SAVED_EARLY);
+	if (cause == CAUSE_LOAD_GUEST_PAGE)
+		return device_load(v, cached_device(v, gpa), gpa - area->start);
+	return device_store(v, cached_device(v, gpa), gpa - area->start);
 }
 
-enum vcpu_next vcpu_load_fault(struct vcpu *v)
+enum vcpu_next vcpu_exit_load_fault(struct vcpu_ctx *ctx)
 {
+	struct vcpu *v = vcpu_of(ctx);
 	uint64_t gpa = faulting_gpa();
 	const struct vcpu_device *dev = cached_device(v, gpa);
+	uint64_t off = gpa - dev->start;
 
-	if (unlikely(!in_window(dev, gpa)))
-		return other_fault(v, gpa, CAUSE_LOAD_GUEST_PAGE);
-	return load(v, dev, gpa - dev->start, faulting_insn(), VCPU_SAVED_EARLY);
+	return unlikely(off >= dev->size) ? other_fault(v, gpa, CAUSE_LOAD_GUEST_PAGE) : device_load(v, dev, off);
 }
 
-enum vcpu_next vcpu_store_fault(struct vcpu *v)
+enum vcpu_next vcpu_exit_store_fault(struct vcpu_ctx *ctx)
 {
+	struct vcpu *v = vcpu_of(ctx);
 	uint64_t gpa = faulting_gpa();
 	const struct vcpu_device *dev = cached_device(v, gpa);
+	uint64_t off = gpa - dev->start;
 
-	if (unlikely(!in_window(dev, gpa)))
-		return other_fault(v, gpa, CAUSE_STORE_GUEST_PAGE);
-	return store(v, dev, gpa - dev->start, faulting_insn(), VCPU_SAVED_EARLY);
+	return unlikely(off >= dev->size) ? other_fault(v, gpa, CAUSE_STORE_GUEST_PAGE) : device_store(v, dev, off);
 }
 
 /* Devices hold no instructions: in an area of theirs the fault path says so. */
 enum vcpu_next vcpu_fetch_fault(struct vcpu *v)
 {
 	return ram_fault(v, faulting_gpa(), CAUSE_FETCH_GUEST_PAGE);
-}
-
-enum vcpu_next vcpu_exit_saved(struct vcpu_ctx *ctx)
-{
-	uint64_t cause = vcpu_live_cause();
-
-	if (unlikely(cause == CAUSE_VIRTUAL_INSN))
-		return vcpu_virtual_insn_saved(vcpu_of(ctx));
-	if (unlikely(cause == CAUSE_ILLEGAL))
-		return vcpu_illegal_insn(vcpu_of(ctx), ~UINT64_C(0));
-	return device_access(vcpu_of(ctx), faulting_gpa(), cause, ~UINT64_C(0));
 }

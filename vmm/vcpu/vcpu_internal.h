@@ -18,9 +18,7 @@ void vcpu_power_on(struct vcpu *v);
 /** The deadline of v (loaded on this hart) has passed: its timer line goes up. */
 void vcpu_timer_expired(struct vcpu *v);
 
-/** Answer a load, store or fetch guest-page fault (causes 21, 23, 20); in the exception handler. */
-enum vcpu_next vcpu_load_fault(struct vcpu *v);
-enum vcpu_next vcpu_store_fault(struct vcpu *v);
+/** Answer a fetch guest-page fault (cause 20); in the exception handler. */
 enum vcpu_next vcpu_fetch_fault(struct vcpu *v);
 /** Answer a virtual-instruction exception. */
 enum vcpu_next vcpu_virtual_insn(struct vcpu *v);
@@ -51,10 +49,8 @@ void vcpu_counters_switch_in(struct vcpu *v);
 void vcpu_counters_switch_out(struct vcpu *v);
 /** Does this instruction, which trapped, read a counter that we keep for v? */
 bool vcpu_is_counter_read(const struct vcpu *v, uint32_t insn);
-/** Answer it. saved: the registers whose values are in ctx. */
-enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn, uint64_t saved);
-/** As vcpu_virtual_insn, with all registers in ctx. */
-enum vcpu_next vcpu_virtual_insn_saved(struct vcpu *v);
+/** Answer it. */
+enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn);
 
 /* Sampling (vmm/vcpu/sample.c). */
 /** Is the instruction before pc a WFI, as the loaded vCPU sees it? */

@@ -65,6 +65,11 @@ struct vcpu {
 		void *arg;
 		uint64_t unused[3]; /* 64 bytes in all: found by a shift */
 	} devices[8];              /* cache of the space's device areas (mmio.c) */
+	struct vcpu_store {
+		int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
+		void *arg;
+		uint64_t off, insn;
+	} store;                   /* waits for the value of its register */
 	struct vm *vm;
 	uint64_t siblings;         /* mask of the VM's vCPU ids, its own among them */
 	unsigned id;               /* the guest's hart id */
@@ -179,6 +184,14 @@ static inline enum vcpu_next vcpu_call_again(struct vcpu *v)
 static inline struct vcpu *vcpu_of(struct vcpu_ctx *ctx)
 {
 	return container_of(ctx, struct vcpu, ctx);
+}
+
+/** As an exit handler's last act: register n becomes this, and the guest goes on. */
+static inline enum vcpu_next vcpu_set_register(struct vcpu *v, unsigned n, uint64_t value)
+{
+	v->ctx.x[n] = value;
+	v->ctx.x[0] = 0;
+	return likely(vcpu_saved_early(n)) ? VCPU_RESUME : vcpu_give_register(n);
 }
 
 /** In an exit handler: leave the guest and do this. */

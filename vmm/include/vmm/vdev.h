@@ -127,7 +127,7 @@ extern const struct vdev_type vchannel_type;
  */
 static inline bool vdev_is_whole(uint64_t off, unsigned size, unsigned max)
 {
-	return !(off & ((uint64_t)size - 1)) && (max >= 8 || size <= max); /* none is wider than 8 */
+	return !(off & (size - 1) & 7) && (max >= 8 || size <= max); /* none is wider than 8 */
 }
 
 int vdev_split_read(const struct device_ops *ops, void *state, uint64_t off, unsigned size,

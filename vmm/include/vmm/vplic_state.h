@@ -43,7 +43,7 @@ struct vplic {
 };
 
 /** Rank of a priority: 0 the most urgent, 7 never (over no threshold). */
-static inline unsigned vplic_rank(unsigned prio)
+static inline uint64_t vplic_rank(uint64_t prio)
 {
 	return VPLIC_PRIORITIES - 1 - prio;
 }
