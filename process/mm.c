@@ -238,10 +238,10 @@ int mm_protect(struct user_mm *mm, uint64_t at, uint64_t size, unsigned perm)
 
 	if (!IS_ALIGNED(at, PAGE_SIZE))
 		return -EINVAL;
-	if (size > USER_TOP || at > USER_TOP - size)
-		return -ENOMEM;
 	if (size == 0)
 		return 0;
+	if (at < USER_LOWEST || size > USER_TOP || at > USER_TOP - size)
+		return -ENOMEM;
 	mutex_lock(&mm->lock);
 	error = aspace_protect_user(&mm->space, at, ALIGN_UP(size, PAGE_SIZE), perm);
 	mutex_unlock(&mm->lock);
