@@ -1,6 +1,6 @@
 /*
  * Futexes: words in programs' memory that their threads wait for. The kernel only has who waits, in line, by key: a
- * private word is known by its memory and address, one in shared pages by the physical address.
+ * private word is known by its memory and address, wherever it is, another one in shared pages by the physical address.
  *
  * One lock guards all: the time under it is short, and requeueing needs two lines at once. Lock order: a memory's
  * lock (user_mm), then this one, then the run queues.
