@@ -14,6 +14,8 @@ _BANNER = re.compile(rb"(?:\r?\n)?OpenSBI v.*?Boot HART MEDELEG[^\n]*\n", re.DOT
 # What was built at the session's start is what all tests run; see conftest.py.
 ENVIRONMENT = {"CAISSON_IMAGE": str(ROOT / "build" / "hypervisor" / "caisson.bin"), **os.environ}
 
+_WAITED = "caisson: waiting for another build to end\n"  # tests run side by side
+
 sys.path.insert(0, str(ROOT / "tools"))
 
 
@@ -67,7 +69,7 @@ def run(command: list, data: bytes | None = None, timeout: float = 180, **option
     except BaseException:
         kill_all(child)
         raise
-    return Result(child.returncode, out, err.decode(errors="replace"))
+    return Result(child.returncode, out, err.decode(errors="replace").replace(_WAITED, ""))
 
 
 def caisson(*words, **options) -> Result:
