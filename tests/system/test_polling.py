@@ -49,7 +49,7 @@ sysinfo 0 1
 @pytest.mark.parametrize("library", linux_programs.LIBRARIES)
 @pytest.mark.parametrize("name, text", [("polling", POLLING), ("timers", TIMERS)])
 def test_P5_polls_and_timers(name, text, library):
-    result = caisson("exec", linux_programs.build(name, library), timeout=120)
+    result = caisson("exec", "--icount", linux_programs.build(name, library), timeout=120)
     assert (result.text, result.status) == (text, 0), result.err
 
 

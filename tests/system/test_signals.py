@@ -54,7 +54,7 @@ number, group and session are one: 1
 
 @pytest.mark.parametrize("library", linux_programs.LIBRARIES)
 def test_P5_signals_of_a_program(library):
-    result = caisson("exec", linux_programs.build("signals", library), timeout=120)
+    result = caisson("exec", "--icount", linux_programs.build("signals", library), timeout=120)
     assert (result.text, result.status) == (TEXT, 0), result.err
 
 
