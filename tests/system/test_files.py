@@ -1,32 +1,21 @@
 """Paths and files, call by call: tests/linux/files.c says the same on Debian's kernel and on the monolith (P5)."""
 import pytest
 
+import linux_bare
 import linux_programs
-from machines import caisson, run
+from machines import caisson
 
 
 def lines(text):
-    """From the first heading to the last, whatever the kernel says around it."""
-    text = text.replace("\r", "")
-    return text[text.index("--- opening"):text.rindex("--- end")].splitlines()
+    return linux_bare.between(text, "--- opening", "--- end")
 
 
 @pytest.fixture(scope="module")
 def on_linux(debian, tmp_path_factory):
     """The words that it prints as process 1 of Debian's kernel on the bare machine."""
-    from caisson import cpio
-
-    archive = tmp_path_factory.mktemp("linux") / "initrd"
-    with open(archive, "wb") as out:
-        writer = cpio.Writer(out)
-        writer.directory("dev")
-        with open(linux_programs.build("files"), "rb") as program:
-            writer.file("init", program.read(), 0o755)
-        writer.file("halt", b"")
-        writer.finish()
-    result = run(["qemu-system-riscv64", "-M", "virt", "-m", "256M", "-nodefaults", "-display", "none", "-serial", "stdio",
-                  "-kernel", debian / "vmlinux", "-initrd", archive, "-append", "console=ttyS0 quiet loglevel=0"], timeout=120)
-    return lines(result.text)
+    with open(linux_programs.build("files"), "rb") as program:
+        files = {"init": program.read(), "halt": b""}
+    return lines(linux_bare.boot(tmp_path_factory.mktemp("linux"), files, "loglevel=0"))
 
 
 @pytest.mark.parametrize("words", [[], ["--harts", "2"], ["--debug", "--log-level", "error"]])

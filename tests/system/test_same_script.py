@@ -3,7 +3,8 @@ import subprocess
 
 import pytest
 
-from machines import caisson, run
+import linux_bare
+from machines import caisson
 
 SCRIPT = r"""#!/busybox sh
 /busybox mkdir -p /bin /proc /dev /tmp
@@ -43,25 +44,13 @@ exit 0
 
 
 def lines(text):
-    text = text.replace("\r", "")
-    return text[text.index("--- begin"):text.rindex("--- end")].splitlines()
+    return linux_bare.between(text, "--- begin", "--- end")
 
 
 @pytest.fixture(scope="module")
 def on_linux(debian, tmp_path_factory):
-    from caisson import cpio
-
-    archive = tmp_path_factory.mktemp("linux") / "initrd"
-    with open(archive, "wb") as out:
-        writer = cpio.Writer(out)
-        writer.directory("dev")
-        writer.file("busybox", (debian / "busybox").read_bytes(), 0o755)
-        writer.file("init", SCRIPT.encode(), 0o755)
-        writer.file("halt", b"")
-        writer.finish()
-    result = run(["qemu-system-riscv64", "-M", "virt", "-m", "256M", "-nodefaults", "-display", "none", "-serial", "stdio",
-                  "-kernel", debian / "vmlinux", "-initrd", archive, "-append", "console=ttyS0 quiet loglevel=0"], timeout=150)
-    return lines(result.text)
+    files = {"busybox": (debian / "busybox").read_bytes(), "init": SCRIPT.encode(), "halt": b""}
+    return lines(linux_bare.boot(tmp_path_factory.mktemp("linux"), files, "loglevel=0"))
 
 
 @pytest.mark.parametrize("harts", ["1", "3"])
