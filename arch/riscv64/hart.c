@@ -80,6 +80,11 @@ long arch_hart_stop(void)
 	return sbi_hart_stop();
 }
 
+bool arch_hart_started(const struct hart *h)
+{
+	return sbi_hart_status(h->hwid) == SBI_HSM_STARTED;
+}
+
 bool arch_hart_stopped(const struct hart *h)
 {
 	return sbi_hart_status(h->hwid) == SBI_HSM_STOPPED;

@@ -266,6 +266,53 @@ int smp_offline(unsigned hart)
 
 /* --- coming --- */
 
+struct order {
+	struct hart *hart;
+	long error;
+};
+
+static void order_start(void *arg)
+{
+	struct order *order = arg;
+
+	order->error = arch_hart_start(order->hart);
+}
+
+static void order_start_and_wait(void *arg)
+{
+	struct order *order = arg;
+	uint64_t deadline = time_now() + time_from_us(START_TIMEOUT_US);
+
+	order_start(order);
+	while (!order->error && !arch_hart_started(order->hart) && time_now() < deadline)
+		cpu_relax();
+}
+
+static bool ids_have_gaps(void)
+{
+	for (unsigned h = 0; h < hart_count(); h++)
+		if (harts[h].hwid >= hart_count())
+			return true;
+	return false;
+}
+
+/*
+ * A hart that starts in OpenSBI 1.5 clears its own IPI by its id where the firmware
+ * wants its place among the harts: with gaps in the ids that is another hart, and if an
+ * IPI to that one is just on its way, no other ever reaches it: the firmware thinks
+ * that it knows already. So nobody sends any until the firmware is through.
+ */
+static long start_in_firmware(struct hart *h)
+{
+	struct order order = { .hart = h };
+
+	if (ids_have_gaps())
+		smp_run_alone(order_start_and_wait, &order);
+	else
+		order_start(&order);
+	return order.error;
+}
+
 static int start(struct hart *h)
 {
 	unsigned long id = (unsigned long)h->hwid;
@@ -274,7 +321,7 @@ static int start(struct hart *h)
 	h->boot_stack_top = sched_boot_stack(h->index);
 	unusable[h->index] = false;
 	log_debug("hart %lu: starting, stack below %p", id, h->boot_stack_top);
-	error = arch_hart_start(h);
+	error = start_in_firmware(h);
 	/* It runs already: perhaps it is one of ours that answers late. */
 	if (error && error != SBI_ERR_ALREADY_AVAILABLE) {
 		log_error("hart %lu: the firmware does not start it (SBI error %ld)", id, error);

@@ -10,3 +10,8 @@ void change_begin(void);
 void change_end(void);
 /** Are there harts besides this one that are online and not reserved? */
 bool others_are_common(unsigned hart);
+/**
+ * Run fn(arg) here while every other hart that is online waits with its interrupts off. None of them is in the firmware
+ * then, and no IPI to one of them is on its way. Within change_begin, or at boot; task context, interrupts on.
+ */
+void smp_run_alone(void (*fn)(void *), void *arg);

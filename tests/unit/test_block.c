@@ -1,5 +1,5 @@
 /* Block devices: what is checked, cut and joined, and waiting for it, on a simulated machine of two harts. */
-// sources: drivers/block/block.c core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/mutex.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c
+// sources: drivers/block/block.c core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/mutex.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/alone.c core/smp/power.c
 #include <errno.h>
 
 #include <caisson/block.h>

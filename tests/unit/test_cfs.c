@@ -1,5 +1,5 @@
 /* core/task/cfs.c: the rules of the fair class one by one, on a simulated machine of four harts. */
-// sources: core/task/sched.c core/task/place.c core/task/cfs.c core/lib/rbtree.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c
+// sources: core/task/sched.c core/task/place.c core/task/cfs.c core/lib/rbtree.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/alone.c core/smp/power.c
 #include <errno.h>
 #include <math.h>
 

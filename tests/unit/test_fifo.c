@@ -1,5 +1,5 @@
 /* core/task/fifo.c: the cooperative class, on a simulated machine of four harts. */
-// sources: core/task/sched.c core/task/place.c core/task/fifo.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c
+// sources: core/task/sched.c core/task/place.c core/task/fifo.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/alone.c core/smp/power.c
 #include <errno.h>
 
 #include <tasks.h>

@@ -1,5 +1,5 @@
 /* core/task/place.c: harts that idle take waiting tasks, on a simulated machine of four harts (class RR). */
-// sources: core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c
+// sources: core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/alone.c core/smp/power.c
 #include <caisson/smp.h>
 #include <tasks.h>
 

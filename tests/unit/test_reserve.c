@@ -1,5 +1,5 @@
 /* core/smp/reserve.c: harts that belong to somebody, on a simulated machine of four harts (class RR). */
-// sources: core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c core/smp/reserve.c
+// sources: core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/alone.c core/smp/power.c core/smp/reserve.c
 #include <errno.h>
 
 #include <caisson/irq.h>

@@ -1,5 +1,5 @@
 /* core/smp: calls between harts, harts that go and come, on a simulated machine of four harts. */
-// sources: core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/power.c core/smp/reserve.c
+// sources: core/task/sched.c core/task/place.c core/task/rr.c core/task/task.c core/task/waitq.c core/task/gc.c core/time/time.c core/time/timer.c core/irq/irq.c core/smp/call.c core/smp/alone.c core/smp/power.c core/smp/reserve.c
 #include <errno.h>
 
 #include <arch/hart.h>
@@ -183,6 +183,26 @@ static void B8_boot_hart_may_go_the_last_may_not(void **state)
 	assert_int_equal(this_hart()->index, 3);
 	assert_int_equal(smp_offline(3), -EBUSY);
 	assert_int_equal(online(), 1);
+}
+
+/* The call is on its way to hart 2 when a hart starts whose id the firmware takes for that one's place. */
+static void B8_ipi_that_the_firmware_would_lose_arrives(void **state)
+{
+	static const uint64_t with_gaps[HARTS] = { 6, 2, 4, 7 };
+	struct smp_call c = { .fn = note, .arg = "x" };
+
+	(void)state;
+	assert_int_equal(smp_offline(1), 0);
+	for (unsigned h = 0; h < HARTS; h++)
+		harts[h].hwid = with_gaps[h];
+	machine_confuses_harts = true;
+	assert_int_equal(smp_call_async(2, &c), 0);
+	assert_int_equal(smp_online(1), 0);
+	machine_busy(5 * MACHINE_STEP);
+	assert_true(c.done);
+	machine_confuses_harts = false;
+	for (unsigned h = 0; h < HARTS; h++)
+		harts[h].hwid = h;
 }
 
 static bool stop_tasks;
@@ -495,6 +515,7 @@ int main(void)
 		T(B8_reasons_of_one_interrupt_are_all_served),
 		T(B8_hart_goes_and_comes_back),
 		T(B8_boot_hart_may_go_the_last_may_not),
+		T(B8_ipi_that_the_firmware_would_lose_arrives),
 		T(B8_tasks_of_a_leaving_hart_go_on_elsewhere),
 		T(B8_timers_of_a_leaving_hart_move),
 		T(B8_calls_that_a_hart_took_are_run_before_it_stops),

@@ -24,6 +24,7 @@ static struct sim_hart {
 	bool started, waits;  /* waits: in cpu_wfi */
 	bool irq_off;         /* it takes no interrupts now */
 	bool soft;            /* software interrupt pending */
+	bool deaf;            /* the firmware thinks that one is pending */
 	uint64_t compare;     /* the timer's deadline */
 	uint64_t last_turn;
 	unsigned ipis;
@@ -34,7 +35,7 @@ bool arch_has_sstc;
 unsigned machine_stacks;
 bool machine_no_stacks;
 long machine_start_error[HART_MAX], machine_stop_error[HART_MAX];
-bool machine_silent[HART_MAX];
+bool machine_silent[HART_MAX], machine_confuses_harts;
 static unsigned n_harts;
 
 unsigned hart_count(void)
@@ -111,8 +112,19 @@ void arch_timer_mask(void)
 
 void sbi_send_ipi(uint64_t hwid)
 {
-	sim[hwid].soft = true;
-	sim[hwid].ipis++;
+	for (unsigned h = 0; h < hart_count(); h++)
+		if (harts[h].hwid == hwid) {
+			sim[h].soft = !sim[h].deaf;
+			sim[h].ipis++;
+		}
+}
+
+static void lose_ipi(uint64_t hart)
+{
+	if (hart < hart_count() && sim[hart].soft) {
+		sim[hart].soft = false;
+		sim[hart].deaf = true;
+	}
 }
 
 unsigned machine_ipis(unsigned hart)
@@ -135,6 +147,8 @@ long arch_hart_start(struct hart *h)
 
 	if (machine_start_error[h->index])
 		return machine_start_error[h->index];
+	if (machine_confuses_harts)
+		lose_ipi(h->hwid);
 	/* Above the place where the idle task's context is. */
 	getcontext(&s->fiber);
 	s->fiber.uc_stack.ss_sp = block + sizeof(ucontext_t);
@@ -157,6 +171,11 @@ long arch_hart_stop(void)
 	cpu_wfi();
 	fail_msg("a stopped hart runs");
 	return 0;
+}
+
+bool arch_hart_started(const struct hart *h)
+{
+	return sim[h->index].started;
 }
 
 bool arch_hart_stopped(const struct hart *h)

@@ -28,3 +28,5 @@ extern long machine_start_error[];
 extern bool machine_silent[];
 /** What arch_hart_stop answers on a hart (0: stops it). */
 extern long machine_stop_error[];
+/** As OpenSBI 1.5: an IPI that is on its way to hart n is lost, and so are all later ones, when a hart with id n starts. */
+extern bool machine_confuses_harts;

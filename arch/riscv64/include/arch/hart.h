@@ -11,6 +11,8 @@ void arch_harts_discover(uint64_t boot_hwid);
 long arch_hart_start(struct hart *h);
 /** Stop the calling hart; it can be started again. Interrupts off. @return only if the firmware refuses: SBI error. */
 long arch_hart_stop(void);
+/** Does the firmware say that the hart has started, so that it has entered _start_secondary or is just about to? */
+bool arch_hart_started(const struct hart *h);
 /** Does the firmware say that the hart is stopped? */
 bool arch_hart_stopped(const struct hart *h);
 
