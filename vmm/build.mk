@@ -2,3 +2,4 @@ obj-$(CONFIG_VMM) += $(addprefix vmm/vcpu/,vcpu.o run.o irq.o exit.o illegal.o m
 obj-$(CONFIG_VMM) += $(addprefix vmm/vm/,vm.o vcpus.o pause.o share.o list.o memory.o devices.o channels.o disks.o virtio.o nets.o dt.o isa.o report.o account.o \
 	console.o console_mux.o console_input.o console_ring.o partition.o)
 obj-$(CONFIG_VMM) += $(addprefix vmm/sbi/,sbi.o base.o time.o ipi.o rfence.o hsm.o susp.o fwft.o sta.o pmu.o srst.o dbcn.o legacy.o)
+obj-$(and $(CONFIG_VMM),$(CONFIG_DEBUG_LOCKS)) += vmm/sbi/debug.o

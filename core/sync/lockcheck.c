@@ -22,6 +22,7 @@ struct held {
 static struct hart_locks {
 	struct held held[HELD_MAX]; /* in the order of taking */
 	unsigned n;
+	uint64_t taken; /* so far */
 } hart_locks[HART_MAX];
 
 static uint32_t graph_lock; /* guards the graph and the classes; cannot be a spinlock_t */
@@ -246,6 +247,7 @@ void lockcheck_lock(spinlock_t *l, const char *place)
 		irq_disable();
 		mine = &hart_locks[this_hart()->index];
 	}
+	mine->taken++;
 	if (mine->n < HELD_MAX)
 		mine->held[mine->n++] = (struct held){ l, place };
 	else
@@ -271,4 +273,9 @@ void lockcheck_unlock(spinlock_t *l, const char *place)
 		mine->n--;
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 	irq_restore(flags);
+}
+
+uint64_t lockcheck_taken(void)
+{
+	return hart_locks[this_hart()->index].taken;
 }

@@ -9,3 +9,6 @@ void row(const char *name, uint64_t instructions, uint64_t n);
 
 /** What a disk costs. which: the operation, or `all`. @return whether there is a disk and all went well. */
 bool bench_block(const char *which);
+
+/** How many locks an operation takes. @return whether the hypervisor counts them. */
+bool bench_locks(void);

@@ -209,11 +209,15 @@ static void bench_hart_start(void)
 	time_row("hart-start", total, rounds);
 }
 
-static void bench_machine(void)
+static void begin(void)
 {
 	state.claim = PLIC_CLAIM(plic_context(this_hart->id));
 	csr_write(sscratch, &state);
 	csr_write(stvec, bench_vector);
+}
+
+static void bench_machine(void)
+{
 	print("bench sstc %s harts %u\n", machine.sstc ? "yes" : "no", machine.harts);
 	MEASURE("empty-loop", ROUNDS, loop_empty(ROUNDS));
 	bench_calls();
@@ -227,12 +231,18 @@ static void bench_machine(void)
 	bench_memory_after_rest();
 }
 
-/* With a boot argument `block`: see block.c. */
+/* With a boot argument `block` or `locks`: see block.c and locks.c. */
 int main(void)
 {
 	char which[16];
 
-	if (!bootarg("block", which, sizeof(which))) {
+	begin();
+	if (bootarg("locks", which, sizeof(which))) {
+		if (!bench_locks()) {
+			print("FAIL locks are not counted: this is no debug build of Caisson\n");
+			return 1;
+		}
+	} else if (!bootarg("block", which, sizeof(which))) {
 		bench_machine();
 	} else if (!bench_block(which)) {
 		print("FAIL block %s\n", which);

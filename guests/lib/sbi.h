@@ -47,6 +47,7 @@ enum {
 	SBI_EXT_FWFT = 0x46574654,
 	SBI_EXT_DBTR = 0x44425452,
 	SBI_EXT_MPXY = 0x4D505859,
+	SBI_EXT_DEBUG = 0x08000020,	/* Caisson's, in debug builds: function 0 is how many locks this hart has taken */
 };
 
 enum { BASE_SPEC_VERSION, BASE_IMPL_ID, BASE_IMPL_VERSION, BASE_PROBE, BASE_VENDOR, BASE_ARCH, BASE_IMPL };

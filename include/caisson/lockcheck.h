@@ -15,6 +15,8 @@
  *   - a lock given back by a hart that does not hold it;
  *   - a lock taken in interrupt handlers and elsewhere with interrupts on;
  *   - a lock not to be had for LOCKCHECK_WAIT_S seconds.
+ *
+ * And it counts how many each hart takes.
  */
 #pragma once
 
@@ -36,6 +38,9 @@ typedef struct {
 
 void lockcheck_lock(spinlock_t *l, const char *place);
 void lockcheck_unlock(spinlock_t *l, const char *place);
+
+/** How many locks this hart has taken since its start. Interrupts off. */
+uint64_t lockcheck_taken(void);
 
 static inline irqflags_t lockcheck_lock_irqsave(spinlock_t *l, const char *place)
 {

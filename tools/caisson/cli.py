@@ -7,8 +7,8 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, bench_figures, bench_page, bench_scale, building, check, consolelog, debugging, disks, fetch, guests,
-                     installed, jitter, machine, networks, packages, partition, paths, process, programs, runner, script, testing,
+from caisson import (applications, bench, bench_figures, bench_locks, bench_page, bench_scale, building, check, consolelog, debugging, disks,
+                     fetch, guests, installed, jitter, machine, networks, packages, partition, paths, process, programs, runner, script, testing,
                      tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
@@ -218,6 +218,9 @@ def command_bench(options) -> int:
         return bench_page.run(options.html)
     if options.scale:
         return bench_scale.run()
+    if options.locks:
+        bench.prepare()
+        return bench_locks.run()
     if options.check or options.save:
         return bench_figures.run(options.save)
     return bench.run(whole_boot=not options.quick)

@@ -230,6 +230,7 @@ def _add_maintenance(commands) -> None:
     instead.add_argument("--check", action="store_true", help="instead: fail if a row is worse than in tests/bench/figures.json")
     instead.add_argument("--scale", action="store_true", help="instead: 1 to 64 small VMs on two harts")
     instead.add_argument("--html", metavar="FILE", help="instead: all of it, with the rivals' figures, as one page with plots")
+    instead.add_argument("--locks", action="store_true", help="instead: how many locks an operation takes (of a debug build)")
     instead.add_argument("--save", action="store_true", help="instead: write that file")
     build = _command(commands, "build", "build a flavour")
     build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",

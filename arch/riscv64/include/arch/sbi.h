@@ -30,6 +30,7 @@ enum {
 #define SBI_EXT_FWFT 0x46574654
 #define SBI_EXT_STA 0x535441
 #define SBI_EXT_PMU 0x504d55
+#define SBI_EXT_DEBUG 0x08000020 /* ours, of the experimental space: vmm/sbi/debug.c */
 
 enum { SBI_HSM_START, SBI_HSM_STOP, SBI_HSM_STATUS, SBI_HSM_SUSPEND };
 enum {
