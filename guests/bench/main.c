@@ -228,6 +228,8 @@ static void bench_machine(void)
 	bench_memory();
 	bench_console();
 	bench_hart_start();
+	if (!bench_two_harts())
+		print("FAIL two harts\n");
 	bench_memory_after_rest();
 }
 

@@ -56,9 +56,13 @@ ROWS = [
     Row("dbcn-write-64", "console write of 64 bytes"),
     Row("dbcn-write-66", "console write of 66 bytes", 2500),
     Row("hart-start", "hart start, to its first instruction (two CPUs share the hart)"),
+    Row("wfi-given-away", "WFI wake-up, the hart given to another CPU meanwhile", 400),
+    Row("switch-slice", "switch to another CPU of a VM, at the end of a slice"),
+    Row("switch-yield", "the same, yielded to it (WRS.NTO)"),
     Row("entry", "own entry to a guest's first instruction", 500_000),
 ]
 
+_TWO_CPUS = ("hart-start", "wfi-given-away", "switch-slice", "switch-yield")
 
 BASE_ROWS = [
     Row("main", "from _start to main, one hart, 128 MiB, log off"),
@@ -106,7 +110,7 @@ def guest_rows(work: Path) -> dict[str, dict[str, float]]:
     image = paths.guest_binary("bench")
     columns = [_rows(_bare(image, "rv64")), _rows(_in_vm(image, "rv64")), _rows(_bare(image, _NO_SSTC)), _rows(_in_vm(image, _NO_SSTC))]
     _add_entry(work, columns)
-    _add_hart_start(image, columns)
+    _add_two_cpus(image, columns)
     return dict(zip(COLUMNS, columns))
 
 
@@ -164,14 +168,14 @@ def _add_entry(work: Path, columns: list[dict]) -> None:
         bare["entry"] = 0
 
 
-def _add_hart_start(image: Path, columns: list[dict]) -> None:
-    """This one needs a second CPU; on one hart it takes its turns there."""
-    columns[1] |= _only("hart-start", _rows(_in_vm(image, "rv64", "--cpus", "2")))
-    columns[3] |= _only("hart-start", _rows(_in_vm(image, _NO_SSTC, "--cpus", "2")))
+def _add_two_cpus(image: Path, columns: list[dict]) -> None:
+    """These need a second CPU; on one hart it takes its turns there."""
+    for column, cpu in ((columns[1], "rv64"), (columns[3], _NO_SSTC)):
+        column |= _only(_TWO_CPUS, _rows(_in_vm(image, cpu, "--cpus", "2")))
 
 
-def _only(key: str, rows: dict[str, float]) -> dict[str, float]:
-    return {key: rows[key]} if key in rows else {}
+def _only(keys: tuple[str, ...], rows: dict[str, float]) -> dict[str, float]:
+    return {key: rows[key] for key in keys if key in rows}
 
 
 def _assemble(name: str, work: Path, *flags: str, binary: bool = True) -> bytes:
