@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <arch/hext.h>
 #include <caisson/console.h>
@@ -17,6 +18,7 @@
 #include <vmm/sbi.h>
 #include <vmm/vcpu.h>
 #include <vmm/vm.h>
+#include <vmm/world.h>
 
 #include "monitor.h"
 #include "script.h"
@@ -75,6 +77,21 @@ static int enable_virtualization(void)
 	return failed ? -1 : 0;
 }
 
+/* The boot argument vmid-bits=N: as on a machine that has no more of them. */
+static void limit_vmid_bits(void)
+{
+	char value[8], *end;
+	unsigned long bits;
+
+	if (!boot_arg("vmid-bits", value, sizeof(value)))
+		return;
+	bits = strtoul(value, &end, 10);
+	if (end == value || *end)
+		log_warn("boot argument vmid-bits=%s is not a number", value);
+	else
+		hext_limit_vmid_bits((unsigned)MIN(bits, 64ul));
+}
+
 /* From the first VM's start to the last one's end. @return the machine's status. */
 static int run_vms(bool batch, bool has_script)
 {
@@ -108,6 +125,7 @@ int main(void)
 		report_error("this machine has no hypervisor (H) extension, so it cannot run VMs");
 		return STATUS_CANNOT_START;
 	}
+	limit_vmid_bits();
 	log_info("hardware support: yes (%s%s%s, %u VMID bits%s)", hext.sv39x4 ? "sv39x4" : "",
 		 hext.sv48x4 ? " sv48x4" : "", hext.sv57x4 ? " sv57x4" : "", hext.vmid_bits,
 		 hext.sstc ? ", Sstc" : "");
@@ -115,6 +133,7 @@ int main(void)
 	if (sbi_init())
 		panic("the SBI extension table is too small");
 	vcpu_init_hooks();
+	worlds_init();
 	guest_isa_init();
 	console_mux_init(batch);
 	return run_vms(batch, has_script);

@@ -100,6 +100,11 @@ int hext_enable(void)
 	return 0;
 }
 
+void hext_limit_vmid_bits(unsigned bits)
+{
+	hext.vmid_bits = MIN(hext.vmid_bits, bits);
+}
+
 bool hext_has_format(const struct pt_format *format)
 {
 	if (format == &pt_sv39x4)
@@ -115,11 +120,6 @@ void hext_take_illegal(bool take)
 		CSR_CLEAR(hedeleg, BIT(CAUSE_ILLEGAL));
 	else
 		CSR_SET(hedeleg, BIT(CAUSE_ILLEGAL));
-}
-
-void hext_flush_vmid(unsigned vmid)
-{
-	__asm__ volatile("hfence.gvma zero, %0" ::"r"((unsigned long)vmid) : "memory");
 }
 
 void hext_flush_all(void)

@@ -1,4 +1,4 @@
-/* VMs whose harts are their own: what is taken and refused, who may run where, what is flushed. Four harts. */
+/* VMs whose harts are their own: what is taken and refused, who may run where. Four harts. */
 // sources: vmm/vm/partition.c
 #include <errno.h>
 #include <string.h>
@@ -17,12 +17,10 @@ struct hart harts[HART_MAX];
 static const char *owners[HARTS];
 static int stubborn = -1; /* a hart that its tasks do not leave */
 static struct vm *list[4];
-static uint64_t flushed;
 static char err[128];
 
 unsigned hart_count(void) { return HARTS; }
 uint64_t timer_ticks(unsigned hart) { return 100 + hart; }
-void hext_flush_all(void) { }
 const char *smp_owner(unsigned hart) { return owners[hart]; }
 
 int smp_reserve(unsigned hart, const char *owner)
@@ -42,15 +40,8 @@ int smp_reserve(unsigned hart, const char *owner)
 
 void smp_release(unsigned hart)
 {
-	assert_true(flushed & BIT(hart)); /* before anybody else comes */
 	owners[hart] = NULL;
 	harts[hart].reserved = false;
-}
-
-void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg)
-{
-	flushed |= mask;
-	fn(arg);
 }
 
 void vm_for_each(bool (*fn)(struct vm *vm, void *arg), void *arg)
@@ -88,7 +79,6 @@ static int fresh(void **state)
 	memset(harts, 0, sizeof(harts));
 	memset(owners, 0, sizeof(owners));
 	memset(list, 0, sizeof(list));
-	flushed = 0;
 	stubborn = -1;
 	err[0] = '\0';
 	return 0;
@@ -119,12 +109,9 @@ static void H9_each_vcpu_gets_one_hart(void **state)
 	assert_int_equal(vm_vcpu_harts(rt, 0), BIT(1));
 	assert_int_equal(vm_vcpu_harts(rt, 1), BIT(3));
 	assert_int_equal(vm_vcpu_harts(other, 1), 0);
-	assert_true(vm_flush_harts(rt) == UINT64_MAX);
-	assert_true(vm_flush_harts(other) == ~(BIT(1) | BIT(3)));
 	vm_unpartition(other);
-	assert_int_equal(flushed, 0);
+	assert_true(harts[1].reserved && harts[3].reserved);
 	vm_unpartition(rt);
-	assert_int_equal(flushed, BIT(1) | BIT(3));
 	assert_false(harts[1].reserved || harts[3].reserved);
 }
 

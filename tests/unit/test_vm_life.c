@@ -34,7 +34,7 @@ static struct {
 /* --- what vm.c and pause.c call --- */
 
 bool hext_has_format(const struct pt_format *format) { return format == &pt_sv39x4; }
-void hext_flush_vmid(unsigned vmid) { (void)vmid; }
+void vm_unload(struct vm *vm) { (void)vm; }
 void smp_call_all(void (*fn)(void *), void *arg) { fn(arg); }
 void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg) { (void)mask; fn(arg); }
 uint64_t time_now(void) { return m.now; }
@@ -50,7 +50,6 @@ int vm_partition(struct vm *vm, char *err, size_t n) { (void)vm; (void)err; (voi
 void vm_unpartition(struct vm *vm) { (void)vm; }
 void vm_partition_begin(struct vm *vm) { (void)vm; }
 void vm_partition_log(const struct vm *vm) { (void)vm; }
-uint64_t vm_flush_harts(const struct vm *vm) { (void)vm; return 1; }
 void vm_log_use(const struct vm *vm) { (void)vm; }
 int console_mux_add(struct vm *vm) { (void)vm; return 0; }
 void console_mux_remove(struct vm *vm) { (void)vm; }

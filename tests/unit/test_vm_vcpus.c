@@ -1,5 +1,5 @@
 /* A VM's vCPUs: the set (H6), what each begins with, and what its extensions switch (H12). */
-// sources: vmm/vm/vcpus.c vmm/vcpu/vcpu.c vmm/vcpu/counters.c
+// sources: vmm/vm/vcpus.c vmm/vcpu/vcpu.c vmm/vcpu/world.c vmm/vcpu/counters.c
 #include <errno.h>
 #include <test.h>
 
@@ -7,6 +7,7 @@
 #include <arch/hext.h>
 #include <caisson/hart.h>
 #include <caisson/mm.h>
+#include <caisson/smp.h>
 #include <caisson/time.h>
 #include <mem.h>
 #include <vmm/sbi.h>
@@ -53,6 +54,7 @@ void vcpu_csrs_save(struct vcpu_csrs *c) { (void)c; }
 void fp_state_load(const struct fp_state *fp) { (void)fp; }
 void fp_state_save(struct fp_state *fp) { (void)fp; }
 void hext_flush_all(void) { }
+void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg) { (void)mask; (void)fn; (void)arg; }
 void hext_take_illegal(bool take) { (void)take; }
 
 void timer_set_guest_deadline(uint64_t deadline)

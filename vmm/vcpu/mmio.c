@@ -135,7 +135,7 @@ static enum vcpu_next ram_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
 	case FAULT_RESOLVED:
 		v->exits[EXIT_RAM_FAULT]++;
 		/* The hart may have kept the entry that was not valid. */
-		vcpu_fence_gpa(gpa, v->vm->vmid);
+		vcpu_fence_gpa(gpa, v->vmid);
 		return VCPU_RESUME;
 	case FAULT_NOMEM:
 		return out_of_memory(v, gpa);

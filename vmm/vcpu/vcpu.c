@@ -1,12 +1,10 @@
-/* A vCPU's state: making it, its power-on values, moving it onto and off a hart. */
+/* A vCPU's state: making it, its power-on values. Moving it onto and off harts: world.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <arch/hext.h>
 #include <arch/sbi.h>
-#include <arch/timer.h>
-#include <caisson/console.h>
 #include <caisson/hart.h>
 #include <caisson/mm.h>
 #include <vmm/partition.h>
@@ -15,25 +13,17 @@
 
 #include "vcpu_internal.h"
 
-/** VMs have VMIDs of their own, 1 and up, if there are more than this (as many as the console has channels). */
-#define VMIDS_WANTED (CONSOLE_MAX + 1 - CONSOLE_VM)
-
-static void switch_in(struct task_ext *ext);
-static void switch_out(struct task_ext *ext);
-static void switch_in_taking_illegal(struct task_ext *ext);
-static void switch_out_taking_illegal(struct task_ext *ext);
-
 static const struct task_ext_ops vcpu_task_ops = {
 	.name = "vcpu",
-	.switch_in = switch_in,
-	.switch_out = switch_out,
+	.switch_in = vcpu_switch_in,
+	.switch_out = vcpu_switch_out,
 };
 
 /* Those of VMs whose plug-ins answer CSRs, so that others need not ask at a switch. */
 static const struct task_ext_ops vcpu_taking_illegal_ops = {
 	.name = "vcpu",
-	.switch_in = switch_in_taking_illegal,
-	.switch_out = switch_out_taking_illegal,
+	.switch_in = vcpu_switch_in_taking_illegal,
+	.switch_out = vcpu_switch_out_taking_illegal,
 };
 
 const char *exit_kind_name(enum exit_kind kind)
@@ -80,6 +70,8 @@ static void forget_loaded_state(struct vcpu *v)
 		forget(&harts[h].loaded_vcpu, v);
 		forget(&harts[h].fp_owner, v);
 	}
+	/* What it left under its VMID may be of RAM that it has no longer. */
+	v->lease = 0;
 }
 
 void vcpu_destroy(struct vcpu *v)
@@ -148,106 +140,4 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
 	snprintf(name, sizeof(name), "%.16s/%u", v->vm->config->name, v->id);
 	v->task = task_create(name, vcpu_run, v, &attr);
 	return v->task ? 0 : -ENOMEM;
-}
-
-/* FP registers: saved when dirty, restored only if another vCPU used this hart's (or this vCPU another hart). */
-static void fp_save(struct vcpu *v)
-{
-	if ((v->ctx.sstatus & SSTATUS_FS) != SSTATUS_FS_DIRTY)
-		return;
-	fp_state_save(&v->fp);
-	v->ctx.sstatus = (v->ctx.sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;
-	this_hart()->fp_owner = v;
-}
-
-static void fp_load(struct vcpu *v, bool came_from_elsewhere)
-{
-	struct hart *h = this_hart();
-
-	if (h->fp_owner == v && !came_from_elsewhere)
-		return;
-	fp_state_load(&v->fp);
-	h->fp_owner = v;
-}
-
-/*
- * Translations that this vCPU left here earlier are stale if it, or a sibling with the same VMID, ran meanwhile; so
- * are instructions that it fetched here before it wrote others elsewhere. With few VMID bits VMs may share one.
- */
-static void flush_stale(struct vcpu *v, bool came_from_elsewhere)
-{
-	struct vcpu **last = &v->vm->last_vcpu[this_hart()->index];
-	bool shared = BIT(hext.vmid_bits) <= VMIDS_WANTED;
-
-	if (shared)
-		hext_flush_all();
-	if (shared || *last != v || came_from_elsewhere)
-		vcpu_hfence_vvma_all();
-	if (came_from_elsewhere)
-		cpu_fence_i();
-	*last = v;
-}
-
-static void load(struct vcpu *v)
-{
-	struct hart *h = this_hart();
-	bool elsewhere = v->loaded_hart != h->index;
-
-	if (h->loaded_vcpu != v || elsewhere) {
-		vcpu_set_stage2(vm_root_table(v->vm), vm_format(v->vm)->mode, v->vm->vmid);
-		vcpu_csrs_load(&v->csrs);
-		flush_stale(v, elsewhere);
-		h->loaded_vcpu = v;
-		v->loaded_hart = h->index;
-	}
-	fp_load(v, elsewhere);
-}
-
-static void switch_in(struct task_ext *ext)
-{
-	struct vcpu *v = container_of(ext, struct vcpu, ext);
-
-	load(v);
-	if (v->steal.record)
-		vcpu_steal_publish(v);
-	if (v->counters.hardware_started)
-		vcpu_counters_switch_in(v);
-	v->sampled_at = time_now();
-	if (unlikely(v->vm->share.quota))
-		vcpu_cap_begin(v);
-	if (v->sstc)
-		return;
-	if (v->deadline <= time_now())
-		vcpu_timer_expired(v);
-	else
-		timer_set_guest_deadline(v->deadline);
-}
-
-static void switch_out(struct task_ext *ext)
-{
-	struct vcpu *v = container_of(ext, struct vcpu, ext);
-
-	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
-	vcpu_csrs_save(&v->csrs);
-	fp_save(v);
-	if (v->steal.record)
-		vcpu_steal_begin(v);
-	if (v->counters.hardware_started)
-		vcpu_counters_switch_out(v);
-	if (unlikely(v->vm->share.quota))
-		vcpu_cap_end(v);
-	if (!v->sstc)
-		timer_set_guest_deadline(UINT64_MAX);
-}
-
-static void switch_in_taking_illegal(struct task_ext *ext)
-{
-	switch_in(ext);
-	hext_take_illegal(true);
-}
-
-static void switch_out_taking_illegal(struct task_ext *ext)
-{
-	hext_take_illegal(false);
-	switch_out(ext);
 }

@@ -15,6 +15,12 @@ uint64_t vcpu_wait_deadline(const struct vcpu *v);
 /** Power-on values of everything that hart_start resets (registers, VS CSRs, FP). Its task runs, or there is none. */
 void vcpu_power_on(struct vcpu *v);
 
+/* A vCPU's task comes onto a hart and goes off it (vmm/vcpu/world.c); with illegal instructions taken meanwhile. */
+void vcpu_switch_in(struct task_ext *ext);
+void vcpu_switch_out(struct task_ext *ext);
+void vcpu_switch_in_taking_illegal(struct task_ext *ext);
+void vcpu_switch_out_taking_illegal(struct task_ext *ext);
+
 /** The deadline of v (loaded on this hart) has passed: its timer line goes up. */
 void vcpu_timer_expired(struct vcpu *v);
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include <arch/hext.h>
 #include <caisson/hart.h>
 #include <caisson/log.h>
 #include <caisson/smp.h>
@@ -41,11 +40,6 @@ uint64_t vm_vcpu_harts(const struct vm *vm, unsigned id)
 	uint64_t mask = __atomic_load_n(&vm->share.hart_mask, __ATOMIC_SEQ_CST);
 
 	return vm->config->exclusive && id < vm->config->cpus ? BIT(nth_hart(mask, id)) : mask;
-}
-
-uint64_t vm_flush_harts(const struct vm *vm)
-{
-	return ~reserved_harts() | vm->own_harts;
 }
 
 /* --- taking --- */
@@ -123,17 +117,8 @@ int vm_partition(struct vm *vm, char *err, size_t n)
 	return -EINVAL;
 }
 
-static void flush_all(void *arg)
-{
-	(void)arg;
-	hext_flush_all();
-}
-
 void vm_unpartition(struct vm *vm)
 {
-	/* What other VMs left there before it was reserved was not flushed since. */
-	if (vm->own_harts)
-		smp_call_mask(vm->own_harts, flush_all, NULL);
 	for (; vm->own_harts; vm->own_harts &= vm->own_harts - 1)
 		smp_release(nth_hart(vm->own_harts, 0));
 }

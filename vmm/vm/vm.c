@@ -9,7 +9,6 @@
 #include <caisson/console.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
-#include <caisson/smp.h>
 #include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/disks.h>
@@ -19,6 +18,7 @@
 #include <vmm/plugin.h>
 #include <vmm/sbi.h>
 #include <vmm/vm.h>
+#include <vmm/world.h>
 
 #define LOG_NAME "vm"
 
@@ -42,18 +42,7 @@ static void flush_guest(struct aspace *as, uint64_t start, uint64_t size)
 {
 	(void)as;
 	(void)start;
-	(void)size; /* entries of guests are only taken away while no vCPU runs; vm_boot flushes */
-}
-
-static void flush_vmid(void *vmid)
-{
-	hext_flush_vmid(*(unsigned *)vmid);
-}
-
-/* Not on harts that are another VM's own: they are flushed when they are everybody's again (vm_unpartition). */
-static void flush(struct vm *vm)
-{
-	smp_call_mask(vm_flush_harts(vm), flush_vmid, &vm->vmid);
+	(void)size; /* entries of guests are only taken away while no vCPU runs; each then gets a new VMID (vcpu_reset) */
 }
 
 /* Address space, RAM and devices. What was made stays for vm_destroy when something fails. */
@@ -142,7 +131,6 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 		kfree(vm);
 		return error;
 	}
-	vm->vmid = hext.vmid_bits ? (vm->id + 1) & (unsigned)(BIT(hext.vmid_bits) - 1) : 0;
 	error = build(vm, err, err_size);
 	if (!error)
 		error = add_console(vm, err, err_size);
@@ -151,9 +139,8 @@ int vm_create(const struct vm_config *config, struct vm **out, char *err, size_t
 		return error;
 	}
 	log_isa(vm);
-	log_info("%s: id %u, %u vCPUs, %lu KiB at %lx, %s, VMID %u", config->name, vm->id, vm_vcpu_count(vm),
-		 (unsigned long)(vm->ram_size >> 10), (unsigned long)vm->ram_start, vm_format(vm)->name,
-		 vm->vmid);
+	log_info("%s: id %u, %u vCPUs, %lu KiB at %lx, %s", config->name, vm->id, vm_vcpu_count(vm),
+		 (unsigned long)(vm->ram_size >> 10), (unsigned long)vm->ram_start, vm_format(vm)->name);
 	*out = vm;
 	return 0;
 }
@@ -178,19 +165,18 @@ void vm_destroy(struct vm *vm)
 	console_mux_remove(vm);
 	vm_devices_destroy(vm);
 	vm_disks_destroy(vm);
+	vm_unload(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);
 	if (vm->space.format)
 		aspace_destroy(&vm->space);
-	flush(vm);
 	vm_unpartition(vm);
 	kfree(vm);
 }
 
 void vm_drop_ram(struct vm *vm)
 {
-	if (aspace_unmap(&vm->space, vm->ram_start) == 0)
-		flush(vm);
+	(void)!aspace_unmap(&vm->space, vm->ram_start); /* it may have none any more */
 }
 
 /* Fresh zeroed RAM: the old area with its frames goes, a new one comes. */
@@ -241,7 +227,6 @@ int vm_boot(struct vm *vm, char *err, size_t err_size)
 	vm_devices_reset(vm);
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		vcpu_reset(vm->vcpus[i]);
-	memset(vm->last_vcpu, 0, sizeof(vm->last_vcpu));
 	error = load_images(vm, err, err_size);
 	if (error)
 		return error;

@@ -31,8 +31,6 @@ int vm_partition_check(uint64_t hart_mask, char *err, size_t n) __must_check;
 
 /** The harts that the task of vCPU `id` may use, as a mask: its one hart, or those of the VM. 0: all. */
 uint64_t vm_vcpu_harts(const struct vm *vm, unsigned id);
-/** The harts where translations of the VM may be: all but those that are another VM's own. */
-uint64_t vm_flush_harts(const struct vm *vm);
 
 /** The VM is about to run: begin to count what happens on its own harts. */
 void vm_partition_begin(struct vm *vm);

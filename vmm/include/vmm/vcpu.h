@@ -94,6 +94,8 @@ struct vcpu {
 	uint64_t past_run_time;    /* ticks on a hart of its tasks that have ended */
 	struct waitq wait;
 	unsigned loaded_hart;      /* hart that holds csrs, if its loaded_vcpu is this one */
+	unsigned vmid;             /* its number there, under this lease of the hart's (vmm/world.h) */
+	uint64_t lease;            /* 0: none */
 
 	struct timer sample;       /* tells idle from run time while WFI is not trapped */
 	uint64_t sampled_at, sampled_early; /* the last look; if equal, it is put back by a period, for one at once */

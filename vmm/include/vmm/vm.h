@@ -62,7 +62,6 @@ struct vm {
 	int end_status;                 /* of VM_END_CRASH by the test finisher */
 	char reason[VM_REASON_MAX];
 	struct aspace space;
-	unsigned vmid;
 	uint64_t isa;                   /* what its guest may use, BIT(enum isa_ext) */
 	uint64_t ram_start, ram_size;
 	struct image_layout layout;
@@ -82,7 +81,6 @@ struct vm {
 	bool answers_csrs;              /* one of them does: illegal instructions come to us */
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
 	struct vio_net_backend nets[VM_NETS_MAX]; /* config->n_nets of them */
-	struct vcpu *last_vcpu[HART_MAX]; /* last vCPU of this VM on each hart (stale translations) */
 	struct vm_share share;          /* of the harts */
 	uint64_t boots;                 /* how often it was started */
 	bool paused;                    /* while it is VM_RUNNING: vm_pause, vm_hold */

@@ -24,12 +24,14 @@ extern struct hext_features hext;
  */
 int hext_enable(void) __must_check;
 
+/** Use at most so many bits of VMIDs, as if the machine had no more. Before any VM is made. */
+void hext_limit_vmid_bits(unsigned bits);
+
 /** Is the format usable by guests on this machine? */
 bool hext_has_format(const struct pt_format *format);
 
 /** From here on, illegal instructions of guests on this hart trap to us (or no longer). Interrupts off, no guest entered. */
 void hext_take_illegal(bool take);
 
-/** Drop all guest translations of a VMID (hfence.gvma) or of all VMIDs; this hart. */
-void hext_flush_vmid(unsigned vmid);
+/** Drop all guest-physical translations, and what was made of them, of all VMIDs (hfence.gvma); this hart. */
 void hext_flush_all(void);

@@ -18,6 +18,8 @@ struct mock_fence {
 struct mock_live {
 	uint64_t cause, stval, htval, htinst, pc, sstatus, hstatus;
 	uint64_t hvip, hie, vstimecmp, vstvec, vsepc, henvcfg, hcounteren, scounteren;
+	uint64_t root; /* of hgatp */
+	unsigned vmid;
 	struct mock_fence fences[32];
 	unsigned n_fences;
 };
@@ -28,9 +30,9 @@ void mock_fence(enum mock_fence_kind kind, uint64_t address, uint64_t id);
 
 static inline void vcpu_set_stage2(hpa_t root, unsigned mode, unsigned vmid)
 {
-	(void)root;
 	(void)mode;
-	(void)vmid;
+	mock_live.root = root.v;
+	mock_live.vmid = vmid;
 }
 
 static inline uint64_t vcpu_live_cause(void) { return mock_live.cause; }
