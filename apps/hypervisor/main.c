@@ -131,7 +131,7 @@ int main(void)
 		 hext.sstc ? ", Sstc" : "");
 	smp_add_hook(&hart_hook);
 	if (sbi_init())
-		panic("the SBI extension table is too small");
+		panic("two SBI extensions share a place of the table");
 	vcpu_init_hooks();
 	worlds_init();
 	guest_isa_init();

@@ -14,3 +14,6 @@ bool bench_block(const char *which);
 bool bench_locks(void);
 /** What it costs to share a hart of the machine with another of the VM. @return whether all went well, or there is no other. */
 bool bench_two_harts(void);
+
+/** How much the look-up of SBI extensions differs: rows of the cheapest and the dearest known and unknown id. */
+void bench_lookup(void);

@@ -38,6 +38,14 @@ begin loop_unknown_call
 	ecall
 	again
 
+begin loop_call
+	mv	t0, a0
+	mv	t1, a1
+1:	mv	a7, t1
+	li	a6, 0x7f
+	ecall
+	again
+
 begin loop_set_timer
 	mv	t0, a0
 	mv	t1, a1

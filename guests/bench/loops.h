@@ -7,6 +7,7 @@
 void loop_empty(uint64_t n);
 void loop_null_call(uint64_t n);
 void loop_unknown_call(uint64_t n);
+void loop_call(uint64_t n, uint64_t extension); /* a function that none has */
 void loop_set_timer(uint64_t n, uint64_t deadline);
 void loop_stimecmp(uint64_t n);
 void loop_time(uint64_t n);

@@ -221,6 +221,7 @@ static void bench_machine(void)
 	print("bench sstc %s harts %u\n", machine.sstc ? "yes" : "no", machine.harts);
 	MEASURE("empty-loop", ROUNDS, loop_empty(ROUNDS));
 	bench_calls();
+	bench_lookup();
 	bench_counters();
 	bench_interrupts();
 	bench_timers();

@@ -39,6 +39,27 @@ static void H10_probe_is_what_the_table_says(void **state)
 	}
 }
 
+/* Who looks finds or does not find in one look: every id has a place of its own, and a second one there is refused. */
+static void every_extension_has_a_place_of_its_own(void **state)
+{
+	uint64_t places = 0;
+
+	(void)state;
+	for (const struct sbi_ext *e = __sbi_exts_start; e < __sbi_exts_end; e++) {
+		for (uint64_t eid = e->first; eid <= e->last; eid++) {
+			uint64_t place = BIT(sbi_hash(eid));
+
+			assert_false(places & place);
+			places |= place;
+			assert_ptr_equal(sbi_find(eid), e);
+			/* Others that come to the same place, and the place's number itself. */
+			assert_null(sbi_find(eid ^ BIT(20)));
+			assert_null(sbi_find(eid ^ BIT(40) ^ BIT(20)));
+		}
+	}
+	assert_int_equal(sbi_init(), -EEXIST);
+}
+
 static void H10_unknown_ids_are_not_supported(void **state)
 {
 	static const uint64_t functions[][2] = { /* eid, how many fids there are */
@@ -476,6 +497,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(H10_probe_is_what_the_table_says),
+		T(every_extension_has_a_place_of_its_own),
 		T(H10_unknown_ids_are_not_supported),
 		T(H10_base_answers),
 		T(H10_timer_takes_any_value),

@@ -1,8 +1,11 @@
 /* Finding the extension that answers a call, and what several extensions share. */
 #include <errno.h>
 
+#include <caisson/log.h>
 #include <vmm/sbi.h>
 #include <vmm/vm.h>
+
+#define LOG_NAME "sbi"
 
 extern const struct sbi_ext __sbi_exts_start[], __sbi_exts_end[];
 
@@ -22,14 +25,14 @@ static const struct sbi_ext counted_timer = { .name = "time", .call = counted_ti
 
 static int insert(unsigned long eid, const struct sbi_ext *ext)
 {
-	static unsigned used;
-	unsigned i = sbi_hash(eid);
+	struct sbi_slot *slot = &sbi_slots[sbi_hash(eid)];
 
-	if (++used > SBI_SLOTS / 2)
-		return -ENOSPC;
-	while (sbi_slots[i].ext)
-		i = (i + 1) & (SBI_SLOTS - 1);
-	sbi_slots[i] = (struct sbi_slot){ eid, ext };
+	if (slot->ext) {
+		log_error("SBI extensions %s (%lx) and %s (%lx) share a place of the look-up table", slot->ext->name,
+			  slot->eid, ext->name, eid);
+		return -EEXIST;
+	}
+	*slot = (struct sbi_slot){ eid, ext };
 	return 0;
 }
 

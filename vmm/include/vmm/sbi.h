@@ -35,8 +35,8 @@ static inline enum vcpu_next sbi_return(struct vcpu *v, long error, uint64_t val
 }
 
 /*
- * The look-up table: open addressing, so a known and an unknown id cost the same few instructions. It is filled by
- * sbi_init and read on the exit path only through sbi_find.
+ * The look-up table: no two ids share a place (sbi_init sees to it), so each look-up is one look, and a known and an
+ * unknown id cost the same few instructions.
  */
 #define SBI_SLOTS 64 /* a power of two, several times the number of ids */
 
@@ -56,11 +56,9 @@ static inline unsigned sbi_hash(unsigned long eid)
 
 static inline const struct sbi_ext *sbi_find_in(const struct sbi_slot *slots, unsigned long eid)
 {
-	unsigned i = sbi_hash(eid);
+	const struct sbi_slot *slot = &slots[sbi_hash(eid)];
 
-	while (slots[i].ext && slots[i].eid != eid)
-		i = (i + 1) & (SBI_SLOTS - 1);
-	return slots[i].ext;
+	return slot->eid == eid ? slot->ext : NULL;
 }
 
 /** The extension that answers for an id, or NULL. */
@@ -69,7 +67,7 @@ static inline const struct sbi_ext *sbi_find(unsigned long eid)
 	return sbi_find_in(sbi_slots, eid);
 }
 
-/** Build the look-up table. Once. @return 0 or -ENOSPC. */
+/** Build the look-up table. Once. @return 0; -EEXIST, with a message: two ids share a place, and sbi_hash() has to be another. */
 int sbi_init(void) __must_check;
 
 /**
