@@ -37,6 +37,7 @@ static const struct {
 	{ "plic-contexts", test_plic_contexts },
 	{ "smp", test_smp },
 	{ "fp-harts", test_fp_harts },
+	{ "translate", test_translate },
 	{ "isa", test_isa },
 	{ "isa-switches", test_isa_switches },
 	{ "channel", test_channel },

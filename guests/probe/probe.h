@@ -49,6 +49,7 @@ void test_plic_level(void);
 void test_plic_contexts(void);
 void test_smp(void);
 void test_fp_harts(void);
+void test_translate(void);
 void test_isa(void);
 void test_isa_switches(void);
 void test_channel(void);
