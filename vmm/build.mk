@@ -3,3 +3,5 @@ obj-$(CONFIG_VMM) += $(addprefix vmm/vm/,vm.o vcpus.o pause.o share.o list.o mem
 	console.o console_mux.o console_input.o console_ring.o partition.o)
 obj-$(CONFIG_VMM) += $(addprefix vmm/sbi/,sbi.o base.o time.o ipi.o rfence.o hsm.o susp.o fwft.o sta.o pmu.o srst.o dbcn.o legacy.o)
 obj-$(and $(CONFIG_VMM),$(CONFIG_DEBUG_LOCKS)) += vmm/sbi/debug.o
+obj-$(CONFIG_COSTS) += vmm/vm/costs.o
+obj-$(CONFIG_COSTS_BY_CAUSE) += vmm/vcpu/costs.o

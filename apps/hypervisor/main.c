@@ -31,13 +31,21 @@
 
 static unsigned enabled, failed; /* atomic: workers that are done */
 
+/* Whatever guests need of the calling hart. Interrupts off. @return 0 or negative errno */
+static int enable_here(void)
+{
+	int error = hext_enable();
+
+	return error || !IS_ENABLED(CONFIG_COSTS) ? error : costs_hart_init();
+}
+
 static void enable_on_this_hart(void *arg)
 {
 	unsigned n = (unsigned)(uintptr_t)arg;
 	int error;
 
 	irq_disable();
-	error = hext_enable();
+	error = enable_here();
 	irq_enable();
 	log_info("worker %u on hart %u: virtualization %s", n, this_hart()->index, error ? "missing" : "enabled");
 	__atomic_add_fetch(error ? &failed : &enabled, 1, __ATOMIC_SEQ_CST);
@@ -51,7 +59,7 @@ static int hart_online(void)
 
 	h->loaded_vcpu = NULL;
 	h->fp_owner = NULL;
-	return hext_enable();
+	return enable_here();
 }
 
 static struct hart_hook hart_hook = { .online = hart_online };
@@ -92,6 +100,16 @@ static void limit_vmid_bits(void)
 		hext_limit_vmid_bits((unsigned)MIN(bits, 64ul));
 }
 
+/* @return the machine's status */
+static int say_what_is_missing(void)
+{
+	log_error("hardware support: no (the %s extension is missing on %u of %u harts)", hext.h ? "Sscofpmf" : "H", failed,
+		  hart_count());
+	report_error(hext.h ? "this machine has no Sscofpmf, which this build counts with (./caisson run --costs)" :
+			      "this machine has no hypervisor (H) extension, so it cannot run VMs");
+	return STATUS_CANNOT_START;
+}
+
 /* From the first VM's start to the last one's end. @return the machine's status. */
 static int run_vms(bool batch, bool has_script)
 {
@@ -119,12 +137,8 @@ int main(void)
 	if ((!batch || has_script) && log_keep_start())
 		log_warn("no memory to keep the log for the monitor");
 	log_info("Caisson hypervisor, %u harts", hart_count());
-	if (enable_virtualization()) {
-		log_error("hardware support: no (the H extension is missing on %u of %u harts)", failed,
-			  hart_count());
-		report_error("this machine has no hypervisor (H) extension, so it cannot run VMs");
-		return STATUS_CANNOT_START;
-	}
+	if (enable_virtualization())
+		return say_what_is_missing();
 	limit_vmid_bits();
 	log_info("hardware support: yes (%s%s%s, %u VMID bits%s)", hext.sv39x4 ? "sv39x4" : "",
 		 hext.sv48x4 ? " sv48x4" : "", hext.sv57x4 ? " sv57x4" : "", hext.vmid_bits,

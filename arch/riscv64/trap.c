@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include <arch/cpu.h>
+#include <arch/outside.h>
 #include <arch/trap.h>
 #include <caisson/console.h>
 #include <caisson/hart.h>
@@ -105,7 +106,11 @@ static void unhandled(const struct trap_frame *f)
 
 void trap_interrupt(unsigned cause)
 {
+	if (IS_ENABLED(CONFIG_COSTS_BY_CAUSE))
+		costs_interrupt_begin();
 	irq_dispatch(cause);
+	if (IS_ENABLED(CONFIG_COSTS_BY_CAUSE))
+		costs_interrupt_end();
 	if (IS_ENABLED(CONFIG_MULTITASK) && this_hart()->resched && this_hart()->irq_depth == 0)
 		sched_check();
 }

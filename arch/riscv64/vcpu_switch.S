@@ -57,6 +57,11 @@ guest_exit:
 	sd t0, X(10)(a0)
 	ld sp, VCTX_HOST_SP(a0)
 	ld tp, VCTX_HOST_TP(a0)
+#ifdef CONFIG_COSTS_BY_CAUSE
+	csrr a1, hpmcounter3
+	call costs_exit
+	ld a0, 0(sp)
+#endif
 	csrr a1, scause
 	li t1, CAUSE_ECALL_VS
 	bne a1, t1, not_ecall

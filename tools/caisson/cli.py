@@ -7,8 +7,8 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from caisson import (applications, bench, bench_figures, bench_locks, bench_page, bench_scale, building, check, consolelog, debugging, disks,
-                     fetch, guests, installed, jitter, machine, networks, packages, partition, paths, process, programs, runner, script, testing,
+from caisson import (applications, bench, bench_figures, bench_locks, bench_page, bench_scale, building, check, consolelog, costs, debugging,
+                     disks, fetch, guests, installed, jitter, machine, networks, packages, partition, paths, process, programs, runner, script, testing,
                      tomlfile, vmconfig, vmdisks)
 from caisson.errors import BAD_USAGE, CANNOT_START, CannotStart, Errors, Failure, Interrupted, UsageError
 from caisson.options import VM_OPTIONS, parse
@@ -92,7 +92,7 @@ def _check_run(options) -> int:
 
 
 def _hypervisor(options, plan: machine.Machine) -> building.Variant:
-    return building.variant(debug=options.debug, switches=plan.platform.switches)
+    return building.variant(debug=options.debug, switches=[*plan.platform.switches, *costs.switches(options.costs)])
 
 
 def _announce_gdb(plan: machine.Machine, image: Path) -> None:
@@ -104,7 +104,7 @@ def _announce_gdb(plan: machine.Machine, image: Path) -> None:
 def _read_run_options(options, errors: Errors | None = None):
     """Everything that can be wrong with the options is found here, before anything is built."""
     errors = errors or Errors()
-    plan = machine.from_options(options, errors)
+    plan = costs.machine_for(machine.from_options(options, errors), options.costs, errors)
     output = dataclasses.replace(runner.output_from_options(options, errors),
                                  script=script.read(options.script, errors))
     vms = _vms_from_options(options, errors)

@@ -162,6 +162,8 @@ def _add_run_options(parser) -> None:
     vm.add_argument("--entry", metavar="ADDR", help="guest-physical address of the first instruction")
     vm.add_argument("--load", metavar="ADDR", help="guest-physical address of the image")
     _add_machine_options(parser)
+    parser.add_argument("--costs", metavar="WHAT", help="causes: `vm stats` says how many instructions outside the guest each cause of exits took,\n"
+                                                       "which makes exits longer; total: their sum alone, which does not (docs/monitor.md)")
     consoles = parser.add_argument_group("consoles")
     consoles.add_argument("--console-log", metavar="DIR", help="write what each VM prints to DIR/NAME.log, shown or not")
 

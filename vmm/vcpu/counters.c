@@ -182,7 +182,7 @@ enum vcpu_next vcpu_read_counter(struct vcpu *v, uint32_t insn)
 {
 	uint64_t value = vcpu_counter_read(v, insn >> 20 == CSR_CYCLE ? COUNTER_CYCLE : COUNTER_INSTRET);
 
-	v->exits[EXIT_VIRTUAL_INSN]++;
+	vcpu_count_exit(v, EXIT_VIRTUAL_INSN);
 	vcpu_live_skip(4);
 	return vcpu_set_register(v, insn >> 7 & 31, value);
 }

@@ -23,7 +23,7 @@ enum vcpu_next vcpu_exit_ecall(struct vcpu_ctx *ctx)
 	struct vcpu *v = vcpu_of(ctx);
 	const struct sbi_ext *ext = sbi_find_in(v->sbi, ctx->x[17]);
 
-	v->exits[EXIT_ECALL]++;
+	vcpu_count_exit(v, EXIT_ECALL);
 	vcpu_live_skip(ECALL_LEN);
 	if (unlikely(!ext))
 		return sbi_return(v, SBI_ERR_NOT_SUPPORTED, 0);
@@ -52,7 +52,7 @@ enum vcpu_next vcpu_exit_interrupt(struct vcpu_ctx *ctx, uint64_t scause)
 	struct vcpu *v = vcpu_of(ctx);
 	unsigned cause = (unsigned)scause;
 
-	v->exits[interrupt_kinds[cause % 16]]++;
+	vcpu_count_exit(v, interrupt_kinds[cause % 16]);
 	irq_dispatch(cause);
 	if (unlikely(!vcpu_sample(v)))
 		vm_end(v->vm, VM_END_CRASH, 1, "vCPU %u can only fault at its own trap vector %lx", v->id,
@@ -71,7 +71,7 @@ enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause)
 {
 	uint64_t pc = vcpu_live_pc();
 
-	v->exits[EXIT_BAD_ACCESS]++;
+	vcpu_count_exit(v, EXIT_BAD_ACCESS);
 	switch (cause) {
 	case CAUSE_FETCH_GUEST_PAGE:
 		/* The handler of this fault is where the fault is: nothing can ever follow. */
@@ -126,14 +126,14 @@ enum vcpu_next vcpu_exit_exception(struct vcpu_ctx *ctx, uint64_t cause)
 	case CAUSE_FETCH_PAGE:
 	case CAUSE_LOAD_PAGE:
 	case CAUSE_STORE_PAGE:
-		v->exits[EXIT_OTHER]++;
+		vcpu_count_exit(v, EXIT_OTHER);
 		return inject(v, cause, vcpu_live_stval());
 	case CAUSE_LOAD_GUEST_PAGE:  /* these three have handlers of their own */
 	case CAUSE_STORE_GUEST_PAGE:
 	case CAUSE_ECALL_VS:
 	case CAUSE_ECALL_HS:
 	default:
-		v->exits[EXIT_OTHER]++;
+		vcpu_count_exit(v, EXIT_OTHER);
 		return unexpected(v, cause);
 	}
 }
@@ -167,13 +167,13 @@ enum vcpu_next vcpu_virtual_insn(struct vcpu *v)
 	uint32_t insn = vcpu_trapped_insn();
 
 	if (is_trapped_wait(insn)) {
-		v->exits[EXIT_WFI]++;
+		vcpu_count_exit(v, EXIT_WFI);
 		vcpu_live_skip(4);
 		return vcpu_leave(v, insn == INSN_WFI ? LEAVE_WFI : LEAVE_YIELD);
 	}
 	if (vcpu_is_counter_read(v, insn))
 		return vcpu_read_counter(v, insn);
-	v->exits[EXIT_VIRTUAL_INSN]++;
+	vcpu_count_exit(v, EXIT_VIRTUAL_INSN);
 	return inject(v, CAUSE_ILLEGAL, vcpu_live_stval());
 }
 

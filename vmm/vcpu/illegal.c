@@ -61,7 +61,7 @@ static bool answer(struct vcpu *v, const struct csr_insn *i, const struct plugin
 
 static enum vcpu_next illegal(struct vcpu *v)
 {
-	v->exits[EXIT_OTHER]++;
+	vcpu_count_exit(v, EXIT_OTHER);
 	vcpu_live_inject(CAUSE_ILLEGAL, vcpu_live_stval());
 	return VCPU_RESUME;
 }
@@ -80,7 +80,7 @@ enum vcpu_next vcpu_illegal_insn(struct vcpu *v, uint64_t saved)
 		return VCPU_SAVED;
 	if (!answer(v, &i, csr, dev))
 		return illegal(v);
-	v->exits[EXIT_OTHER]++;
+	vcpu_count_exit(v, EXIT_OTHER);
 	vcpu_live_skip(INSN_LEN);
 	/* A write may have ended the VM, or have woken another vCPU on this hart. */
 	if (v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_RESCHED))

@@ -40,7 +40,7 @@ static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev,
 
 	if (unlikely(!insn_is_load(insn)))
 		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
-	v->exits[EXIT_MMIO_READ]++;
+	vcpu_count_exit(v, EXIT_MMIO_READ);
 	if (unlikely(dev->read(dev->arg, off, insn_size(insn), &value)))
 		return vcpu_inject_access_fault(v, CAUSE_LOAD_GUEST_PAGE);
 	vcpu_live_skip(insn_length(insn));
@@ -75,7 +75,7 @@ static enum vcpu_next __attribute__((noinline)) store_value(struct vcpu *v, void
 {
 	int error;
 
-	v->exits[EXIT_MMIO_WRITE]++;
+	vcpu_count_exit(v, EXIT_MMIO_WRITE);
 	error = write(arg, off, insn_size(insn), v->ctx.x[insn_rs2(insn)]);
 	if (unlikely(error))
 		return store_failed(v, error);
@@ -133,7 +133,7 @@ static enum vcpu_next ram_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
 {
 	switch (aspace_fault(&v->vm->space, gpa, access_of(cause))) {
 	case FAULT_RESOLVED:
-		v->exits[EXIT_RAM_FAULT]++;
+		vcpu_count_exit(v, EXIT_RAM_FAULT);
 		/* The hart may have kept the entry that was not valid. */
 		vcpu_fence_gpa(gpa, v->vmid);
 		return VCPU_RESUME;

@@ -35,6 +35,9 @@ uint32_t vcpu_trapped_insn(void);
 /** Give the guest the access fault that belongs to a guest-page fault cause. */
 enum vcpu_next vcpu_inject_access_fault(struct vcpu *v, uint64_t cause);
 
+/** COSTS_BY_CAUSE: the guest was left for a reason not known yet. count: the counter (arch/outside.h) on the exit path. */
+void costs_exit(struct vcpu_ctx *ctx, uint64_t count);
+
 /* Stolen time (vmm/vcpu/steal.c). Interrupts off, v's task is the current one. */
 /** It is about to run: tell the guest how much was stolen so far. Does nothing while the guest cannot look. */
 void vcpu_steal_publish(struct vcpu *v);

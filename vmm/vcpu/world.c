@@ -108,6 +108,8 @@ void vcpu_switch_in(struct task_ext *ext)
 {
 	struct vcpu *v = container_of(ext, struct vcpu, ext);
 
+	if (IS_ENABLED(CONFIG_COSTS_BY_CAUSE))
+		costs_switch_in(v);
 	load(v);
 	if (v->steal.record)
 		vcpu_steal_publish(v);
@@ -139,6 +141,8 @@ void vcpu_switch_out(struct task_ext *ext)
 		vcpu_cap_end(v);
 	if (!v->sstc)
 		timer_set_guest_deadline(UINT64_MAX);
+	if (IS_ENABLED(CONFIG_COSTS_BY_CAUSE))
+		costs_switch_out();
 }
 
 void vcpu_switch_in_taking_illegal(struct task_ext *ext)

@@ -256,6 +256,8 @@ void vm_start(struct vm *vm)
 	vm->started_at = time_now();
 	vm_partition_begin(vm);
 	log_info("%s: running", vm->config->name);
+	if (IS_ENABLED(CONFIG_COSTS))
+		vm_costs_begin(vm);
 	task_wake(vm->vcpus[0]->task);
 }
 
@@ -343,6 +345,8 @@ struct vm *vm_wait_ended(bool (*give_up)(void), uint64_t deadline)
 	vm->held = VM_NOT_HELD;
 	console_mux_settle(vm);
 	vm->state = VM_ENDED;
+	if (IS_ENABLED(CONFIG_COSTS))
+		vm_costs_end(vm);
 	log_info("%s: ended: %s", vm->config->name, vm->reason);
 	vm_log_use(vm);
 	vm_partition_log(vm);

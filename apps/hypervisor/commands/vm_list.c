@@ -141,6 +141,35 @@ static void show_exits(struct shell *sh, struct vm *vm)
 	shell_table_end(sh);
 }
 
+struct cost_row {
+	const char *cause;
+	uint64_t instructions;
+};
+
+static const struct shell_field cost_fields[] = {
+	SHELL_FIELD(struct cost_row, cause, SHELL_TEXT, "cause", -14),
+	SHELL_FIELD(struct cost_row, instructions, SHELL_NUMBER, "instructions", 14),
+};
+static const struct shell_layout cost_layout = SHELL_LAYOUT(cost_fields);
+
+/* Builds with COSTS: what was executed outside guests since the VM began. */
+static void show_costs(struct shell *sh, const struct vm *vm)
+{
+	struct costs_sum sum = vm_costs_sum(vm);
+
+	shell_table(sh, "costs", &cost_layout);
+	for (unsigned kind = 0; IS_ENABLED(CONFIG_COSTS_BY_CAUSE) && kind < EXIT_KINDS; kind++) {
+		struct cost_row row = { exit_kind_name(kind), vm_cost_of(vm, kind) };
+
+		if (row.instructions)
+			shell_row(sh, &cost_layout, &row);
+	}
+	if (IS_ENABLED(CONFIG_COSTS_BY_CAUSE))
+		shell_row(sh, &cost_layout, &(struct cost_row){ "host", sum.host });
+	shell_row(sh, &cost_layout, &(struct cost_row){ "all", sum.all });
+	shell_table_end(sh);
+}
+
 static int vm_stats(struct shell *sh, int argc, char **argv)
 {
 	struct vm *vm = vm_command_find(sh, argv[1]);
@@ -163,6 +192,8 @@ static int vm_stats(struct shell *sh, int argc, char **argv)
 	});
 	show_vcpus(sh, vm);
 	show_exits(sh, vm);
+	if (IS_ENABLED(CONFIG_COSTS))
+		show_costs(sh, vm);
 	shell_object_end(sh);
 	return 0;
 }

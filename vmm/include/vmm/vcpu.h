@@ -80,6 +80,7 @@ struct vcpu {
 	enum vcpu_leave leave;
 	void (*deferred)(struct vcpu *v);
 	bool sstc;                 /* the guest's timer is vstimecmp */
+	uint8_t exit_kind;         /* COSTS_BY_CAUSE: of the last exit */
 	bool alone;                /* its hart is its own (vmm/partition.h): nothing there interrupts it but its own affairs */
 	uint64_t deadline;         /* otherwise: the SBI timer, ticks; UINT64_MAX: none */
 
@@ -127,6 +128,7 @@ struct vcpu {
 		uint32_t sequence;
 	} steal;                   /* SBI STA; likewise */
 	struct vcpu_counters counters; /* SBI PMU; likewise */
+	uint64_t costs[IS_ENABLED(CONFIG_COSTS_BY_CAUSE) ? EXIT_KINDS : 0]; /* instructions by exit_kind (vmm/costs.h) */
 };
 
 /** Make vCPU `id` of a VM, in HSM state stopped. @return NULL when memory is out. */
@@ -181,6 +183,14 @@ static inline enum vcpu_next vcpu_call_again(struct vcpu *v)
 	vcpu_live_set_pc(vcpu_live_pc() - 4); /* an ecall has no short form */
 	v->leave = LEAVE_YIELD;
 	return VCPU_LEAVE;
+}
+
+/** In an exit handler: that was the cause. */
+static inline void vcpu_count_exit(struct vcpu *v, enum exit_kind kind)
+{
+	v->exits[kind]++;
+	if (IS_ENABLED(CONFIG_COSTS_BY_CAUSE))
+		v->exit_kind = (uint8_t)kind;
 }
 
 static inline struct vcpu *vcpu_of(struct vcpu_ctx *ctx)

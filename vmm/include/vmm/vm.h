@@ -14,6 +14,7 @@
 #include <caisson/types.h>
 #include <vmm/channel.h>
 #include <vmm/config.h>
+#include <vmm/costs.h>
 #include <vmm/image.h>
 #include <vmm/isa.h>
 #include <vmm/net.h>
@@ -82,6 +83,7 @@ struct vm {
 	struct channel_end channels[VM_CHANNELS_MAX]; /* config->n_channels of them */
 	struct vio_net_backend nets[VM_NETS_MAX]; /* config->n_nets of them */
 	struct vm_share share;          /* of the harts */
+	struct vm_costs costs;          /* COSTS: what was executed outside guests */
 	uint64_t boots;                 /* how often it was started */
 	bool paused;                    /* while it is VM_RUNNING: vm_pause, vm_hold */
 	bool pause_ordered;             /* by vm_pause, so that vm_unhold is not enough */
