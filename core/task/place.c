@@ -117,11 +117,13 @@ void sched_enqueue(struct task *t, enum put_reason why)
 	do
 		hart = choose_hart(t);
 	while (!queue_on(hart, t, why));
-	if (hart == this_hart()->index) {
-		this_hart()->resched = true;
-		sched_update_slice(&runqueues[hart]);
-	} else {
+	if (hart != this_hart()->index) {
 		ipi_send(hart, IPI_RESCHED);
+	} else {
+		this_hart()->resched = true;
+		/* At the end of an interrupt somebody looks, and does this. */
+		if (!this_hart()->irq_depth)
+			sched_update_slice(&runqueues[hart]);
 	}
 	if (load(hart) > 1)
 		sched_offer(mask);

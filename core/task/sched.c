@@ -28,7 +28,8 @@ struct task *task_current(void)
 
 /*
  * The slice timer is armed while somebody waits for this hart. It is not moved when the hart goes to another
- * task, which would cost as much as the rest of the switch; it fires too early then, and is armed again.
+ * task, nor cancelled when nobody waits any more, which would cost as much as the rest of the switch; it fires too
+ * early then, or once in vain, and is armed again if need be.
  */
 void sched_update_slice(struct runqueue *rq)
 {
@@ -49,6 +50,8 @@ static void slice_end(struct timer *timer)
 	struct runqueue *rq = container_of(timer, struct runqueue, slice);
 	struct task *t = this_hart()->current;
 
+	if (!rq->q.n)
+		return;
 	if (time_now() - t->switched_in_at < class_slice(&rq->q, t)) {
 		sched_update_slice(rq);
 		return;
@@ -154,8 +157,8 @@ static struct task *choose_next(struct runqueue *rq, struct task *prev)
 	prev->slice_used = prev->yields = false;
 	rq->preempt = false;
 	next = unlikely(rq->wanted) ? pick_wanted(rq, prev) : pick(rq);
-	/* Neither an idle hart nor a guest should be disturbed in vain; others will hardly notice. */
-	if (!rq->q.n && (next == rq->idle || next->ext))
+	/* Neither an idle hart nor the owner of one should be disturbed in vain; others will hardly notice. */
+	if (!rq->q.n && next->owns_hart)
 		timer_cancel(&rq->slice);
 	if (prev->queued_in)
 		sched_offer(prev->hart_mask);

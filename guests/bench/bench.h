@@ -12,6 +12,7 @@ bool bench_block(const char *which);
 
 /** How many locks an operation takes. @return whether the hypervisor counts them. */
 bool bench_locks(void);
+
 /** What it costs to share a hart of the machine with another of the VM. @return whether all went well, or there is no other. */
 bool bench_two_harts(void);
 
