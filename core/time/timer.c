@@ -96,21 +96,24 @@ static struct hart_timers *lock_queue_of(const struct timer *t)
 	}
 }
 
-void timer_cancel(struct timer *t)
+/* It was queued just now. */
+static void __attribute__((noinline)) take_out(struct timer *t)
 {
-	struct hart_timers *ht;
-	irqflags_t flags;
+	irqflags_t flags = irq_save();
+	struct hart_timers *ht = lock_queue_of(t);
 
-	if (!__atomic_load_n(&t->queued, __ATOMIC_ACQUIRE))
-		return;
-	flags = irq_save();
-	ht = lock_queue_of(t);
 	if (t->queued) {
 		list_del(&t->node);
 		t->queued = false;
 	}
 	spin_unlock(&ht->lock);
 	irq_restore(flags);
+}
+
+void timer_cancel(struct timer *t)
+{
+	if (__atomic_load_n(&t->queued, __ATOMIC_ACQUIRE))
+		take_out(t);
 }
 
 void timer_cancel_sync(struct timer *t)
@@ -138,8 +141,8 @@ void timer_arm(struct timer *t, uint64_t deadline)
 	timer_cancel(t);
 	flags = irq_save();
 	ht = &timers[this_hart()->index];
-	spin_lock(&ht->lock);
 	t->deadline = deadline;
+	spin_lock(&ht->lock);
 	t->hart = this_hart()->index;
 	insert(ht, t);
 	program(ht);
@@ -175,41 +178,26 @@ void timer_set_guest_deadline(uint64_t deadline)
 	}
 }
 
-static struct timer *pop_due(struct hart_timers *ht, uint64_t now)
+/*
+ * Run what is due and program for the rest. A bounded number: a timer that always re-arms itself in the past must not
+ * hold the hart. Out of line: the guest's timer alone then needs little stack.
+ */
+static void __attribute__((noinline)) serve_queue(struct hart_timers *ht, uint64_t now)
 {
-	struct timer *t = NULL;
-
 	spin_lock(&ht->lock);
-	if (first_deadline(ht) <= now) {
-		t = list_first(&ht->queue, struct timer, node);
+	for (unsigned n = 0; n < DUE_MAX && first_deadline(ht) <= now; n++) {
+		struct timer *t = list_first(&ht->queue, struct timer, node);
+
 		list_del(&t->node);
 		t->queued = false;
 		/* Under the lock: a canceller finds t either queued or running. */
 		__atomic_store_n(&ht->running, t, __ATOMIC_RELAXED);
-	}
-	spin_unlock(&ht->lock);
-	return t;
-}
-
-/* A bounded number: a timer that always re-arms itself in the past must not hold the hart. */
-static void run_due(struct hart_timers *ht, uint64_t now)
-{
-	struct timer *t;
-
-	for (unsigned n = 0; n < DUE_MAX; n++) {
-		if (first_deadline(ht) > now || (t = pop_due(ht, now)) == NULL)
-			break;
+		spin_unlock(&ht->lock);
 		t->fn(t);
 		__atomic_store_n(&ht->running, NULL, __ATOMIC_RELEASE);
+		spin_lock(&ht->lock);
 	}
-}
-
-/* Run what is due and program for the rest. Out of line: the guest's timer alone then needs little stack. */
-static void __attribute__((noinline)) serve_queue(struct hart_timers *ht, uint64_t now)
-{
-	run_due(ht, now);
 	ht->in_interrupt = false;
-	spin_lock(&ht->lock);
 	program(ht);
 	spin_unlock(&ht->lock);
 }
