@@ -70,6 +70,7 @@ void class_init(void)
 void class_queue_init(struct class_queue *q)
 {
 	q->tree = (struct rb_tree){ NULL, NULL };
+	q->head = NULL;
 }
 
 static bool before(uint64_t a, uint64_t b)
@@ -87,6 +88,14 @@ static struct task *task_at(struct rb_node *n)
 	return container_of(n, struct task, rb_node);
 }
 
+/* NULL: the queue is empty. */
+static struct task *first(const struct class_queue *q)
+{
+	if (q->head)
+		return q->head;
+	return q->tree.first ? task_at(q->tree.first) : NULL;
+}
+
 /* ticks x 1024 / weight. */
 static uint64_t virtual_time(uint64_t ticks, uint64_t weight)
 {
@@ -96,7 +105,7 @@ static uint64_t virtual_time(uint64_t ticks, uint64_t weight)
 /* It is charged only when it stops. */
 static uint64_t vruntime_now(const struct task *running)
 {
-	int64_t ran = (int64_t)(time_now() - running->switched_in_at);
+	int64_t ran = (int64_t)(cpu_time() - running->switched_in_at);
 
 	/* The clocks of two harts may differ by a little. */
 	return running->vruntime + virtual_time(ran > 0 ? (uint64_t)ran : 0, running->weight);
@@ -105,8 +114,10 @@ static uint64_t vruntime_now(const struct task *running)
 /* least: of the runnable tasks but the first in the queue. */
 static void raise_min(struct class_queue *q, uint64_t least)
 {
-	if (q->tree.first && before(task_at(q->tree.first)->vruntime, least))
-		least = task_at(q->tree.first)->vruntime;
+	const struct task *f = first(q);
+
+	if (f && before(f->vruntime, least))
+		least = f->vruntime;
 	/* Atomic: tasks that leave for another hart read it without the lock. */
 	if (before(q->min_vruntime, least))
 		__atomic_store_n(&q->min_vruntime, least, __ATOMIC_RELAXED);
@@ -116,8 +127,8 @@ static void update_min(struct class_queue *q)
 {
 	if (q->running)
 		raise_min(q, vruntime_now(q->running));
-	else if (q->tree.first)
-		raise_min(q, task_at(q->tree.first)->vruntime);
+	else if (first(q))
+		raise_min(q, first(q)->vruntime);
 }
 
 void class_charge(struct class_queue *q, struct task *t, uint64_t ran)
@@ -170,12 +181,12 @@ static uint64_t place(const struct class_queue *q, const struct task *t, enum pu
 		v += q->min_vruntime - __atomic_load_n(&t->home->min_vruntime, __ATOMIC_RELAXED);
 	if (why == PUT_WOKEN)
 		v = later(v, q->min_vruntime - virtual_time(latency / 2, TASK_WEIGHT_0));
-	if (why == PUT_YIELDED && q->tree.first)
-		v = later(v, task_at(q->tree.first)->vruntime);
+	if (why == PUT_YIELDED && first(q))
+		v = later(v, first(q)->vruntime);
 	return v;
 }
 
-static void insert(struct rb_tree *tree, struct task *t)
+static void insert_in_tree(struct rb_tree *tree, struct task *t)
 {
 	struct rb_node *parent = NULL;
 	unsigned side = 0;
@@ -186,6 +197,20 @@ static void insert(struct rb_tree *tree, struct task *t)
 		side = !before(t->vruntime, task_at(at)->vruntime);
 	}
 	rb_insert(tree, &t->rb_node, parent, side);
+}
+
+/* The first one stays out of the tree: often it is the next that runs, and then the tree has no work with it. */
+static void insert(struct class_queue *q, struct task *t)
+{
+	const struct task *f = first(q);
+
+	if (f && !before(t->vruntime, f->vruntime)) {
+		insert_in_tree(&q->tree, t);
+		return;
+	}
+	if (q->head)
+		rb_insert(&q->tree, &q->head->rb_node, q->tree.first, 0);
+	q->head = t;
 }
 
 /* What the weight of a group gives each of its tasks that are runnable now. */
@@ -212,14 +237,17 @@ void class_put(struct class_queue *q, struct task *t, enum put_reason why)
 	t->weight = weight_of(t);
 	t->vruntime = place(q, t, why);
 	t->home = q;
-	insert(&q->tree, t);
+	insert(q, t);
 	q->n++;
 	__atomic_store_n(&q->weight, q->weight + t->weight, __ATOMIC_RELAXED);
 }
 
 void class_take_out(struct class_queue *q, struct task *t)
 {
-	rb_remove(&q->tree, &t->rb_node);
+	if (t == q->head)
+		q->head = NULL;
+	else
+		rb_remove(&q->tree, &t->rb_node);
 	q->n--;
 	__atomic_store_n(&q->weight, q->weight - t->weight, __ATOMIC_RELAXED);
 }
@@ -235,18 +263,16 @@ static void end_pressure(struct class_queue *q)
 	if (likely(!q->pressed))
 		return;
 	__atomic_store_n(&q->pressed, false, __ATOMIC_RELAXED);
-	pay_wakeup(q, time_now());
+	pay_wakeup(q, cpu_time());
 }
 
 struct task *class_pick(struct class_queue *q)
 {
-	struct task *t = NULL;
+	struct task *t = first(q);
 
 	end_pressure(q);
-	if (q->tree.first) {
-		t = task_at(q->tree.first);
+	if (t)
 		class_take_out(q, t);
-	}
 	q->running = t;
 	return t;
 }
@@ -255,7 +281,7 @@ struct task *class_pick(struct class_queue *q)
 bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
 {
 	(void)prev;
-	if (before(task_at(q->tree.first)->vruntime + virtual_time(latency, t->weight), t->vruntime))
+	if (before(first(q)->vruntime + virtual_time(latency, t->weight), t->vruntime))
 		return false;
 	class_take_out(q, t);
 	end_pressure(q);
@@ -265,13 +291,18 @@ bool class_pick_wanted(struct class_queue *q, struct task *t, struct task *prev)
 
 struct task *class_steal(struct class_queue *q, unsigned hart, bool (*fits)(const struct task *, unsigned))
 {
-	for (struct rb_node *n = q->tree.first; n; n = rb_next(n)) {
-		if (fits(task_at(n), hart)) {
-			class_take_out(q, task_at(n));
-			return task_at(n);
-		}
+	struct rb_node *n = q->tree.first;
+	struct task *t = first(q);
+
+	while (t && !fits(t, hart)) {
+		/* After the head, the tree from its first on. */
+		if (t != q->head)
+			n = rb_next(n);
+		t = n ? task_at(n) : NULL;
 	}
-	return NULL;
+	if (t)
+		class_take_out(q, t);
+	return t;
 }
 
 bool class_preempts(struct class_queue *q, const struct task *t)
@@ -284,7 +315,7 @@ bool class_preempts(struct class_queue *q, const struct task *t)
 	ahead = (int64_t)(vruntime_now(q->running) - t->vruntime);
 	if (ahead <= (int64_t)virtual_time(wakeup_granularity, t->weight))
 		return false;
-	now = time_now();
+	now = cpu_time();
 	if (before(now + wakeup_burst, q->wakeups_paid)) {
 		__atomic_store_n(&q->pressed, true, __ATOMIC_RELAXED);
 		return false;

@@ -26,7 +26,8 @@ enum put_reason {
 struct class_queue {
 	unsigned n;               /* how many; others read it without the lock */
 	struct list list;         /* FIFO, RR: in the order of their turns */
-	struct rb_tree tree;      /* CFS: by vruntime */
+	struct task *head;        /* CFS: the first one; not in the tree. NULL: that is in the tree, or there is none */
+	struct rb_tree tree;      /* CFS: the others, by vruntime */
 	struct task *running;     /* CFS: the one picked last, if it still runs */
 	bool pressed;             /* CFS: one that was woken takes the hart when it may, before the slice is over */
 	uint64_t wakeups_paid;    /* CFS: the time until which wake-ups that took the hart have been paid for */
