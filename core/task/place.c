@@ -18,6 +18,7 @@
 #include "runqueue.h"
 
 uint64_t idle_harts;
+uint64_t sched_harts;
 /* Guards hart_mask of all tasks, so that it follows asked_mask and which harts are reserved. Innermost. */
 static spinlock_t mask_lock;
 
@@ -81,14 +82,18 @@ static unsigned shortest_queue(uint64_t mask, unsigned best)
  */
 static unsigned choose_hart(const struct task *t)
 {
-	unsigned hart;
+	unsigned last = t->hart, hart;
+	bool may_stay;
 
 	while (unlikely(__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE))) {
 		if (sched_may_run(t, t->hart))
 			return t->hart;
 		cpu_relax();
 	}
-	hart = shortest_queue(t->hart_mask, sched_may_run(t, t->hart) ? t->hart : HART_MAX);
+	may_stay = sched_may_run(t, last);
+	if (may_stay && (!(t->hart_mask & sched_harts & ~BIT(last)) || load(last) == 0))
+		return last;
+	hart = shortest_queue(t->hart_mask, may_stay ? last : HART_MAX);
 	return hart == HART_MAX ? shortest_queue(allowed_harts(t), HART_MAX) : hart;
 }
 

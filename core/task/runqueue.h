@@ -25,6 +25,8 @@ struct runqueue {
 extern struct runqueue runqueues[];
 /** Bit n: hart n looks for work, or sleeps. Atomic. */
 extern uint64_t idle_harts;
+/** Bit n: the machine has a hart n, which need not be online. Set once. */
+extern uint64_t sched_harts;
 
 static inline struct runqueue *this_rq(void)
 {

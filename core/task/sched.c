@@ -324,6 +324,7 @@ int sched_init(void)
 	struct task *boot;
 
 	class_init();
+	sched_harts = UINT64_MAX >> (64 - hart_count());
 	for (unsigned i = 0; i < hart_count(); i++) {
 		queue_init(&runqueues[i]);
 		runqueues[i].idle = make_idle(i);
