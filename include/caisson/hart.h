@@ -30,7 +30,7 @@ struct hart {
 	void *boot_stack_top;
 	uint64_t ipi_pending;      /* atomic bits, enum ipi (caisson/smp.h) */
 	void *loaded_vcpu;         /* the vCPU whose VS state is in this hart's CSRs, or NULL (vmm) */
-	void *fp_owner;            /* the vCPU whose FP state is in the registers, or NULL (vmm) */
+	void *fp_owner;            /* whose FP state is in the registers (a vCPU, a thread), or NULL */
 } ALIGNED_TO(64);
 
 _Static_assert(sizeof(struct hart) == 128, "found by a shift, on every switch");

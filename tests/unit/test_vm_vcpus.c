@@ -18,7 +18,7 @@ struct hext_features hext = { .sstc = true, .counters = true, .henvcfg = UINT64_
 static struct vm vm;
 static struct {
 	uint64_t guest_deadline;
-	unsigned guest_deadlines, expired;
+	unsigned guest_deadlines, expired, fp_loads, fp_saves;
 } seen;
 
 /* --- what vcpu.c calls --- */
@@ -51,8 +51,8 @@ void vcpu_steal_publish(struct vcpu *v) { (void)v; }
 void vcpu_steal_begin(struct vcpu *v) { (void)v; }
 void vcpu_csrs_load(const struct vcpu_csrs *c) { (void)c; }
 void vcpu_csrs_save(struct vcpu_csrs *c) { (void)c; }
-void fp_state_load(const struct fp_state *fp) { (void)fp; }
-void fp_state_save(struct fp_state *fp) { (void)fp; }
+void fp_state_load(const struct fp_state *fp) { seen.fp_loads += fp != NULL; }
+void fp_state_save(struct fp_state *fp) { seen.fp_saves += fp != NULL; }
 void hext_flush_all(void) { }
 void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg) { (void)mask; (void)fn; (void)arg; }
 void hext_take_illegal(bool take) { (void)take; }
@@ -201,6 +201,43 @@ static void H12_without_sstc_the_timer_goes_with_the_vcpu(void **state)
 	assert_int_equal(seen.expired, 1);
 }
 
+/* One turn on the hart, in which it uses its FP registers or not. @return how often they were loaded and saved. */
+static unsigned fp_turn(struct vcpu *v, bool uses)
+{
+	unsigned before = seen.fp_loads + seen.fp_saves;
+
+	v->ext.ops->switch_in(&v->ext);
+	if (uses)
+		v->ctx.sstatus |= SSTATUS_FS_DIRTY;
+	v->ext.ops->switch_out(&v->ext);
+	return seen.fp_loads + seen.fp_saves - before;
+}
+
+static void H2_fp_registers_move_for_those_that_use_them(void **state)
+{
+	struct vcpu *a, *b, *c;
+
+	(void)state;
+	vm.isa = BIT(ISA_F);
+	add(3);
+	a = vm_vcpu(&vm, 0);
+	b = vm_vcpu(&vm, 1);
+	c = vm_vcpu(&vm, 2);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(vcpu_start(vm_vcpu(&vm, i), 0, 0), -ENOMEM);
+	mock_hart->fp_owner = NULL;
+	assert_int_equal(fp_turn(a, false), 1); /* whoever was there before */
+	assert_int_equal(fp_turn(b, false), 0); /* as at power-on, like a's */
+	assert_int_equal(fp_turn(c, true), 1);
+	assert_int_equal(fp_turn(c, false), 0); /* still its own */
+	assert_int_equal(fp_turn(a, false), 1); /* c's are not a's */
+	assert_int_equal(fp_turn(b, false), 0);
+	assert_int_equal(fp_turn(c, false), 1);
+	vcpu_reset(c);
+	assert_int_equal(fp_turn(c, false), 1); /* power-on values */
+	assert_int_equal(fp_turn(b, false), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -211,6 +248,7 @@ int main(void)
 		T(H6_a_vm_can_be_asked),
 		T(H12_extensions_switch_what_a_vcpu_begins_with),
 		T(H12_without_sstc_the_timer_goes_with_the_vcpu),
+		T(H2_fp_registers_move_for_those_that_use_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

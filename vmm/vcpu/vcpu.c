@@ -90,6 +90,7 @@ void vcpu_power_on(struct vcpu *v)
 	memset(&v->ctx, 0, sizeof(v->ctx));
 	memset(&v->csrs, 0, sizeof(v->csrs));
 	memset(&v->fp, 0, sizeof(v->fp));
+	v->fp_used = false;
 	/* sret enters VS-mode (SPV, SPVP, SPP) at 64 bits; interrupts for the host are on while V = 1. */
 	v->ctx.hstatus = HSTATUS_SPV | HSTATUS_SPVP | HSTATUS_VSXL_64;
 	v->ctx.sstatus = SSTATUS_SPP | SSTATUS_SPIE | SSTATUS_UXL_64;

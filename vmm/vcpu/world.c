@@ -54,6 +54,9 @@ void world_use_vmid(struct vcpu *v)
 	vcpu_hfence_vvma_all();
 }
 
+/* hart.fp_owner while the FP registers are as at power-on: they belong to every vCPU that has not changed them yet. */
+static char nobody_yet;
+
 /* FP registers: saved when dirty, restored only if another vCPU used this hart's (or this vCPU another hart). */
 static void fp_save(struct vcpu *v)
 {
@@ -64,18 +67,20 @@ static void fp_save(struct vcpu *v)
 	fp_state_save(&v->fp);
 	worlds[h->index].counts.fp_saves++;
 	v->ctx.sstatus = (v->ctx.sstatus & ~SSTATUS_FS) | SSTATUS_FS_CLEAN;
+	v->fp_used = true;
 	h->fp_owner = v;
 }
 
 static void fp_load(struct vcpu *v, bool came_from_elsewhere)
 {
+	void *owner = v->fp_used ? (void *)v : &nobody_yet;
 	struct hart *h = this_hart();
 
-	if (h->fp_owner == v && !came_from_elsewhere)
+	if (h->fp_owner == owner && !(v->fp_used && came_from_elsewhere))
 		return;
 	fp_state_load(&v->fp);
 	worlds[h->index].counts.fp_loads++;
-	h->fp_owner = v;
+	h->fp_owner = owner;
 }
 
 static void load_csrs(struct vcpu *v, struct hart *h, bool elsewhere)

@@ -9,7 +9,8 @@
  *   registers   in the hart while the guest runs, else in ctx
  *   VS CSRs     in the hart while its task runs there; saved in csrs at switch-out
  *               and loaded again only if the hart or its CSRs were used otherwise
- *   FP          in the hart of fp_owner until dirty state is saved at switch-out
+ *   FP          in the hart of fp_owner until dirty state is saved at switch-out; as long as a vCPU has never used it,
+ *               it needs no other registers than the others that have not
  */
 #pragma once
 
@@ -90,6 +91,7 @@ struct vcpu {
 
 	struct vcpu_csrs csrs;
 	struct fp_state fp;
+	bool fp_used;              /* fp is not as at power-on: it was dirty once */
 	struct task_ext ext;
 	struct task *task;         /* NULL before its first start */
 	uint64_t past_run_time;    /* ticks on a hart of its tasks that have ended */
