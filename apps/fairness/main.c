@@ -56,16 +56,16 @@ static bool make_sets(bool bound)
 	return n_runners > 0;
 }
 
-/* run_time counts up to the last switch, so all end first. Where nice has no effect, all weigh the same. */
+/* What it takes them to see that it is over is nobody's share. Where nice has no effect, all weigh the same. */
 static void measure(uint64_t ms)
 {
 	for (unsigned i = 0; i < n_runners; i++)
 		task_wake(runners[i].task);
 	task_sleep_until(time_now() + time_from_us(ms * 1000));
+	for (unsigned i = 0; i < n_runners; i++)
+		runners[i].ran = task_run_time(runners[i].task);
 	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
-	task_sleep_until(time_now() + time_from_us(1000000));
 	for (unsigned i = 0; i < n_runners; i++) {
-		runners[i].ran = runners[i].task->run_time;
 		runners[i].weight = runners[i].task->weight ? runners[i].task->weight : 1;
 		task_join(runners[i].task);
 	}
