@@ -14,7 +14,7 @@
 /* --- harts --- */
 
 struct hart_row {
-	uint64_t hart, id, idle, switches, timer_interrupts;
+	uint64_t hart, id, idle, switches, timer_interrupts, ipis_sent, ipis;
 	const char *state, *owner;
 };
 
@@ -24,6 +24,8 @@ static const struct shell_field hart_fields[] = {
 	SHELL_FIELD(struct hart_row, state, SHELL_TEXT, "state", -7),
 	SHELL_FIELD(struct hart_row, idle, SHELL_TENTHS, "idle %", 6),
 	SHELL_FIELD(struct hart_row, timer_interrupts, SHELL_NUMBER, "timer interrupts", 16),
+	SHELL_FIELD(struct hart_row, ipis_sent, SHELL_NUMBER, "IPIs sent", 9),
+	SHELL_FIELD(struct hart_row, ipis, SHELL_NUMBER, "IPIs", 9),
 	SHELL_FIELD(struct hart_row, switches, SHELL_NUMBER, "switches", 10),
 	SHELL_FIELD(struct hart_row, owner, SHELL_TEXT, "owner", -8),
 };
@@ -41,14 +43,16 @@ static int do_hart(struct shell *sh, int argc, char **argv)
 			.hart = i, .id = harts[i].hwid, .state = harts[i].online ? "online" : "offline",
 			.idle = now ? sched_idle_time(i) * 1000 / now : 0, .timer_interrupts = timer_ticks(i),
 			.switches = harts[i].switches, .owner = smp_owner(i),
+			.ipis_sent = ipi_counts(i).sent, .ipis = ipi_counts(i).had,
 		});
 	shell_table_end(sh);
 	return 0;
 }
 
 SHELL_COMMAND(hart) = {
-	"hart", "[--json]", "harts: state, idle time, timer interrupts, owner", do_hart,
-	"`id` is what the firmware and the device tree call the hart; `owner` the VM that has it alone.\n",
+	"hart", "[--json]", "harts: state, idle time, interrupts, owner", do_hart,
+	"`id` is what the firmware and the device tree call the hart; `owner` the VM that has it alone.\n"
+	"IPIs: what it sent to other harts, and what it had from them; several reasons at once are one.\n",
 };
 
 /* --- tasks --- */

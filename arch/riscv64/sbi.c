@@ -35,9 +35,9 @@ void sbi_set_timer(uint64_t deadline)
 	sbi_call(SBI_EXT_TIME, 0, deadline, 0, 0, 0);
 }
 
-void sbi_send_ipi(uint64_t hwid)
+void sbi_send_ipi(uint64_t mask, uint64_t base)
 {
-	sbi_call(SBI_EXT_IPI, 0, 1, hwid, 0, 0);
+	sbi_call(SBI_EXT_IPI, 0, mask, base, 0, 0);
 }
 
 long sbi_hart_start(uint64_t hwid, hpa_t entry, uint64_t opaque)

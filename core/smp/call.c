@@ -68,11 +68,17 @@ void calls_close(void)
 	run_calls();
 }
 
+/* Each hart's own: nobody else writes them. */
+static struct {
+	struct ipi_counts n;
+} ALIGNED_TO(64) counts[HART_MAX];
+
 static void ipi_received(void)
 {
 	struct hart *h = this_hart();
 	uint64_t pending;
 
+	counts[h->index].n.had++;
 	/* Cleared first: a reason that is set after the exchange sends a new interrupt. */
 	arch_ipi_clear();
 	pending = __atomic_exchange_n(&h->ipi_pending, 0, __ATOMIC_SEQ_CST);
@@ -89,11 +95,45 @@ void smp_init(void)
 	smp_hart_up();
 }
 
+/* Whoever finds a bit set already knows that the interrupt is on its way. */
+static bool must_send(unsigned hart, enum ipi reason)
+{
+	if (__atomic_fetch_or(&harts[hart].ipi_pending, BIT(reason), __ATOMIC_SEQ_CST))
+		return false;
+	counts[this_hart()->index].n.sent++;
+	return true;
+}
+
 void ipi_send(unsigned hart, enum ipi reason)
 {
-	/* Whoever finds a bit set already knows that the interrupt is on its way. */
-	if (__atomic_fetch_or(&harts[hart].ipi_pending, BIT(reason), __ATOMIC_SEQ_CST) == 0)
-		sbi_send_ipi(harts[hart].hwid);
+	if (must_send(hart, reason))
+		sbi_send_ipi(1, harts[hart].hwid);
+}
+
+void ipi_send_mask(uint64_t mask, enum ipi reason)
+{
+	uint64_t base = 0, ids = 0;
+
+	for (unsigned hart = 0; mask; hart++, mask >>= 1) {
+		uint64_t id = harts[hart].hwid;
+
+		if (!(mask & 1) || !must_send(hart, reason))
+			continue;
+		if (ids && id - base >= 64) {
+			sbi_send_ipi(ids, base);
+			ids = 0;
+		}
+		if (!ids)
+			base = id;
+		ids |= BIT(id - base);
+	}
+	if (ids)
+		sbi_send_ipi(ids, base);
+}
+
+struct ipi_counts ipi_counts(unsigned hart)
+{
+	return counts[hart].n;
 }
 
 int smp_call_async(unsigned hart, struct smp_call *c)

@@ -10,6 +10,18 @@ void ipi_send(unsigned hart, enum ipi reason)
 	(void)reason;
 }
 
+void ipi_send_mask(uint64_t harts_mask, enum ipi reason)
+{
+	(void)harts_mask;
+	(void)reason;
+}
+
+struct ipi_counts ipi_counts(unsigned hart)
+{
+	(void)hart;
+	return (struct ipi_counts){ 0, 0 };
+}
+
 void smp_call_all(void (*fn)(void *), void *arg)
 {
 	irqflags_t flags = irq_save();

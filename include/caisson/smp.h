@@ -21,6 +21,16 @@ void smp_init(void);
 
 /** Send an IPI to a hart by our number. Any context. */
 void ipi_send(unsigned hart, enum ipi reason);
+/** The same to several harts (bit n: hart n), with one call of the firmware where their ids lie within 64. Any context. */
+void ipi_send_mask(uint64_t harts, enum ipi reason);
+
+/** Interrupts that a hart has sent (to each hart one), and had. One that was on its way already was not sent again. */
+struct ipi_counts {
+	uint64_t sent, had;
+};
+
+/** As they are just now. Any context. */
+struct ipi_counts ipi_counts(unsigned hart);
 
 /* Calls. */
 

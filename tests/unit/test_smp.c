@@ -152,6 +152,35 @@ static void B8_reasons_of_one_interrupt_are_all_served(void **state)
 	assert_int_equal(machine_ipis(2), ipis + 2);
 }
 
+static void B8_ipis_to_several_harts_are_one_call(void **state)
+{
+	unsigned before[] = { machine_ipis(0), machine_ipis(1), machine_ipis(2), machine_ipis(3) };
+	unsigned calls = machine_ipi_calls;
+	uint64_t sent = ipi_counts(0).sent, had = ipi_counts(3).had;
+
+	(void)state;
+	ipi_send_mask(BIT(1) | BIT(2) | BIT(3), IPI_KICK);
+	assert_int_equal(machine_ipi_calls, calls + 1);
+	for (unsigned h = 1; h <= 3; h++)
+		assert_int_equal(machine_ipis(h), before[h] + 1);
+	ipi_send_mask(BIT(1) | BIT(3), IPI_RESCHED); /* on their way */
+	assert_int_equal(machine_ipi_calls, calls + 1);
+	machine_busy(2 * MACHINE_STEP);
+	assert_int_equal(ipi_counts(0).sent, sent + 3);
+	assert_int_equal(ipi_counts(3).had, had + 1);
+	ipi_send_mask(0, IPI_KICK);
+	assert_int_equal(machine_ipi_calls, calls + 1);
+	/* Ids that no one mask can name. */
+	harts[3].hwid += 1000;
+	ipi_send_mask(BIT(1) | BIT(2) | BIT(3), IPI_KICK);
+	assert_int_equal(machine_ipi_calls, calls + 3);
+	for (unsigned h = 1; h <= 3; h++)
+		assert_int_equal(machine_ipis(h), before[h] + 2);
+	machine_busy(2 * MACHINE_STEP);
+	harts[3].hwid -= 1000;
+	assert_int_equal(machine_ipis(0), before[0]);
+}
+
 /* --- going and coming --- */
 
 static void B8_hart_goes_and_comes_back(void **state)
@@ -515,6 +544,7 @@ int main(void)
 		T(B8_reasons_of_one_interrupt_are_all_served),
 		T(B8_hart_goes_and_comes_back),
 		T(B8_boot_hart_may_go_the_last_may_not),
+		T(B8_ipis_to_several_harts_are_one_call),
 		T(B8_ipi_that_the_firmware_would_lose_arrives),
 		T(B8_tasks_of_a_leaving_hart_go_on_elsewhere),
 		T(B8_timers_of_a_leaving_hart_move),

@@ -100,6 +100,8 @@ void context_switch(struct context *from, struct context *to)
 
 /* --- timer, IPIs, start of harts --- */
 
+unsigned machine_ipi_calls;
+
 void arch_timer_program(uint64_t deadline)
 {
 	sim[mock_hart->index].compare = deadline;
@@ -110,10 +112,11 @@ void arch_timer_mask(void)
 	sim[mock_hart->index].compare = UINT64_MAX;
 }
 
-void sbi_send_ipi(uint64_t hwid)
+void sbi_send_ipi(uint64_t mask, uint64_t base)
 {
+	machine_ipi_calls++;
 	for (unsigned h = 0; h < hart_count(); h++)
-		if (harts[h].hwid == hwid) {
+		if (harts[h].hwid - base < 64 && mask >> (harts[h].hwid - base) & 1) {
 			sim[h].soft = !sim[h].deaf;
 			sim[h].ipis++;
 		}

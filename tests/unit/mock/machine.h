@@ -22,6 +22,8 @@ extern unsigned machine_stacks;
 extern bool machine_no_stacks;
 /** IPIs sent to a hart so far. */
 unsigned machine_ipis(unsigned hart);
+/** How often the firmware was called for them. */
+extern unsigned machine_ipi_calls;
 /** What arch_hart_start answers for a hart (0: starts it). */
 extern long machine_start_error[];
 /** It answers 0 and the hart does nothing at all. */

@@ -52,8 +52,8 @@ struct sbiret sbi_call(unsigned long ext, unsigned long fid, unsigned long a0,
 bool sbi_probe(unsigned long ext);
 /** TIME: next timer interrupt of this hart, absolute ticks; ~0 for none. */
 void sbi_set_timer(uint64_t deadline);
-/** IPI: supervisor software interrupt on the hart with this hardware id. */
-void sbi_send_ipi(uint64_t hwid);
+/** IPI: supervisor software interrupt on the harts with the hardware ids base + n, bit n of mask. */
+void sbi_send_ipi(uint64_t mask, uint64_t base);
 /** HSM: start a stopped hart at a physical address with a1 = opaque. @return SBI error. */
 long sbi_hart_start(uint64_t hwid, hpa_t entry, uint64_t opaque);
 /** HSM: stop this hart; returns only on failure. */
