@@ -223,10 +223,13 @@ static void H10_fences_of_others_are_awaited(void **state)
 {
 	(void)state;
 	succeeds(SBI_EXT_RFENCE, 0, ARGS(5, 0));
-	assert_int_equal(m.sync_request, VCPU_REQ_FENCE_I);
+	assert_true(m.fence.insns && m.fence.spaces == FENCE_NO_SPACE);
 	assert_int_equal(mock_fence_is, 0);
 	succeeds(SBI_EXT_RFENCE, 2, ARGS(7, 0, 0x1000, 0x1000, 3));
-	assert_int_equal(m.sync_request, VCPU_REQ_FENCE);
+	assert_true(!m.fence.insns && m.fence.spaces == FENCE_ONE_SPACE);
+	assert_int_equal(m.fence.asid, 3);
+	assert_int_equal(m.fence.start, 0x1000);
+	assert_int_equal(m.fence.last, 0x1fff);
 	assert_int_equal(m.synced, 5);
 	assert_int_equal(mock_live.n_fences, 1);
 	assert_int_equal(m.syncs, 2);
@@ -479,7 +482,7 @@ static void H10_legacy_masks_lie_in_guest_memory(void **state)
 	assert_int_equal(m.ipis, ALL & ~BIT(0));
 	assert_int_equal(legacy(5, 0, ARGS(0)), 0); /* no mask: all */
 	assert_int_equal(m.synced, ALL & ~BIT(1));
-	assert_int_equal(m.sync_request, VCPU_REQ_FENCE_I);
+	assert_true(m.fence.insns && m.fence.spaces == FENCE_NO_SPACE);
 	assert_int_equal(mock_fence_is, 1);
 	m.ipis = 0;
 	assert_true(legacy(4, 0x7008, ARGS(0)) < 0);

@@ -1,5 +1,5 @@
 /* Interrupts into vCPUs and requests to them: who is kicked, what is served when, and that nobody waits for ever. */
-// sources: vmm/vcpu/irq.c
+// sources: vmm/vcpu/irq.c vmm/vcpu/fence.c
 #include <test.h>
 #include <arch/cpu.h>
 #include <caisson/hart.h>
@@ -18,16 +18,18 @@ static struct {
 	struct vm vm;
 	struct vcpu vcpu[VCPUS];
 	uint64_t kicked;          /* mask of harts */
+	unsigned kicks;           /* calls */
 	unsigned notified;
 	uint64_t guest_deadline;
 	unsigned waits;
 } m;
 
-void ipi_send(unsigned hart, enum ipi reason)
+void ipi_send_mask(uint64_t harts, enum ipi reason)
 {
 	assert_int_equal(reason, IPI_KICK);
-	assert_int_not_equal(hart, this_hart()->index);
-	m.kicked |= BIT(hart);
+	assert_true(harts && !(harts & BIT(this_hart()->index)));
+	m.kicked |= harts;
+	m.kicks++;
 }
 
 unsigned waitq_notify_all(struct waitq *wq)
@@ -98,18 +100,14 @@ static void H5_serving_leaves_what_needs_task_context(void **state)
 	struct vcpu *v = &m.vcpu[0];
 
 	(void)state;
-	v->requests = VCPU_REQ_STOP | VCPU_REQ_START | VCPU_REQ_FENCE_I;
+	v->requests = VCPU_REQ_STOP | VCPU_REQ_START | VCPU_REQ_FENCE | VCPU_REQ_IRQ;
+	v->fence.todo.insns = true;
 	assert_int_equal(vcpu_serve(v), VCPU_REQ_STOP | VCPU_REQ_START);
 	assert_int_equal(v->requests, VCPU_REQ_STOP | VCPU_REQ_START);
 	assert_int_equal(mock_fence_is, 1);
 	assert_int_equal(mock_live.n_fences, 0);
-	v->requests |= VCPU_REQ_FENCE;
 	vcpu_serve(v);
 	assert_int_equal(mock_fence_is, 1);
-	assert_int_equal(mock_live.n_fences, 1);
-	assert_int_equal(mock_live.fences[0].kind, FENCE_ALL);
-	vcpu_serve(v);
-	assert_int_equal(mock_live.n_fences, 1);
 }
 
 static void H11_lines_of_the_loaded_vcpu_change_at_once(void **state)
@@ -161,7 +159,7 @@ static void H11_lines_of_a_vcpu_that_left_wake_it(void **state)
 	vcpu_set_line(v, EXT, true);
 	vcpu_send_ipi(v);
 	assert_int_equal(mock_live.hvip, 0);
-	assert_int_equal(m.notified, 2);
+	assert_int_equal(m.notified, 1); /* once is enough until it looks */
 	put_on(v, 0);
 	vcpu_serve(v);
 	assert_int_equal(mock_live.hvip, EXT | SOFT);
@@ -171,66 +169,39 @@ static void H11_lines_of_a_vcpu_that_left_wake_it(void **state)
 	assert_int_equal(mock_live.hvip, EXT); /* an IPI comes once, a level stays */
 }
 
-static void target_serves(bool wfi)
+static void H10_ipis_to_many_are_one_call_and_each_is_asked_once(void **state)
 {
-	assert_false(wfi);
-	assert_true(++m.waits < 10);
-	if (m.waits < 3)
-		return;
+	(void)state;
+	put_on(&m.vcpu[1], 1);
+	put_on(&m.vcpu[2], 2);
+	vcpu_send_ipis(&m.vm, 7);
+	assert_int_equal(mock_live.hvip, SOFT); /* ourselves */
+	assert_int_equal(m.kicked, BIT(1) | BIT(2));
+	assert_int_equal(m.kicks, 1);
+	for (unsigned i = 0; i < 100; i++)
+		vcpu_send_ipis(&m.vm, 6); /* before they look */
+	vcpu_set_line(&m.vcpu[1], EXT, true);
+	assert_int_equal(m.kicks, 1);
 	mock_hart = &mock_harts[1];
+	mock_live.hvip = 0;
 	vcpu_serve(&m.vcpu[1]);
+	assert_int_equal(mock_live.hvip, EXT | SOFT);
 	mock_hart = &mock_harts[0];
+	vcpu_send_ipis(&m.vm, 6);
+	assert_int_equal(m.kicks, 2);
+	assert_int_equal(m.notified, 0);
 }
 
-static void H10_fences_are_awaited(void **state)
+static void H10_ipis_to_one_that_does_not_run_interrupt_nobody(void **state)
 {
 	(void)state;
-	put_on(&m.vcpu[1], 1);
-	mock_wait = target_serves;
-	vcpu_request_sync(&m.vcpu[0], BIT(1), VCPU_REQ_FENCE_I);
-	assert_int_equal(m.waits, 3);
-	assert_int_equal(m.kicked, BIT(1));
-	assert_int_equal(mock_fence_is, 1);
-}
-
-static void target_leaves(bool wfi)
-{
-	(void)wfi;
-	m.waits++;
-	m.vcpu[1].running_on = -1;
-}
-
-static void H10_a_vcpu_out_of_the_guest_is_not_awaited(void **state)
-{
-	(void)state;
-	mock_wait = target_leaves;
-	vcpu_request_sync(&m.vcpu[0], BIT(2), VCPU_REQ_FENCE);
-	assert_int_equal(m.waits, 0);
-	assert_int_equal(m.vcpu[2].requests, VCPU_REQ_FENCE); /* but it will serve it before it enters */
-	put_on(&m.vcpu[1], 1);
-	vcpu_request_sync(&m.vcpu[0], BIT(1) | BIT(2), VCPU_REQ_FENCE);
-	assert_int_equal(m.waits, 1);
-	assert_int_equal(m.vcpu[1].requests, VCPU_REQ_FENCE);
-}
-
-/* The other one waits for us in the same way, and serves only once we have served it. */
-static void target_waits_for_us(bool wfi)
-{
-	(void)wfi;
-	assert_true(++m.waits < 10);
-	if (m.waits == 1)
-		vcpu_request(&m.vcpu[0], VCPU_REQ_FENCE);
-	else if (!(m.vcpu[0].requests & VCPU_REQ_FENCE))
-		m.vcpu[1].requests = 0;
-}
-
-static void H10_two_that_fence_each_other_both_get_on(void **state)
-{
-	(void)state;
-	put_on(&m.vcpu[1], 1);
-	mock_wait = target_waits_for_us;
-	vcpu_request_sync(&m.vcpu[0], BIT(1), VCPU_REQ_FENCE);
-	assert_int_equal(mock_live.n_fences, 1); /* ours, on its behalf */
+	for (unsigned i = 0; i < 10; i++)
+		vcpu_send_ipis(&m.vm, 2);
+	assert_int_equal(m.kicks, 0);
+	assert_int_equal(m.notified, 1); /* it may sleep */
+	put_on(&m.vcpu[1], 0);
+	vcpu_serve(&m.vcpu[1]);
+	assert_int_equal(mock_live.hvip, SOFT);
 }
 
 static void H10_timer_with_sstc(void **state)
@@ -273,9 +244,8 @@ int main(void)
 		T(H11_lines_of_the_loaded_vcpu_change_at_once),
 		T(H11_lines_of_others_are_asked_for_once),
 		T(H11_lines_of_a_vcpu_that_left_wake_it),
-		T(H10_fences_are_awaited),
-		T(H10_a_vcpu_out_of_the_guest_is_not_awaited),
-		T(H10_two_that_fence_each_other_both_get_on),
+		T(H10_ipis_to_many_are_one_call_and_each_is_asked_once),
+		T(H10_ipis_to_one_that_does_not_run_interrupt_nobody),
 		T(H10_timer_with_sstc),
 		T(H10_timer_without_sstc),
 	};

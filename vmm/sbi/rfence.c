@@ -1,61 +1,38 @@
 /*
  * SBI RFENCE extension ("RFENCE Extension (EID #0x52464E43)").
  *
- * A fence on the calling vCPU is one local instruction. Another vCPU gets a
- * request; it serves it at once if it runs, else before it enters the guest
- * again, so nothing is sent to harts that run something else.
+ * A fence on the calling vCPU is one local instruction. Another vCPU is asked for it (vmm/fence.h).
  */
 #include <vmm/sbi.h>
 #include <vmm/vm.h>
 
 enum { FENCE_I, SFENCE_VMA, SFENCE_VMA_ASID, HFENCE_GVMA_VMID, HFENCE_GVMA, HFENCE_VVMA_ASID, HFENCE_VVMA };
 
-/** Beyond this many pages everything is dropped instead. */
-#define MAX_PAGES 16
-
-static inline void sfence_self(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
-{
-	uint64_t va = ALIGN_DOWN(start, PAGE_SIZE), last = start + size - 1;
-
-	/* Size ~0, and start and size both 0, mean everything. */
-	if (unlikely(size > MAX_PAGES * PAGE_SIZE || !(start | size))) {
-		if (has_asid)
-			vcpu_hfence_vvma_asid_all(asid);
-		else
-			vcpu_hfence_vvma_all();
-		return;
-	}
-	/* Against the last byte, not the end: the range may end where the address space does. */
-	do {
-		if (has_asid)
-			vcpu_hfence_vvma_asid(va, asid);
-		else
-			vcpu_hfence_vvma(va);
-		va += PAGE_SIZE;
-	} while (va - 1 < last);
-}
-
-static void request(struct vcpu *v, uint64_t others, uint64_t req, enum fw_event sent)
+static void fence_others(struct vcpu *v, uint64_t others, const struct fence *what, enum fw_event sent)
 {
 	for (unsigned i = 0; others >> i; i++)
 		if (others >> i & 1)
 			vcpu_count_sent(v, v->vm->vcpus[i], sent);
 	if (others)
-		vcpu_request_sync(v, others, req);
+		vcpu_fence_others(v, others, what);
 }
 
 void sbi_fence_i_mask(struct vcpu *v, uint64_t vcpus)
 {
+	const struct fence what = { .insns = true, .spaces = FENCE_NO_SPACE };
+
 	if (vcpus & BIT(v->id))
 		cpu_fence_i();
-	request(v, vcpus & ~BIT(v->id), VCPU_REQ_FENCE_I, FW_FENCE_I_SENT);
+	fence_others(v, vcpus & ~BIT(v->id), &what, FW_FENCE_I_SENT);
 }
 
 void sbi_sfence_mask(struct vcpu *v, uint64_t vcpus, uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
+	const struct fence what = fence_of_pages(start, size, has_asid, asid);
+
 	if (vcpus & BIT(v->id))
-		sfence_self(start, size, has_asid, asid);
-	request(v, vcpus & ~BIT(v->id), VCPU_REQ_FENCE, has_asid ? FW_SFENCE_ASID_SENT : FW_SFENCE_SENT);
+		fence_pages(start, size, has_asid, asid);
+	fence_others(v, vcpus & ~BIT(v->id), &what, has_asid ? FW_SFENCE_ASID_SENT : FW_SFENCE_SENT);
 }
 
 /* Fences that concern others too: out of line, so that one of the caller alone needs no stack. */
@@ -86,7 +63,7 @@ static enum vcpu_next rfence_call(struct vcpu *v)
 	if (fid == FENCE_I)
 		cpu_fence_i();
 	else
-		sfence_self(start, size, fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
+		fence_pages(start, size, fid == SFENCE_VMA_ASID, sbi_arg(v, 4));
 	return sbi_return(v, SBI_SUCCESS, 0);
 }
 

@@ -57,6 +57,7 @@ int sbi_init(void)
 void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus)
 {
 	struct vcpu *waits = NULL, *to;
+	uint64_t all = vcpus;
 
 	for (unsigned i = 0; vcpus; i++, vcpus >>= 1) {
 		if (!(vcpus & 1))
@@ -64,10 +65,10 @@ void sbi_ipi_mask(struct vcpu *v, uint64_t vcpus)
 		to = v->vm->vcpus[i];
 		if (__atomic_load_n(&to->running_on, __ATOMIC_RELAXED) < 0)
 			waits = to;
-		vcpu_send_ipi(to);
 		if (to != v)
 			vcpu_count_sent(v, to, FW_IPI_SENT);
 	}
+	vcpu_send_ipis(v->vm, all);
 	/* One that waits for this hart cannot answer before we let go, and the caller probably waits for it. */
 	if (waits)
 		(void)vcpu_yield_to(waits);

@@ -36,16 +36,35 @@ static void wake(struct vcpu *v)
 		__atomic_or_fetch(&here->requests, VCPU_REQ_RESCHED, __ATOMIC_SEQ_CST);
 }
 
-void vcpu_request(struct vcpu *v, uint64_t req)
+/* A request of v is there to be found: wake it. @return the hart that is to be interrupted, as a mask; 0: none. */
+static uint64_t tell(struct vcpu *v)
 {
-	int hart;
+	int hart = __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST);
 
-	__atomic_or_fetch(&v->requests, req, __ATOMIC_SEQ_CST);
-	hart = __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST);
 	if (hart < 0)
 		wake(v);
-	else if ((unsigned)hart != this_hart()->index) /* on its own hart it looks by itself before it enters */
-		ipi_send((unsigned)hart, IPI_KICK);
+	/* On its own hart it looks by itself before it enters. */
+	return hart < 0 || (unsigned)hart == this_hart()->index ? 0 : BIT(hart);
+}
+
+static void kick(uint64_t harts_mask)
+{
+	if (harts_mask)
+		ipi_send_mask(harts_mask, IPI_KICK);
+}
+
+void vcpu_request(struct vcpu *v, uint64_t req)
+{
+	__atomic_or_fetch(&v->requests, req, __ATOMIC_SEQ_CST);
+	kick(tell(v));
+}
+
+/* lines or soft have changed. Who finds that somebody has asked before has nobody to tell: that one does. */
+static uint64_t __attribute__((noinline)) ask_for_lines(struct vcpu *v)
+{
+	uint64_t before = __atomic_fetch_or(&v->requests, VCPU_REQ_IRQ, __ATOMIC_SEQ_CST);
+
+	return before & VCPU_REQ_IRQ ? 0 : tell(v);
 }
 
 /* Bring hvip in line with what is wanted. v is loaded on this hart. */
@@ -68,60 +87,56 @@ void vcpu_set_line(struct vcpu *v, uint64_t bit, bool level)
 	if (!!(old & bit) == level)
 		return;
 	if (!loaded_here(v))
-		vcpu_request(v, VCPU_REQ_IRQ);
+		kick(ask_for_lines(v));
 	else if (level)
 		vcpu_live_hvip_set(bit);
 	else
 		vcpu_live_hvip_clear(bit);
 }
 
-void vcpu_send_ipi(struct vcpu *v)
+static uint64_t send_ipi(struct vcpu *v)
 {
 	if (loaded_here(v)) {
 		vcpu_live_hvip_set(BIT(IRQ_VS_SOFT));
-		return;
+		return 0;
 	}
 	__atomic_store_n(&v->soft, 1, __ATOMIC_SEQ_CST);
-	vcpu_request(v, VCPU_REQ_IRQ);
+	return ask_for_lines(v);
 }
 
-uint64_t vcpu_serve(struct vcpu *v)
+void vcpu_send_ipi(struct vcpu *v)
 {
-	const uint64_t mine = VCPU_REQ_IRQ | VCPU_REQ_FENCE_I | VCPU_REQ_FENCE | VCPU_REQ_RESCHED;
-	uint64_t req = __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST);
+	kick(send_ipi(v));
+}
 
-	if (likely(!(req & mine)))
-		return req;
-	if (req & VCPU_REQ_FENCE_I)
-		cpu_fence_i();
+void vcpu_send_ipis(struct vm *vm, uint64_t vcpus)
+{
+	uint64_t harts_mask = 0;
+
+	for (unsigned i = 0; vcpus >> i; i++)
+		if (vcpus >> i & 1)
+			harts_mask |= send_ipi(vm->vcpus[i]);
+	kick(harts_mask);
+}
+
+/* Bits that vcpu_serve() does something for: out of line, since mostly there is none. */
+#define SERVED ((uint64_t)(VCPU_REQ_IRQ | VCPU_REQ_FENCE | VCPU_REQ_RESCHED))
+
+static uint64_t __attribute__((noinline)) serve(struct vcpu *v, uint64_t req)
+{
 	if (req & VCPU_REQ_FENCE)
-		vcpu_hfence_vvma_all();
-	/* Cleared after the fence is done, before the lines are read: a waiter may go on, a new line asks again. */
-	req = __atomic_and_fetch(&v->requests, ~(req & mine), __ATOMIC_SEQ_CST);
+		vcpu_fence_serve(v);
+	/* Cleared before the lines are read: a new line asks again. A fence asked for meanwhile is not ours to clear. */
+	req = __atomic_and_fetch(&v->requests, ~(req & SERVED & ~(uint64_t)VCPU_REQ_FENCE), __ATOMIC_SEQ_CST);
 	sync_lines(v);
 	return req;
 }
 
-/* Has `v` served req, or left the guest (then it will before it enters again)? */
-static bool served(struct vcpu *v, uint64_t req)
+uint64_t vcpu_serve(struct vcpu *v)
 {
-	return !(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & req) ||
-	       __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST) < 0;
-}
+	uint64_t req = __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST);
 
-void vcpu_request_sync(struct vcpu *self, uint64_t vcpu_mask, uint64_t req)
-{
-	struct vm *vm = self->vm;
-
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		if (vcpu_mask & BIT(i))
-			vcpu_request(vm->vcpus[i], req);
-	/* The other hart may wait for us in the same way: our own requests are served meanwhile. */
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		while ((vcpu_mask & BIT(i)) && !served(vm->vcpus[i], req)) {
-			vcpu_serve(self);
-			cpu_relax();
-		}
+	return likely(!(req & SERVED)) ? req : serve(v, req);
 }
 
 void vcpu_timer_expired(struct vcpu *v)

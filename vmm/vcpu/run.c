@@ -12,7 +12,7 @@
 #define LOG_NAME "vcpu"
 
 /* Requests that end a wait in the guest (WFI, HSM suspend). */
-#define WAKE_WFI (~(uint64_t)VCPU_REQ_SHARE)
+#define WAKE_WFI (~(uint64_t)(VCPU_REQ_SHARE | VCPU_REQ_FENCE))
 /* A stopped vCPU waits for these only. */
 #define WAKE_STOPPED (VCPU_REQ_STOP | VCPU_REQ_START)
 

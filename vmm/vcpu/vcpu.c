@@ -50,6 +50,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->sstc = vm_has_ext(vm, ISA_SSTC);
 	v->alone = vm->config->exclusive;
 	v->running_on = -1;
+	v->fence.lock = (spinlock_t)SPINLOCK_INIT;
 	waitq_init(&v->wait);
 	vcpu_sample_init(v);
 	vcpu_spin_init(v);
@@ -115,6 +116,7 @@ void vcpu_reset(struct vcpu *v)
 	vcpu_counters_reset(v);
 	vcpu_power_on(v);
 	v->requests = 0;
+	v->fence.todo = (struct fence){ .spaces = FENCE_NO_SPACE };
 	memset(v->devices, 0, sizeof(v->devices));
 	v->lines = 0;
 	v->soft = 0;

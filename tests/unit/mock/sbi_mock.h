@@ -28,7 +28,8 @@ static struct {
 	uint64_t timer;
 	unsigned timers;
 	uint64_t ipis;            /* mask of vCPUs */
-	uint64_t synced, sync_request;
+	uint64_t synced;          /* mask of vCPUs, and what was asked of them */
+	struct fence fence;
 	unsigned syncs;
 	char out[1024];
 	size_t out_n, out_limit; /* 0: none */
@@ -53,18 +54,25 @@ void vcpu_set_timer(struct vcpu *v, uint64_t deadline)
 	m.timers++;
 }
 
-void vcpu_send_ipi(struct vcpu *v)
+void vcpu_send_ipis(struct vm *vm, uint64_t vcpus)
 {
-	m.ipis |= BIT(v->id);
+	assert_ptr_equal(vm, m.self->vm);
+	m.ipis |= vcpus;
 }
 
-void vcpu_request_sync(struct vcpu *self, uint64_t mask, uint64_t req)
+void vcpu_fence_others(struct vcpu *self, uint64_t vcpus, const struct fence *what)
 {
 	assert_ptr_equal(self, m.self);
-	assert_false(mask & BIT(self->id));
-	m.synced = mask;
-	m.sync_request = req;
+	assert_false(vcpus & BIT(self->id));
+	m.synced = vcpus;
+	m.fence = *what;
 	m.syncs++;
+}
+
+struct fence fence_of_pages(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
+{
+	return (struct fence){ .spaces = has_asid ? FENCE_ONE_SPACE : FENCE_ALL_SPACES, .asid = asid, .start = start,
+			       .last = start + size - 1 };
 }
 
 int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)

@@ -19,6 +19,7 @@
 #include <caisson/task.h>
 #include <caisson/types.h>
 #include <vmm/counters.h>
+#include <vmm/fence.h>
 
 struct vm;
 struct sbi_slot;
@@ -37,8 +38,7 @@ const char *exit_kind_name(enum exit_kind kind);
 /** Bits of vcpu.requests, set atomically by anybody, served by the vCPU before it enters the guest. */
 enum {
 	VCPU_REQ_IRQ = 1 << 0,     /* lines or soft changed: bring hvip up to date */
-	VCPU_REQ_FENCE_I = 1 << 1, /* fence.i */
-	VCPU_REQ_FENCE = 1 << 2,   /* drop all guest-virtual translations */
+	VCPU_REQ_FENCE = 1 << 2,   /* do what vcpu.fence says (vmm/fence.h) */
 	VCPU_REQ_STOP = 1 << 3,    /* the VM ends: leave for good */
 	VCPU_REQ_START = 1 << 4,   /* HSM hart_start: begin at start_pc */
 	VCPU_REQ_PAUSE = 1 << 5,   /* stay out of the guest until it is cleared */
@@ -77,6 +77,7 @@ struct vcpu {
 	uint64_t requests;         /* atomic, VCPU_REQ_* */
 	uint64_t lines;            /* atomic: wanted levels of hvip.VSEIP and hvip.VSTIP */
 	uint64_t soft;             /* atomic: an IPI arrived (hvip.VSSIP is to be set) */
+	struct vcpu_fence fence;   /* asked for by others */
 	int running_on;            /* hart whose run loop is in (or about to enter) the guest, -1: none */
 	enum vcpu_leave leave;
 	void (*deferred)(struct vcpu *v);
@@ -147,8 +148,6 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque) __must_check;
 
 /** Leave a request and make sure that it is seen soon. Any context. */
 void vcpu_request(struct vcpu *v, uint64_t req);
-/** As vcpu_request, and wait until it is served or the vCPU is out of the guest. Exit handlers; serves own requests meanwhile. */
-void vcpu_request_sync(struct vcpu *self, uint64_t vcpu_mask, uint64_t req);
 
 /** Ticks on a hart since it was made. Any context. */
 uint64_t vcpu_run_time(const struct vcpu *v);
@@ -159,6 +158,8 @@ void vcpu_set_line(struct vcpu *v, uint64_t bit, bool level);
 bool vcpu_yield_to(struct vcpu *v);
 /** Make VSSIP pending. Any context, interrupts off. */
 void vcpu_send_ipi(struct vcpu *v);
+/** The same for several vCPUs of a VM, by a mask of their ids: at most one call of the firmware. Interrupts off. */
+void vcpu_send_ipis(struct vm *vm, uint64_t vcpus);
 /** SBI TIME: next timer interrupt in ticks, ~0: none. v is the running vCPU. */
 void vcpu_set_timer(struct vcpu *v, uint64_t deadline);
 

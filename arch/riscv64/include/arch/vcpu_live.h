@@ -63,6 +63,11 @@ static inline void vcpu_hfence_vvma_asid_all(uint64_t asid)
 {
 	__asm__ volatile("hfence.vvma zero, %0" ::"r"(asid) : "memory");
 }
+/** Drop what this hart knows of a VMID's guest-physical addresses, and what was made of it. */
+static inline void vcpu_fence_ram(uint64_t vmid)
+{
+	__asm__ volatile("hfence.gvma zero, %0" ::"r"(vmid) : "memory");
+}
 /** Drop what this hart knows of one guest-physical address (hfence.gvma takes it shifted). */
 static inline void vcpu_fence_gpa(uint64_t gpa, uint64_t vmid)
 {

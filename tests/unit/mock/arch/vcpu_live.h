@@ -8,7 +8,7 @@
 #include <arch/csr.h>
 #include <caisson/types.h>
 
-enum mock_fence_kind { FENCE_ALL, FENCE_VA, FENCE_ASID_VA, FENCE_ASID, FENCE_GPA };
+enum mock_fence_kind { FENCE_ALL, FENCE_VA, FENCE_ASID_VA, FENCE_ASID, FENCE_GPA, FENCE_RAM };
 
 struct mock_fence {
 	enum mock_fence_kind kind;
@@ -59,4 +59,5 @@ static inline void vcpu_hfence_vvma_all(void) { mock_fence(FENCE_ALL, 0, 0); }
 static inline void vcpu_hfence_vvma(uint64_t va) { mock_fence(FENCE_VA, va, 0); }
 static inline void vcpu_hfence_vvma_asid(uint64_t va, uint64_t asid) { mock_fence(FENCE_ASID_VA, va, asid); }
 static inline void vcpu_hfence_vvma_asid_all(uint64_t asid) { mock_fence(FENCE_ASID, 0, asid); }
+static inline void vcpu_fence_ram(uint64_t vmid) { mock_fence(FENCE_RAM, 0, vmid); }
 static inline void vcpu_fence_gpa(uint64_t gpa, uint64_t vmid) { mock_fence(FENCE_GPA, gpa, vmid); }
