@@ -1,6 +1,8 @@
 """./caisson bench --check: what counts as worse."""
 import json
 
+import pytest
+
 from caisson import bench_figures
 
 TOOLS = {"compiler": "gcc 12", "QEMU": "10.0.2"}
@@ -45,6 +47,29 @@ def test_other_tools_are_named_and_do_not_fail(tmp_path, capsys):
     status, said = check(tmp_path, capsys, {**OLD, "a: small": 200.0}, other)
     assert status == 0 and "QEMU: 7.2.0, not 10.0.2" in said and "a: small: 200.0" in said
     assert check(tmp_path, capsys, {"a: small": 96.0}, other)[0] == 1
+
+
+KERNEL = {**TOOLS, "Debian's kernel": "linux-image-1 1.0"}
+WITH_DEBIAN = {**OLD, "outside Debian: quiet: sum": 1000.0}
+
+
+@pytest.mark.parametrize("kernel", ["linux-image-2 2.0", "none"])
+def test_another_kernel_loosens_its_own_rows_alone(tmp_path, capsys, kernel):
+    saved, other = bench_figures.text_of(KERNEL, WITH_DEBIAN), {**KERNEL, "Debian's kernel": kernel}
+    worse = {**WITH_DEBIAN, "outside Debian: quiet: sum": 2000.0}
+    assert check(tmp_path, capsys, worse, KERNEL, saved)[0] == 1
+    status, said = check(tmp_path, capsys, worse, other, saved)
+    assert status == 0 and f"Debian's kernel: {kernel}, not linux-image-1 1.0" in said and "sum: 2,000.0, was 1,000.0" in said
+    assert check(tmp_path, capsys, {**worse, "a: small": 200.0}, other, saved)[0] == 1
+    assert check(tmp_path, capsys, {**WITH_DEBIAN, "outside Debian: quiet: timer": 5.0}, other, saved)[0] == 0
+
+
+def test_without_debian_its_rows_may_be_missing(tmp_path, capsys):
+    saved, without = bench_figures.text_of(KERNEL, WITH_DEBIAN), {**KERNEL, "Debian's kernel": "none"}
+    assert check(tmp_path, capsys, OLD, without, saved)[0] == 0
+    status, said = check(tmp_path, capsys, OLD, KERNEL, saved)
+    assert status == 1 and "outside Debian: quiet: sum: was not measured" in said
+    assert check(tmp_path, capsys, {"a: small": 96.0}, without, saved)[0] == 1
 
 
 def test_a_file_that_is_not_there_or_has_no_figures_fails(tmp_path, capsys):

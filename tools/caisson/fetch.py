@@ -171,6 +171,12 @@ def _read_record(folder: Path) -> dict | None:
         return None
 
 
+def debian_kernel() -> str | None:
+    """Name and version of the kernel in the cache, None: there is none."""
+    versions = _read_record(debian_folder()) or {}
+    return next((f"{name} {version}" for name, version in versions.items() if name.startswith("linux-image")), None)
+
+
 def _describe(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 

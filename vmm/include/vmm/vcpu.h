@@ -87,8 +87,8 @@ struct vcpu {
 	uint64_t deadline;         /* otherwise: the SBI timer, ticks; UINT64_MAX: none */
 
 	unsigned hsm_state;        /* atomic, SBI_HSM_* (arch/sbi.h) */
-	uint64_t start_pc, start_opaque; /* of the hart_start under way */
 	bool suspended_nonretentive;     /* HSM suspend: restart at start_pc when woken */
+	uint64_t start_pc, start_opaque; /* of the hart_start under way */
 
 	struct vcpu_csrs csrs;
 	struct fp_state fp;
@@ -122,12 +122,12 @@ struct vcpu {
 	struct vcpu_steal {
 		void *record;      /* guest RAM of VCPU_STEAL_SIZE bytes; NULL: the guest does not ask */
 		uint64_t withheld; /* ticks that it was paused with something to do */
-		bool withholding;  /* it is paused with something to do, since: */
-		uint64_t since;    /* (as time_not_waiting) */
+		uint64_t since;    /* since when it is, if it is withholding (as time_not_waiting) */
 		uint64_t from;     /* what had been stolen when the guest asked, ticks */
 		uint64_t ns;       /* what stands in the record */
 		uint64_t idle_from; /* wait_time when it lost its hart with nothing to do; UINT64_MAX: it had something */
 		uint64_t idle_until; /* and when its timer was to wake it, ticks */
+		bool withholding;  /* it is paused with something to do */
 		uint32_t sequence;
 	} steal;                   /* SBI STA; likewise */
 	struct vcpu_counters counters; /* SBI PMU; likewise */
