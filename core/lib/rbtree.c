@@ -73,14 +73,16 @@ void rb_insert(struct rb_tree *tree, struct rb_node *n, struct rb_node *parent, 
 {
 	n->parent = parent;
 	n->child[0] = n->child[1] = NULL;
-	n->red = true;
-	if (parent)
-		parent->child[side] = n;
-	else
-		tree->root = n;
-	if (!parent || (parent == tree->first && side == 0))
+	n->red = parent != NULL;
+	if (!parent) {
+		tree->root = tree->first = n;
+		return;
+	}
+	parent->child[side] = n;
+	if (parent == tree->first && side == 0)
 		tree->first = n;
-	mend_red(tree, n);
+	if (parent->red)
+		mend_red(tree, n);
 }
 
 static struct rb_node *leftmost(struct rb_node *n)
@@ -160,6 +162,11 @@ void rb_remove(struct rb_tree *tree, struct rb_node *n)
 {
 	struct rb_node *next;
 
+	/* The only one. */
+	if (tree->root == n && !n->child[0] && !n->child[1]) {
+		tree->root = tree->first = NULL;
+		return;
+	}
 	if (tree->first == n)
 		tree->first = rb_next(n);
 	if (!n->child[0] || !n->child[1]) {

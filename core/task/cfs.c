@@ -125,10 +125,12 @@ static void raise_min(struct class_queue *q, uint64_t least)
 
 static void update_min(struct class_queue *q)
 {
-	if (q->running)
-		raise_min(q, vruntime_now(q->running));
-	else if (first(q))
+	if (q->running) {
+		q->running_at = vruntime_now(q->running);
+		raise_min(q, q->running_at);
+	} else if (first(q)) {
 		raise_min(q, first(q)->vruntime);
+	}
 }
 
 void class_charge(struct class_queue *q, struct task *t, uint64_t ran)
@@ -312,7 +314,7 @@ bool class_preempts(struct class_queue *q, const struct task *t)
 
 	if (!q->running)
 		return false;
-	ahead = (int64_t)(vruntime_now(q->running) - t->vruntime);
+	ahead = (int64_t)(q->running_at - t->vruntime);
 	if (ahead <= (int64_t)virtual_time(wakeup_granularity, t->weight))
 		return false;
 	now = cpu_time();

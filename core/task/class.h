@@ -29,6 +29,7 @@ struct class_queue {
 	struct task *head;        /* CFS: the first one; not in the tree. NULL: that is in the tree, or there is none */
 	struct rb_tree tree;      /* CFS: the others, by vruntime */
 	struct task *running;     /* CFS: the one picked last, if it still runs */
+	uint64_t running_at;      /* CFS: its vruntime when a task was put last that had not run here */
 	bool pressed;             /* CFS: one that was woken takes the hart when it may, before the slice is over */
 	uint64_t wakeups_paid;    /* CFS: the time until which wake-ups that took the hart have been paid for */
 	uint64_t min_vruntime;    /* CFS: the queue's virtual time; never goes back */
@@ -56,7 +57,7 @@ struct task *class_steal(struct class_queue *q, unsigned hart, bool (*fits)(cons
 void class_charge(struct class_queue *q, struct task *t, uint64_t ran);
 /** How many ticks after switched_in_at the running task has to give way, while others are queued. No lock needed. */
 uint64_t class_slice(const struct class_queue *q, const struct task *t);
-/** Should t, which was just put, have the hart before the running task's slice is over? */
+/** Should t, which was just put and had not run here, have the hart before the running task's slice is over? */
 bool class_preempts(struct class_queue *q, const struct task *t);
 /** t->nice has changed; t is in this queue, or runs on its hart and was charged up to now. */
 void class_renice(struct class_queue *q, struct task *t);
