@@ -80,21 +80,25 @@ static unsigned shortest_queue(uint64_t mask, unsigned best)
  * still leaving its hart is queued there: two harts that each waited for the other's task to be saved
  * would wait for ever.
  */
-static unsigned choose_hart(const struct task *t)
+static unsigned __attribute__((noinline)) choose_hart(const struct task *t)
 {
-	unsigned last = t->hart, hart;
-	bool may_stay;
+	unsigned hart;
 
 	while (unlikely(__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE))) {
 		if (sched_may_run(t, t->hart))
 			return t->hart;
 		cpu_relax();
 	}
-	may_stay = sched_may_run(t, last);
-	if (may_stay && (!(t->hart_mask & sched_harts & ~BIT(last)) || load(last) == 0))
-		return last;
-	hart = shortest_queue(t->hart_mask, may_stay ? last : HART_MAX);
+	hart = shortest_queue(t->hart_mask, sched_may_run(t, t->hart) ? t->hart : HART_MAX);
 	return hart == HART_MAX ? shortest_queue(allowed_harts(t), HART_MAX) : hart;
+}
+
+/* As choose_hart, without a search if there is at most one; whether t may run there is looked at afterwards. */
+static inline unsigned guess_hart(const struct task *t)
+{
+	if (likely(!__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE)) && !(t->hart_mask & sched_harts & ~BIT(t->hart)))
+		return t->hart;
+	return choose_hart(t);
 }
 
 /* @return false: meanwhile the hart became one where t may not run. */
@@ -117,11 +121,10 @@ static bool queue_on(unsigned hart, struct task *t, enum put_reason why)
 void sched_enqueue(struct task *t, enum put_reason why)
 {
 	uint64_t mask = t->hart_mask; /* once it is queued it may run, and end */
-	unsigned hart;
+	unsigned hart = guess_hart(t);
 
-	do
+	while (unlikely(!queue_on(hart, t, why)))
 		hart = choose_hart(t);
-	while (!queue_on(hart, t, why));
 	if (hart != this_hart()->index) {
 		ipi_send(hart, IPI_RESCHED);
 	} else {
@@ -130,8 +133,11 @@ void sched_enqueue(struct task *t, enum put_reason why)
 		if (!this_hart()->irq_depth)
 			sched_update_slice(&runqueues[hart]);
 	}
-	if (load(hart) > 1)
-		sched_offer(mask);
+	/* Between the queue, which was just written, and idle_harts: see above. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	mask &= __atomic_load_n(&idle_harts, __ATOMIC_RELAXED);
+	if (unlikely(mask) && load(hart) > 1)
+		sched_call_idle(mask);
 }
 
 /* --- pulling --- */
