@@ -52,7 +52,7 @@ static void slice_end(struct timer *timer)
 
 	if (!rq->q.n)
 		return;
-	if (time_now() - t->switched_in_at < class_slice(&rq->q, t)) {
+	if (cpu_time() - t->switched_in_at < class_slice(&rq->q, t)) {
 		sched_update_slice(rq);
 		return;
 	}
@@ -84,7 +84,7 @@ static struct task *pick_wanted(struct runqueue *rq, struct task *prev)
 
 uint64_t sched_account(struct runqueue *rq, struct task *t)
 {
-	uint64_t now = time_now(), ran = now - t->switched_in_at;
+	uint64_t now = cpu_time(), ran = now - t->switched_in_at;
 
 	t->run_time += ran;
 	t->switched_in_at = now;
@@ -105,6 +105,15 @@ static void begin_stretch(struct runqueue *rq)
 	sched_update_slice(rq);
 }
 
+/* It has ended, and nobody joins it, or may not run here any more. */
+static void __attribute__((noinline)) settle_previous(struct task *prev, bool dead)
+{
+	if (dead)
+		gc_add(prev);
+	else
+		sched_enqueue(prev, PUT_MOVED);
+}
+
 /* First thing after a switch, in the new task: let go of the old one. */
 static void finish_switch(void)
 {
@@ -119,10 +128,8 @@ static void finish_switch(void)
 	/* Release: whoever sees it fall also sees the saved context. A joiner may free prev from here on. */
 	__atomic_store_n(&prev->on_hart, false, __ATOMIC_RELEASE);
 	begin_stretch(rq);
-	if (dead)
-		gc_add(prev);
-	else if (expelled)
-		sched_enqueue(prev, PUT_MOVED);
+	if (unlikely(dead || expelled))
+		settle_previous(prev, dead);
 }
 
 static enum put_reason why_it_stopped(const struct task *t)
@@ -231,7 +238,7 @@ uint64_t sched_idle_time(unsigned hart)
 
 	if (!rq->idle || !harts[hart].online || harts[hart].current != rq->idle)
 		return before;
-	return before + (time_now() - rq->idle->switched_in_at);
+	return before + (cpu_time() - rq->idle->switched_in_at);
 }
 
 bool sched_is_idle(unsigned hart)
@@ -340,7 +347,7 @@ int sched_init(void)
 	pick(this_rq());
 	boot->state = TASK_RUNNING;
 	boot->on_hart = true;
-	boot->switched_in_at = time_now();
+	boot->switched_in_at = cpu_time();
 	h->current = boot;
 	h->online = true;
 	return gc_init();
@@ -360,7 +367,7 @@ void sched_secondary(void)
 	idle->state = TASK_RUNNING;
 	idle->on_hart = true;
 	idle->hart = h->index;
-	idle->switched_in_at = time_now();
+	idle->switched_in_at = cpu_time();
 	h->current = idle;
 	h->online = true;
 	idle_loop();

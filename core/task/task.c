@@ -147,7 +147,7 @@ bool task_wake(struct task *t)
 	if (woken) {
 		if (t->group)
 			__atomic_add_fetch(&t->group->runnable, 1, __ATOMIC_RELAXED);
-		t->switched_in_at = time_now();
+		t->switched_in_at = cpu_time();
 		sched_enqueue(t, PUT_WOKEN);
 	}
 	irq_restore(flags);

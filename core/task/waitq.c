@@ -51,7 +51,7 @@ int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadl
 		__atomic_store_n(&t->look_again, false, __ATOMIC_SEQ_CST);
 		if (pred(arg))
 			break;
-		if (deadline != UINT64_MAX && time_now() >= deadline) {
+		if (deadline != UINT64_MAX && cpu_time() >= deadline) {
 			error = -ETIMEDOUT;
 			break;
 		}

@@ -9,6 +9,7 @@
  * waiting while the stock of zeroed frames is low, somebody with nothing else to do is to
  * fill it: another hart, or this one, which the guest then gives away by its next WFI.
  */
+#include <arch/cpu.h>
 #include <caisson/mm.h>
 #include <caisson/time.h>
 #include <vmm/vcpu.h>
@@ -41,7 +42,7 @@ void vcpu_sample_init(struct vcpu *v)
 void vcpu_sample_arm(struct vcpu *v)
 {
 	if (!v->sample.queued)
-		timer_arm(&v->sample, time_now() + sample_ticks);
+		timer_arm(&v->sample, cpu_time() + sample_ticks);
 }
 
 void vcpu_sample_now(struct vcpu *v)
@@ -113,7 +114,7 @@ static bool __attribute__((noinline)) look(struct vcpu *v, uint64_t now, uint64_
 
 bool vcpu_sample(struct vcpu *v)
 {
-	uint64_t now = time_now();
+	uint64_t now = cpu_time();
 	uint64_t since = now - v->sampled_at;
 
 	return likely(since < sample_ticks) || look(v, now, since);

@@ -1,4 +1,5 @@
 /* Moving vCPUs onto harts and off them: VMIDs, VS CSRs, FP registers (vmm/world.h). */
+#include <arch/cpu.h>
 #include <arch/hext.h>
 #include <arch/timer.h>
 #include <caisson/smp.h>
@@ -120,12 +121,12 @@ void vcpu_switch_in(struct task_ext *ext)
 		vcpu_steal_publish(v);
 	if (v->counters.hardware_started)
 		vcpu_counters_switch_in(v);
-	v->sampled_at = time_now();
+	v->sampled_at = cpu_time();
 	if (unlikely(v->vm->share.quota))
 		vcpu_cap_begin(v);
 	if (v->sstc)
 		return;
-	if (v->deadline <= time_now())
+	if (v->deadline <= cpu_time())
 		vcpu_timer_expired(v);
 	else
 		timer_set_guest_deadline(v->deadline);
