@@ -100,6 +100,16 @@ begin loop_write8_s1
 	mv	s1, t1
 	ret
 
+/* As a driver that polls: once more for each byte, is there room? */
+begin loop_uart_output
+	mv	t0, a0
+	li	a2, 0x10000000
+1:	lbu	a0, 5(a2)
+	andi	a0, a0, 0x20
+	beqz	a0, 1b
+	sb	a1, (a2)
+	again
+
 begin loop_read32
 	mv	t0, a0
 1:	lw	a0, (a1)

@@ -172,8 +172,10 @@ static void bench_memory_after_rest(void)
 /* What is written ends in a newline, so that the rows stay readable. */
 static void bench_console(void)
 {
-	const unsigned n = 20;
+	const unsigned n = 20, line = 60;
 
+	MEASURE("uart-output", line, loop_uart_output(line, '.'));
+	print("\n");
 	text[0] = '\n';
 	MEASURE("dbcn-write-1", n, loop_dbcn_write(n, text, 1));
 	memset(text, '.', sizeof(text));

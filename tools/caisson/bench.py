@@ -53,6 +53,7 @@ ROWS = [
     Row("uart-lsr-read", "UART register read (line status)", 200),
     Row("uart-write", "UART register write (scratch)", 200),
     Row("uart-write-s1", "UART register write from s1", 200),
+    Row("uart-output", "byte written to the UART, its line status polled before (two accesses)"),
     Row("plic-read", "PLIC register read", 200),
     Row("first-touch", "first touch of a 4 KiB page", 150),
     Row("first-touch-stock", "first touch, zeroed frames in stock", 20, 20),

@@ -22,6 +22,7 @@
 #define CONTEXT_BYTES 2048
 #define REDRAW_BYTES 256
 #define SETTLE_US 1000
+#define GATHER_US 1000     /* a byte that was written alone waits for others so long at most */
 
 struct console_mux mux;
 
@@ -47,11 +48,16 @@ static uint64_t next_out(const struct vm *vm, const struct console_ring *r)
  * Without the lock: who asks has just written, or was asked to wait and looks again under its device's lock, which
  * vuart_output_ready takes after the last byte has gone (vuart.c).
  */
+static bool is_slow(const struct vm *vm, const struct console_ring *r)
+{
+	return next_out(vm, r) != __atomic_load_n(&r->head, __ATOMIC_RELAXED);
+}
+
 bool console_mux_slow(const struct vm *vm)
 {
 	const struct console_ring *r = ring_of(vm);
 
-	return r && next_out(vm, r) != __atomic_load_n(&r->head, __ATOMIC_RELAXED);
+	return r && is_slow(vm, r);
 }
 
 /* --- from the rings to the line --- */
@@ -87,6 +93,103 @@ static size_t pump_vm(struct vm *vm, struct console_ring *r)
 	if (n && next_out(vm, r) == r->head)
 		vm_console_ready(vm);
 	return n;
+}
+
+static bool must_wait_for_line(const struct vm *vm)
+{
+	return is_shown(vm) || vm->config->console_log;
+}
+
+/* How much may be written now: a VM that the line holds up must not overwrite what waits. */
+static size_t room_in(const struct vm *vm, const struct console_ring *r)
+{
+	return must_wait_for_line(vm) ? r->size - (r->head - next_out(vm, r)) : SIZE_MAX;
+}
+
+/* All that waits, in pieces, as long as the line takes them; what is left then leaves when it has room. Lock held. */
+static void pump_whole(struct vm *vm, struct console_ring *r)
+{
+	size_t n, total = 0;
+
+	do {
+		n = pump_vm(vm, r);
+		total += n;
+	} while (n && total < PUMP_MAX);
+	if (unlikely(n))
+		console_want_room();
+}
+
+/* Lock held. @return bytes taken. */
+static size_t keep(struct vm *vm, struct console_ring *r, const char *buf, size_t n)
+{
+	n = MIN(n, room_in(vm, r));
+	console_ring_put(r, buf, n);
+	if (must_wait_for_line(vm))
+		pump_whole(vm, r);
+	else
+		r->sent = r->head;
+	return n;
+}
+
+/*
+ * Bytes that are written one by one are gathered to a line, or for a moment: each way to the line costs as much as
+ * dozens of bytes. While any are gathered nothing waits in the ring; so they are sent before anything else of the VM is
+ * written or looked at. Lock held.
+ */
+static void flush_locked(struct console_ring *r)
+{
+	struct vm *vm = r->gather.vm;
+	size_t n = r->gather.n, taken = 0;
+
+	if (n == 0)
+		return;
+	r->gather.n = 0;
+	if (mux.batch)
+		taken = console_try_write(CONSOLE_VM + vm->config->number, r->gather.bytes, n);
+	if (taken < n)
+		(void)!keep(vm, r, r->gather.bytes + taken, n - taken); /* there is room: nothing waited */
+}
+
+/* The VM's ring, with all in it that it has written; NULL: it has none, or vm is NULL. Lock held. */
+static struct console_ring *whole_ring(const struct vm *vm)
+{
+	struct console_ring *r = vm ? ring_of(vm) : NULL;
+
+	if (r)
+		flush_locked(r);
+	return r;
+}
+
+static void flush(struct vm *vm)
+{
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+
+	(void)whole_ring(vm);
+	spin_unlock_irqrestore(&mux.lock, flags);
+}
+
+static void gathered_long_enough(struct timer *t)
+{
+	struct console_gather *g = container_of(t, struct console_gather, timer);
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+
+	g->armed = false;
+	flush_locked(container_of(g, struct console_ring, gather));
+	spin_unlock_irqrestore(&mux.lock, flags);
+}
+
+/* Lock held; nothing waits. */
+static void gather(struct console_ring *r, char byte)
+{
+	struct console_gather *g = &r->gather;
+
+	g->bytes[g->n++] = byte;
+	if (byte == '\n' || g->n == CONSOLE_GATHER) {
+		flush_locked(r);
+	} else if (!g->armed) {
+		g->armed = true;
+		timer_arm(&g->timer, time_now() + time_from_us(GATHER_US));
+	}
 }
 
 /* A piece of the next VM's in turn that has something and finds room. @return bytes. */
@@ -127,6 +230,7 @@ static void on_room(void)
 
 void console_mux_settle(struct vm *vm)
 {
+	flush(vm);
 	while (console_mux_slow(vm)) {
 		pump_all();
 		if (console_mux_slow(vm))
@@ -136,28 +240,14 @@ void console_mux_settle(struct vm *vm)
 
 /* --- from the guest to its ring --- */
 
-/* How much may be written now: a VM that the line holds up must not overwrite what waits. */
-static size_t room_in(const struct vm *vm, const struct console_ring *r)
-{
-	bool waits = is_shown(vm) || vm->config->console_log;
-
-	return waits ? r->size - (r->head - next_out(vm, r)) : SIZE_MAX;
-}
-
 /* @return bytes taken. */
 static size_t keep_and_pump(struct vm *vm, const char *buf, size_t n)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
 	struct console_ring *r = ring_of(vm);
 
-	if (r) {
-		n = MIN(n, room_in(vm, r));
-		console_ring_put(r, buf, n);
-		if (!is_shown(vm) && !vm->config->console_log)
-			r->sent = r->head;
-		else
-			pump_vm(vm, r);
-	}
+	if (r)
+		n = keep(vm, r, buf, n);
 	spin_unlock_irqrestore(&mux.lock, flags);
 	return n;
 }
@@ -168,20 +258,36 @@ static size_t straight(const struct vm *vm, const char *buf, size_t n)
 	return mux.batch ? console_try_write(CONSOLE_VM + vm->config->number, buf, n) : 0;
 }
 
+/* Lock held. */
+static enum vdev_output put_locked(struct vm *vm, struct console_ring *r, char byte)
+{
+	if (unlikely(is_slow(vm, r)) || !must_wait_for_line(vm)) {
+		if (keep(vm, r, &byte, 1) == 0)
+			return VDEV_FULL;
+	} else {
+		gather(r, byte);
+	}
+	return unlikely(is_slow(vm, r)) ? VDEV_SLOW : VDEV_TAKEN;
+}
+
 enum vdev_output console_mux_put(struct vm *vm, char byte)
 {
-	if (likely(!console_mux_slow(vm)) && straight(vm, &byte, 1))
-		return VDEV_TAKEN;
-	if (keep_and_pump(vm, &byte, 1) == 0)
-		return VDEV_FULL;
-	return unlikely(console_mux_slow(vm)) ? VDEV_SLOW : VDEV_TAKEN;
+	irqflags_t flags = spin_lock_irqsave(&mux.lock);
+	struct console_ring *r = ring_of(vm);
+	enum vdev_output outcome = likely(r) ? put_locked(vm, r, byte) : VDEV_TAKEN;
+
+	spin_unlock_irqrestore(&mux.lock, flags);
+	return outcome;
 }
 
 size_t console_mux_write(struct vm *vm, const char *buf, size_t n)
 {
+	const struct console_ring *r = ring_of(vm);
 	size_t taken;
 
-	if (console_mux_slow(vm))
+	if (r && unlikely(r->gather.n))
+		flush(vm);
+	if (r && unlikely(is_slow(vm, r)))
 		return 0;
 	taken = straight(vm, buf, n);
 	return likely(taken == n) ? n : taken + keep_and_pump(vm, buf + taken, n - taken);
@@ -208,6 +314,8 @@ int console_mux_add(struct vm *vm)
 	r = console_ring_new(size);
 	if (!r)
 		return -ENOMEM;
+	timer_init(&r->gather.timer, gathered_long_enough);
+	r->gather.vm = vm;
 	mux.dropped[number] = 0;
 	mux.vms[number] = vm;
 	__atomic_store_n(&mux.rings[number], r, __ATOMIC_RELEASE);
@@ -224,7 +332,7 @@ void console_mux_remove(struct vm *vm)
 		return;
 	flags = spin_lock_irqsave(&mux.lock);
 	if (mux.vms[number] == vm) {
-		r = mux.rings[number];
+		r = whole_ring(vm);
 		mux.rings[number] = NULL;
 		mux.vms[number] = NULL;
 	}
@@ -234,6 +342,8 @@ void console_mux_remove(struct vm *vm)
 	if (r && r->head != r->seen && !mux.batch && !vm->config->console_log)
 		log_info("%s: %lu bytes that it wrote to its console go unseen", vm->config->name,
 			 (unsigned long)(r->head - r->seen));
+	if (r)
+		timer_cancel_sync(&r->gather.timer);
 	kfree(r);
 }
 
@@ -279,6 +389,8 @@ static void switch_to(struct vm *vm)
 	struct vm *before = mux.attached;
 
 	mux.left = false;
+	(void)whole_ring(before);
+	(void)whole_ring(vm);
 	if (vm)
 		console_mux_tell_size(vm);
 	if (mux.batch || vm == before) {
@@ -313,7 +425,7 @@ struct vm *console_mux_attached(void)
 void console_mux_redraw(void)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
-	const struct console_ring *r = mux.attached ? ring_of(mux.attached) : NULL;
+	const struct console_ring *r = whole_ring(mux.attached);
 	uint64_t at = r ? console_ring_lines(r, r->at, 1, REDRAW_BYTES) : 0;
 
 	if (r && r->at != at && r->bytes[(r->at - 1) & (r->size - 1)] != '\n') {
@@ -333,7 +445,7 @@ void console_mux_redraw(void)
 void console_mux_stats(const struct vm *vm, struct console_stats *stats)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
-	const struct console_ring *r = ring_of(vm);
+	const struct console_ring *r = whole_ring(vm);
 
 	*stats = (struct console_stats){ 0 };
 	if (r) {
@@ -348,7 +460,7 @@ void console_mux_stats(const struct vm *vm, struct console_stats *stats)
 uint64_t console_mux_tail(const struct vm *vm, unsigned lines)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
-	const struct console_ring *r = ring_of(vm);
+	const struct console_ring *r = whole_ring(vm);
 	uint64_t at = r && lines ? console_ring_lines(r, r->head, lines, r->size) : UINT64_MAX;
 
 	spin_unlock_irqrestore(&mux.lock, flags);
@@ -358,7 +470,7 @@ uint64_t console_mux_tail(const struct vm *vm, unsigned lines)
 size_t console_mux_copy(const struct vm *vm, uint64_t *at, char *buf, size_t n)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
-	const struct console_ring *r = ring_of(vm);
+	const struct console_ring *r = whole_ring(vm);
 
 	if (r && *at < r->head) {
 		const char *piece;

@@ -5,9 +5,13 @@
  */
 #pragma once
 
+#include <caisson/time.h>
 #include <caisson/types.h>
 
 #define CONSOLE_RING_DEFAULT 16384
+#define CONSOLE_GATHER 64 /* single bytes that go on together at most */
+
+struct vm;
 
 struct console_ring {
 	uint64_t head;   /* end of what was written */
@@ -17,6 +21,13 @@ struct console_ring {
 	uint64_t gap;    /* bytes overwritten unseen since they were last spoken of */
 	uint64_t lost;   /* the same, ever */
 	uint32_t size;   /* a power of two */
+	struct console_gather {
+		struct timer timer;
+		struct vm *vm;
+		bool armed;      /* the timer is */
+		uint32_t n;
+		char bytes[CONSOLE_GATHER];
+	} gather;        /* written byte by byte after all of these: not in the ring yet (console_mux.c) */
 	char bytes[];
 };
 

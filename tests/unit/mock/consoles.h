@@ -37,6 +37,8 @@ static struct {
 	void (*room)(void), (*resized)(void);
 	struct console_size size;
 	unsigned resumes, wakes, marks;
+	struct timer *armed[VMS];
+	unsigned n_armed;
 } m;
 
 #define HIDDEN VMS
@@ -101,6 +103,38 @@ uint64_t time_from_us(uint64_t us)
 uint64_t time_now(void)
 {
 	return 0;
+}
+
+void timer_init(struct timer *t, void (*fn)(struct timer *))
+{
+	*t = (struct timer){ .fn = fn };
+}
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+	assert_false(t->queued);
+	assert_int_equal(deadline, 1000);
+	t->queued = true;
+	m.armed[m.n_armed++] = t;
+}
+
+void timer_cancel_sync(struct timer *t)
+{
+	for (unsigned i = 0; i < m.n_armed; i++)
+		if (m.armed[i] == t)
+			m.armed[i--] = m.armed[--m.n_armed];
+	t->queued = false;
+}
+
+/* Every timer fires that was armed. */
+static inline void moment_passes(void)
+{
+	while (m.n_armed) {
+		struct timer *t = m.armed[--m.n_armed];
+
+		t->queued = false;
+		t->fn(t);
+	}
 }
 
 void task_sleep_until(uint64_t deadline)
