@@ -28,6 +28,7 @@ static const struct {
 	{ "mem-odd", test_mem_odd },
 	{ "widths", test_widths },
 	{ "loads", test_loads },
+	{ "fetched", test_fetched },
 	{ "regs", test_regs },
 	{ "fp", test_fp },
 	{ "csrs", test_csrs },

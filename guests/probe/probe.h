@@ -40,6 +40,7 @@ void test_mem(void);
 void test_mem_odd(void);
 void test_widths(void);
 void test_loads(void);
+void test_fetched(void);
 void test_regs(void);
 void test_fp(void);
 void test_csrs(void);

@@ -21,17 +21,34 @@ static unsigned access_of(uint64_t cause)
 	}
 }
 
-/* Without help from htinst: fetch the instruction through the guest's own translation. */
-static uint64_t __attribute__((noinline)) fetch_transformed(void)
+/*
+ * A machine need not tell the instruction in htinst. IGNORE_HTINST takes it away where QEMU does, but for the
+ * pseudoinstructions (bit 0 clear), which no machine may leave out.
+ */
+static inline uint64_t told_insn(void)
+{
+	uint64_t htinst = vcpu_live_htinst();
+
+	return IS_ENABLED(CONFIG_IGNORE_HTINST) && (htinst & 1) ? 0 : htinst;
+}
+
+/*
+ * Without help from htinst: fetch the instruction through the guest's own translation, and bring it into htinst's form.
+ * @return 0; -EFAULT: it is not there any more. The hart has executed it from an entry that it remembers and the guest has
+ * changed since; that is dropped, and whoever goes on at pc sees what the guest has made of it.
+ */
+static int __attribute__((noinline)) fetch_transformed(uint64_t *insn)
 {
 	gva_t pc = GVA(vcpu_live_pc());
 	uint16_t low, high = 0;
 
-	if (vcpu_live_fetch16(pc, &low))
-		return 0;
-	if ((low & 3) == 3 && vcpu_live_fetch16(GVA(pc.v + 2), &high))
-		return 0;
-	return insn_transform((uint32_t)high << 16 | low);
+	if (vcpu_live_fetch16(pc, &low) || ((low & 3) == 3 && vcpu_live_fetch16(GVA(pc.v + 2), &high))) {
+		vcpu_hfence_vvma(pc.v);
+		vcpu_hfence_vvma(pc.v + 2);
+		return -EFAULT;
+	}
+	*insn = insn_transform((uint32_t)high << 16 | low);
+	return 0;
 }
 
 static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn)
@@ -50,13 +67,15 @@ static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev,
 static enum vcpu_next __attribute__((noinline)) load_fetched(struct vcpu *v, const struct vcpu_device *dev,
 							     uint64_t off)
 {
-	return load(v, dev, off, fetch_transformed());
+	uint64_t insn;
+
+	return fetch_transformed(&insn) ? VCPU_RESUME : load(v, dev, off, insn);
 }
 
 /* htinst also tells faults of the guest's own table walk (pseudoinstructions): those are no device accesses. */
 static inline enum vcpu_next device_load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off)
 {
-	uint64_t htinst = vcpu_live_htinst();
+	uint64_t htinst = told_insn();
 
 	return unlikely(!htinst) ? load_fetched(v, dev, off) : load(v, dev, off, htinst);
 }
@@ -107,12 +126,14 @@ enum vcpu_next vcpu_exit_store_value(struct vcpu_ctx *ctx)
 static enum vcpu_next __attribute__((noinline)) store_fetched(struct vcpu *v, const struct vcpu_device *dev,
 							      uint64_t off)
 {
-	return store(v, dev, off, fetch_transformed());
+	uint64_t insn;
+
+	return fetch_transformed(&insn) ? VCPU_RESUME : store(v, dev, off, insn);
 }
 
 static inline enum vcpu_next device_store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off)
 {
-	uint64_t htinst = vcpu_live_htinst();
+	uint64_t htinst = told_insn();
 
 	return unlikely(!htinst) ? store_fetched(v, dev, off) : store(v, dev, off, htinst);
 }
