@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 400  # seconds; a busy machine takes long
 FAKE_QEMU = Path(__file__).parent / "fake_qemu.py"
 
 
@@ -28,7 +29,7 @@ class Tool:
             options["stdin"] = subprocess.PIPE
         with self.start(*words, script=script, **options) as child:
             try:
-                out, err = child.communicate(data, timeout=30)
+                out, err = child.communicate(data, timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 child.kill()
                 raise

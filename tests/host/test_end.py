@@ -1,7 +1,7 @@
 """A machine that says its exit status on the line, because it cannot end with it (docs/host.md, "End")."""
 import pytest
 
-BUSY = "; time.sleep(60)"
+BUSY = "; time.sleep(1000)"
 
 
 def batch(tool, script: str):

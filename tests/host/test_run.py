@@ -9,12 +9,12 @@ import termios
 import time
 
 import pytest
-from hosttool import ROOT
+from hosttool import PATIENCE, ROOT
 
 RUN = ("run", "--batch", "--kernel", "kernel")
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -127,10 +127,10 @@ def test_no_qemu(tool):
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_batch(tool, signum, status):
-    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(60)") as child:
+    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(1000)") as child:
         assert child.stdout.read(2) == b"up"
         child.send_signal(signum)
-        assert child.wait(timeout=60) == status
+        assert child.wait(timeout=PATIENCE) == status
     assert not alive(int(tool.record()[0]))
 
 
@@ -138,17 +138,17 @@ def test_sigint_counts_in_the_background(tool):
     """A shell without job control starts background commands with SIGINT ignored."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        child = tool.start(*RUN, script="frame(8, b'up'); time.sleep(60)")
+        child = tool.start(*RUN, script="frame(8, b'up'); time.sleep(1000)")
     finally:
         signal.signal(signal.SIGINT, ignored)
     with child:
         assert child.stdout.read(2) == b"up"
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=60) == 130
+        assert child.wait(timeout=PATIENCE) == 130
 
 
 def test_qemu_never_outlives_a_killed_tool(tool):
-    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(60)") as child:
+    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(1000)") as child:
         assert child.stdout.read(2) == b"up"
         child.kill()
     assert wait_for(lambda: not alive(int(tool.record()[0])))
@@ -158,7 +158,7 @@ def test_nothing_is_left_behind(tool):
     tool.environment["TMPDIR"] = str(tool.folder / "tmp")
     (tool.folder / "tmp").mkdir()
     tool.run(*RUN)
-    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(60)") as child:
+    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(1000)") as child:
         child.stdout.read(2)
         child.kill()
     assert list((tool.folder / "tmp").iterdir()) == []
@@ -185,7 +185,7 @@ def test_closed_standard_files(tool):
     command = f"cd {tool.folder}; exec {ROOT}/caisson run --batch --kernel kernel <&- >out 2>&-"
     script = "frame(2, b'error\\n'); frame(8, b'fine'); end(0)"
     environment = {**tool.environment, "FAKE_QEMU_SCRIPT": script}
-    assert subprocess.run(["sh", "-c", command], env=environment, timeout=30, check=False).returncode == 0
+    assert subprocess.run(["sh", "-c", command], env=environment, timeout=PATIENCE, check=False).returncode == 0
     assert (tool.folder / "out").read_bytes() == b"fine"
 
 
@@ -195,14 +195,14 @@ def test_slow_reader_never_stops_qemu(tool):
     with tool.start(*RUN, script=script) as child:
         assert wait_for((tool.folder / "record.done").exists)
         assert len(child.stdout.read()) == 8 << 20
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=PATIENCE) == 0
 
 
 def test_input_is_not_read_ahead_without_bound(tool):
     """A guest that takes no input leaves it with the sender."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
-    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(60)", stdin=read_end) as child:
+    with tool.start(*RUN, script="frame(8, b'up'); time.sleep(1000)", stdin=read_end) as child:
         child.stdout.read(2)
         sent, quiet_since = 0, time.monotonic()
         while time.monotonic() - quiet_since < 0.5 and sent < 4 << 20:
@@ -218,10 +218,10 @@ def test_input_is_not_read_ahead_without_bound(tool):
 
 
 def test_reader_that_goes_away(tool):
-    with tool.start(*RUN, script="frame(8, b'up\\n'); time.sleep(0.3); frame(8, b'more'); time.sleep(60)") as child:
+    with tool.start(*RUN, script="frame(8, b'up\\n'); time.sleep(0.3); frame(8, b'more'); time.sleep(1000)") as child:
         assert child.stdout.readline() == b"up\n"
         child.stdout.close()
-        assert child.wait(timeout=60) == 141
+        assert child.wait(timeout=PATIENCE) == 141
     assert not alive(int(tool.record()[0]))
 
 
@@ -244,7 +244,7 @@ end(0)"""
         os.write(master, b"a\x03\x04")
         while b"\\x04'" not in seen:
             seen += os.read(master, 100)
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=PATIENCE) == 0
     assert b"b'a\\x03\\x04'" in seen
     assert termios.tcgetattr(slave) == before
     os.close(master)
@@ -270,7 +270,7 @@ end(0)"""
         termios.tcsetwinsize(master, (43, 132))  # which sends SIGWINCH
         while b"132x43\\n'" not in seen:
             seen += os.read(master, 100)
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=PATIENCE) == 0
     assert rb"\x10S80x25\n" in seen and rb"\x10S132x43\n" in seen
     os.close(master)
     os.close(slave)
@@ -280,7 +280,7 @@ end(0)"""
 def test_terminal_is_restored_after(tool, end):
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
-    with tool.start("run", "--kernel", "kernel", script="frame(1, b'ready'); time.sleep(60)", stdin=slave,
+    with tool.start("run", "--kernel", "kernel", script="frame(1, b'ready'); time.sleep(1000)", stdin=slave,
                     stdout=slave, start_new_session=True,
                     preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as child:
         seen = b""
@@ -290,7 +290,7 @@ def test_terminal_is_restored_after(tool, end):
             child.terminate()
         else:
             os.write(master, b"\x1d\x1d\x1d")
-        assert child.wait(timeout=60) == (143 if end == "SIGTERM" else 3)
+        assert child.wait(timeout=PATIENCE) == (143 if end == "SIGTERM" else 3)
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)

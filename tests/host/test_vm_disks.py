@@ -1,5 +1,6 @@
 """Disks of VMs: --disk and [[disk]] tables; what is wrong is said with option or file and line, the rest reaches QEMU and the bundle."""
 import os
+import time
 
 import libfdt
 import pytest
@@ -200,10 +201,11 @@ def test_check_shows_them(disk):
 
 def test_another_run_with_the_same_image(disk):
     """Its lock ends with it, however it ends."""
-    first = disk.start("run", "--batch", "--kernel", "kernel", "--disk", "d.img", script="time.sleep(60)")
+    first = disk.start("run", "--batch", "--kernel", "kernel", "--disk", "d.img", script="time.sleep(1000)")
     try:
         while not disk.started():
             assert first.poll() is None
+            time.sleep(0.02)
         for words, message in ((["d.img"], "another ./caisson has this image open"),
                                (["link.img,ro"], "another ./caisson writes to this image")):
             assert_refused(disk.run("run", "--check", "--kernel", "kernel", "--disk", *words), message)

@@ -120,7 +120,7 @@ def run_all(names, folder: Path, **options):
     (folder / "bin" / "busybox").write_bytes((fetch.debian() / "busybox").read_bytes())
     (folder / "bin" / "busybox").chmod(0o755)
     (folder / "script").write_text("busybox --list; echo %%% list\n" + script(names))
-    result = caisson("exec", "--root", folder, folder / "bin" / "busybox", "sh", "/script", **options)
+    result = caisson("exec", "--icount", "--root", folder, folder / "bin" / "busybox", "sh", "/script", **options)
     listed, _, rest = result.text.replace("\r", "").partition("%%% list\n")
     return outcomes(rest), listed.split()
 

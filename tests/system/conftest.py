@@ -52,7 +52,7 @@ def spawn():
 
     children = []
 
-    def start(*words, timeout=180, **options):
+    def start(*words, timeout=machines.PATIENCE, **options):
         child = pexpect.spawn(machines.CAISSON, [str(word) for word in words], env=machines.ENVIRONMENT,
                               timeout=timeout, dimensions=(40, 120), **options)
         child.delaybeforesend = 0.05
@@ -61,4 +61,7 @@ def spawn():
 
     yield start
     for child in children:
-        child.close(force=True)
+        try:
+            child.close(force=True)
+        except pexpect.ExceptionPexpect:  # it is killed, but did not end within a tenth of a second
+            child.ptyproc.wait()

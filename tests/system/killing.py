@@ -8,10 +8,9 @@ from typing import Callable
 
 import journal
 import writelog
-from machines import CAISSON, kill_all, qemu_below, start
+from machines import CAISSON, PATIENCE, kill_all, qemu_below, start
 
 LONGEST_DELAY = 0.02  # seconds from an acknowledgement to the kill
-SILENCE = 180         # seconds without a byte: something hangs
 
 
 def again_and_again(live_once: Callable[[random.Random], None], rounds: int) -> None:
@@ -33,7 +32,7 @@ def run_until_killed(words: list, acks: int, delay: float) -> bytes:
         time.sleep(delay)
         for pid in qemu_below(child.pid):
             os.kill(pid, 9)
-        rest, err = child.communicate(timeout=180)
+        rest, err = child.communicate(timeout=PATIENCE)
     finally:
         kill_all(child)
     assert child.returncode == 3 and b"QEMU was killed by signal 9" in err, (out + rest, err)
@@ -44,7 +43,7 @@ def read_acks(child, n: int) -> bytes:
     """What comes until n acknowledgements have come."""
     out = b""
     while out.count(b"ack ") < n:
-        assert select.select([child.stdout], [], [], SILENCE)[0], f"nothing more after {out[-3000:].decode(errors='replace')}"
+        assert select.select([child.stdout], [], [], PATIENCE)[0], f"nothing more after {out[-3000:].decode(errors='replace')}"
         data = os.read(child.stdout.fileno(), 1 << 16)
         assert data, f"ended early: {out[-3000:].decode(errors='replace')}\n{child.stderr.read()[-2000:]!r}"
         out += data

@@ -2,10 +2,10 @@
 import re
 
 from caisson import cpio, fetch
-from machines import run
+from machines import PATIENCE, run
 
 
-def boot(folder, files: dict[str, bytes], append: str, memory: str = "256M", timeout: float = 150) -> str:
+def boot(folder, files: dict[str, bytes], append: str, memory: str = "256M", timeout: float = PATIENCE) -> str:
     """Start Linux with an initramfs of these files, all executable, and an empty /dev. @return what the machine printed"""
     archive = folder / "linux.cpio"
     with open(archive, "wb") as out:

@@ -4,12 +4,15 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 CAISSON = str(ROOT / "caisson")
 MEMORY = "256M"
+PATIENCE = 400  # seconds: who needs longer hangs. It is long because a busy machine may take ten times as long as an idle one
 _BANNER = re.compile(rb"(?:\r?\n)?OpenSBI v.*?Boot HART MEDELEG[^\n]*\n", re.DOTALL)
 # What was built at the session's start is what all tests run; see conftest.py.
 ENVIRONMENT = {"CAISSON_IMAGE": str(ROOT / "build" / "hypervisor" / "caisson.bin"), **os.environ}
@@ -54,7 +57,7 @@ def kill_all(child: subprocess.Popen) -> None:
     child.wait()
 
 
-def run(command: list, data: bytes | None = None, timeout: float = 180, **options) -> Result:
+def run(command: list, data: bytes | None = None, timeout: float = PATIENCE, **options) -> Result:
     """Run a program to its end. One that takes too long is killed, and the test fails with its output."""
     if data is not None:
         options["stdin"] = subprocess.PIPE
@@ -70,6 +73,33 @@ def run(command: list, data: bytes | None = None, timeout: float = 180, **option
         kill_all(child)
         raise
     return Result(child.returncode, out, err.decode(errors="replace").replace(_WAITED, ""))
+
+
+def wait_until(condition: Callable[[], Any], why: Callable[[], str]) -> Any:
+    """Wait until this is true, and return what it is then. @param why: what the test fails with when that is never"""
+    end = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        assert time.monotonic() < end, why()
+        time.sleep(0.05)
+    return result
+
+
+def wait_for_text(path, text: str, child: subprocess.Popen) -> str:
+    """Wait until the file (a log) that the child writes holds a text; all that it holds then.
+
+    What a program shows on two ways (its output, its log) arrives on the one sooner than on the other: having seen the
+    one is no reason to read the other at once.
+    """
+    def content() -> str:
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def there() -> str | None:
+        over = child.poll() is not None  # asked first, so that all it wrote is read below
+        written = content()
+        assert text in written or not over, f"ended with status {child.returncode} without {text!r}: {written[-3000:]}"
+        return written if text in written else None
+
+    return wait_until(there, lambda: f"never came {text!r}: {content()[-3000:]}")
 
 
 def caisson(*words, **options) -> Result:
@@ -104,7 +134,7 @@ def without_banner(out: bytes) -> bytes:
     return _BANNER.sub(b"", out)
 
 
-def bare(name: str, append: str = "", data: bytes | None = None, timeout: float = 180, **machine) -> Result:
+def bare(name: str, append: str = "", data: bytes | None = None, timeout: float = PATIENCE, **machine) -> Result:
     """One of our own guests on bare QEMU."""
     result = run(bare_command(guest(name), append, **machine), data, timeout)
     return Result(result.status, without_banner(result.out), result.err)

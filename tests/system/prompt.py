@@ -1,5 +1,7 @@
 """The monitor as somebody at the terminal meets it: its key, its prompt, its answers."""
 
+import pexpect
+
 ESCAPE = "\x1d"
 PROMPT = "caisson> "
 
@@ -17,6 +19,13 @@ def ask(child, line: str) -> str:
     child.expect(r"\n" + PROMPT)
     said = child.before if isinstance(child.before, str) else child.before.decode(errors="replace")
     return said.strip()
+
+
+def end_of_run(child) -> int:
+    """The status of a program that ends by itself. (close() would not wait for that, but send it a signal.)"""
+    child.expect(pexpect.EOF)
+    child.wait()
+    return child.exitstatus
 
 
 class Monitor:

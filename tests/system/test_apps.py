@@ -6,13 +6,12 @@ where there is one, how it is run.
 import itertools
 import re
 import signal
-import time
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from machines import CAISSON, ROOT, alive, caisson, kill_all, qemu_below, start
+from machines import CAISSON, PATIENCE, ROOT, alive, caisson, kill_all, qemu_below, start, wait_for_text
 
 APPS = ROOT / "apps"
 
@@ -35,7 +34,6 @@ class Run:
     net: bool = False
     ids: list[str] = field(default_factory=list)
     long: bool = False
-    timeout: int = 60
     expected: str = "expected"
 
     @property
@@ -98,7 +96,7 @@ def words_for(run: Run, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("run", all_runs())
 def test_app(run, tmp_path):
-    result = caisson("app", *words_for(run, tmp_path), run.app, *run.args, timeout=run.timeout)
+    result = caisson("app", *words_for(run, tmp_path), run.app, *run.args)
     assert result.status == run.status, f"{result.text}\n{result.err}"
     log = (tmp_path / "log").read_text(errors="replace")
     assert_lines(result.text.splitlines(), run.expectation)
@@ -147,13 +145,11 @@ def test_signals_end_it(number, status, tmp_path):
     assert caisson("app", "sleep").status == 0  # builds it
     child = start([CAISSON, "app", "--log", log, "sleep", "3600000"])
     try:
-        end = time.monotonic() + 20
-        while time.monotonic() < end and not (log.exists() and b" boot: main" in log.read_bytes()):
-            time.sleep(0.05)
+        wait_for_text(log, " boot: main", child)
         below = qemu_below(child.pid)
         assert below
         child.send_signal(number)
-        assert child.wait(timeout=10) == status
+        assert child.wait(timeout=PATIENCE) == status
         assert not any(alive(pid) for pid in below)
     finally:
         kill_all(child)

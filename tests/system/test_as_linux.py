@@ -30,8 +30,7 @@ def on_linux(debian, tmp_path_factory):
         writer.finish()
     return run(["qemu-system-riscv64", "-M", "virt", "-m", "256M", "-nodefaults", "-display", "none", "-serial", "stdio",
                 "-icount", "shift=0,sleep=off",  # so that a busy machine changes nothing
-                "-kernel", debian / "vmlinux", "-initrd", archive, "-append", "console=ttyS0 quiet loglevel=0"],
-               timeout=180).text.replace("\r", "")
+                "-kernel", debian / "vmlinux", "-initrd", archive, "-append", "console=ttyS0 quiet loglevel=0"]).text.replace("\r", "")
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -1,10 +1,8 @@
 """`autostart = false`: a VM that is made, and started from the monitor only (H7)."""
 import re
 
-import pexpect
-
 from machines import ROOT, guest, run
-from prompt import PROMPT, ask, to_monitor
+from prompt import PROMPT, ask, end_of_run, to_monitor
 
 
 def test_H7_a_vm_without_autostart_waits_for_the_monitor(spawn, toml):
@@ -19,9 +17,7 @@ def test_H7_a_vm_without_autostart_waits_for_the_monitor(spawn, toml):
     child.expect("late has shut down")
     ask(child, "help")
     child.send("poweroff\r")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    assert end_of_run(child) == 0
 
 
 def test_H7_all_vms_may_wait(spawn, toml):
@@ -30,9 +26,7 @@ def test_H7_all_vms_may_wait(spawn, toml):
     assert re.search(r"late +created", ask(child, "vm list"))
     child.send("vm start late\r")
     child.expect("late has shut down")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    assert end_of_run(child) == 0
 
 
 def test_H7_in_batch_a_vm_that_waits_keeps_nobody(tmp_path):

@@ -84,7 +84,7 @@ def test_elf_for_another_machine(make):
     ("huge-in-memory", elf(segments=((0x80200000, 0x1000, 1 << 60),))),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_elf_that_contradicts_itself(make, name, data):
-    refused(batch("--kernel", make(name, data), timeout=180), name)
+    refused(batch("--kernel", make(name, data)), name)
 
 
 @pytest.mark.parametrize("name, data", [
@@ -96,7 +96,7 @@ def test_elf_that_contradicts_itself(make, name, data):
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_image_header_that_contradicts_its_file(make, name, data):
     """Either refused, or not an Image at all and so a raw one, which then crashes in its first instruction."""
-    result = batch("--kernel", make(name, data), timeout=180)
+    result = batch("--kernel", make(name, data))
     if name == "cut-off-header":
         assert result.status in (1, 2)
     else:
@@ -184,13 +184,13 @@ def test_unknown_command():
 
 def test_no_h_extension():
     """H1: a clear error and a clean stop."""
-    result = batch("--kernel", guest("hello"), "--cpu", "rv64,h=false", timeout=30)
+    result = batch("--kernel", guest("hello"), "--cpu", "rv64,h=false")
     assert (result.status, result.out) == (3, b"")
     assert "H) extension" in result.err.splitlines()[0]
 
 
 def test_H1_no_h_extension_on_several_harts():
-    result = batch("--kernel", guest("hello"), "--cpu", "rv64,h=false", "--harts", "4", timeout=30)
+    result = batch("--kernel", guest("hello"), "--cpu", "rv64,h=false", "--harts", "4")
     assert result.status == 3 and "H) extension" in result.err.splitlines()[0]
 
 

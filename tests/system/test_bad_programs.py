@@ -88,7 +88,7 @@ def by_name(text: str) -> dict[str, str]:
 
 
 def test_P3_what_cannot_be_executed_is_an_error():
-    result = caisson("exec", linux_programs.build("badexec"), timeout=120)
+    result = caisson("exec", linux_programs.build("badexec"))
     assert result.status == 0 and result.text == EXPECTED
 
 
@@ -118,5 +118,5 @@ def broken(program: bytes, **changes) -> bytes:
 def test_P3_the_first_program_is_refused_with_a_reason(tmp_path, changes, why):
     path = tmp_path / "broken"
     path.write_bytes(broken(open(linux_programs.build("badexec"), "rb").read(), **changes))
-    result = caisson("exec", path, timeout=120)
+    result = caisson("exec", path)
     assert result.status == 126 and f"/broken: {why}" in result.err

@@ -39,7 +39,7 @@ def sector(tmp_path):
     """Run apps/sector: sector("crc 0 1", "--disk", ...) -> lines after the first, and the log."""
     def run(commands: str, *words, status: int = 0, **options):
         log = tmp_path / "log"
-        result = caisson("app", "--log", log, *words, "sector", *commands.split(), timeout=180, **options)
+        result = caisson("app", "--log", log, *words, "sector", *commands.split(), **options)
         text = log.read_text(errors="replace")
         assert result.status == status, f"{result.text}{result.err}{text[-3000:]}"
         return result.text.splitlines()[1:], text
@@ -276,7 +276,7 @@ def test_M1_every_allocation_with_a_disk_fails_once(image):
         result = run(["qemu-system-riscv64", "-M", "virt", "-smp", "2", "-m", "64M", "-nodefaults", "-display", "none",
                       "-serial", "stdio", "-kernel", chosen.image, "-global", "virtio-mmio.force-legacy=false",
                       "-drive", f"if=none,id=d0,format=raw,readonly=on,file={path}", "-device", "virtio-blk-device,drive=d0",
-                      "-append", f"failalloc={n} -- crc 0 1 many 0 4 stack 3"], timeout=30)
+                      "-append", f"failalloc={n} -- crc 0 1 many 0 4 stack 3"])
         return result.status, result.text[result.text.find("boot: entered"):], result.text
 
     def check(n, status, log, out):

@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
-from machines import MEMORY, ROOT, batch, guest, run
+from machines import MEMORY, PATIENCE, ROOT, batch, guest, run
+from prompt import end_of_run
+from test_debian import stop_uboot
 
 HELLO = b"hello from a guest\n"
 
@@ -183,19 +185,15 @@ def test_B1_started_by_uboot(tmp_path):
         "-M", "virt", "-m", "1G", "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio",
         "-kernel", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",
         "-device", f"loader,file={image},addr=0x90000000,force-raw=on",
-        "-device", f"loader,file={archive},addr=0x98000000,force-raw=on"], timeout=180)
+        "-device", f"loader,file={archive},addr=0x98000000,force-raw=on"], timeout=PATIENCE)
     try:
-        child.expect_exact("autoboot")
-        child.send(" ")
-        child.expect_exact("=> ")
+        stop_uboot(child)
         child.sendline("setenv bootargs batch")
         child.expect_exact("=> ")
         child.sendline(f"booti 0x90000000 0x98000000:{size:x} ${{fdtcontroladdr}}")
         child.expect(r"entered on hart \d+ \(a0\)")
         child.expect_exact("hello from a guest")
-        child.expect(pexpect.EOF)
-        child.wait()
-        assert child.exitstatus == 0
+        assert end_of_run(child) == 0
     finally:
         child.close(force=True)
 

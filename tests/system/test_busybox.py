@@ -25,7 +25,7 @@ def busybox(tmp_path_factory):
             writer.file("text", b"one\ntwo\nthree\n")
             writer.finish()
         result = run(["qemu-system-riscv64", "-M", "virt", "-smp", harts, "-m", "64M", "-nodefaults", "-display", "none",
-                      "-serial", "stdio", "-kernel", chosen.image, "-initrd", archive, "-append", "loglevel=warn"], timeout=180)
+                      "-serial", "stdio", "-kernel", chosen.image, "-initrd", archive, "-append", "loglevel=warn"])
         return result.status, result.text.replace("\r", "").partition("\n\n\n")[2] or result.text.replace("\r", "")
 
     return start

@@ -89,7 +89,7 @@ def test_H14_debian_and_a_guest_of_ours_play_ping_pong(debian, tmp_path, vm):
     linux = tmp_path / "linux.toml"
     linux.write_text(f'kernel = "{debian / "vmlinux"}"\ninitrd = "initramfs"\nappend = "console=ttyS0 quiet"\n'
                      'memory = "256M"\n[[channel]]\nname = "c"\n')
-    result = batch("--harts", "2", linux, vm("ping", "role=ping rounds=20", allow=["linux:rw"]), timeout=120)
+    result = batch("--harts", "2", linux, vm("ping", "role=ping rounds=20", allow=["linux:rw"]))
     assert result.status == 0, result.text + result.err
     assert "label c" in result.text and "magic 0x4C4E4843" in result.text
     assert "20 rounds, the ball is 40" in result.text and "linux answered 20 balls" in result.text

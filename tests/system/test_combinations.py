@@ -133,7 +133,7 @@ def test_B6_boots(built_variant):
         return
     harts = 2 if "SMP" in switches_of(built_variant.image) else 1
     result = run(["qemu-system-riscv64", "-M", "virt", "-smp", harts, "-m", "64M", "-nodefaults", "-display", "none",
-                  "-serial", "stdio", "-kernel", built_variant.image], timeout=30)
+                  "-serial", "stdio", "-kernel", built_variant.image])
     assert result.status == 0, result.text
     assert re.search(r" info +boot: main\r*\n", result.text), result.text
     assert "exit: status 0" in result.text

@@ -43,7 +43,7 @@ def boot(tmp_path, tree):
     """Boot on a changed tree: a guest still runs. @return the hypervisor's log."""
     def boot(*changes, **machine) -> str:
         log = tmp_path / "log"
-        result = batch("--kernel", guest("hello"), "--log", log, *tree(*changes, **machine), timeout=30)
+        result = batch("--kernel", guest("hello"), "--log", log, *tree(*changes, **machine))
         text = log.read_text(errors="replace")
         assert (result.status, result.out) == (0, HELLO), result.err + text[-3000:]
         return text
@@ -55,7 +55,7 @@ def raw(options: list, image: str) -> str:
     """The image on bare QEMU without a bundle: the output, and the status (2 says that main() was reached)."""
     words = ["qemu-system-riscv64", "-M", "virt", "-smp", str(options[1]), "-m", options[3], "-nographic",
              "-kernel", image, "-append", "batch", *[word.split("=", 1)[1] for word in options[4:]]]
-    result = run(words, timeout=180)
+    result = run(words)
     return f"{result.text}\nstatus {result.status}"
 
 

@@ -143,7 +143,7 @@ def test_full_file_system_of_the_host_is_an_io_error_in_linux(small, two, disks,
     linux.write_text(f'kernel = "{debian}/vmlinux"\ninitrd = "{initrd}"\nappend = "console=ttyS0 quiet loglevel=0"\n'
                      f'memory = "256M"\n[[disk]]\nfile = "{small.folder}/failing.img"\n')
     room = image.stat().st_blocks // 2 + 2048
-    result = run(small(room, image, [CAISSON, "run", "--batch", linux, two()[1]]), timeout=120)
+    result = run(small(room, image, [CAISSON, "run", "--batch", linux, two()[1]]))
     said = lines_of(result, "linux")
     assert [line for line in said if line in ("no room", "small", "told", "alive")] == ["no room", "small", "told", "alive"], said
     assert_neighbour_was_not_disturbed(result, disks[1])

@@ -19,7 +19,7 @@ def boot(debian, tmp_path):
 
     def run(image, *words, append="rw"):
         return batch("--kernel", debian / "vmlinux", "--initrd", initrd, "--append",
-                     f"console=ttyS0 quiet panic=-1 {append}", "--disk", image, *words, timeout=120)
+                     f"console=ttyS0 quiet panic=-1 {append}", "--disk", image, *words)
 
     return run
 

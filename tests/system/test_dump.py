@@ -43,7 +43,7 @@ def test_dump_regs_of_a_vm_that_never_ran(ask):
 
 def test_dump_of_a_running_vm_is_consistent_and_it_goes_on(ask):
     """guests/probe spins with known registers: its pc is in its image."""
-    said = ask("sleep 0.3", "vm dump tick regs --json", "vm list", kernel=guest("probe"), append="test=spin", cpus=2, words=("--harts", "2"))
+    said = ask("sleep 0.05", "vm dump tick regs --json", "vm list", kernel=guest("probe"), append="test=spin", cpus=2, words=("--icount", "--harts", "2"))
     document, rest = json.JSONDecoder().raw_decode(said)
     assert document["consistent"] is True
     assert 0x80200000 <= int(document["regs"][0]["pc"], 16) < 0x80300000
@@ -52,7 +52,7 @@ def test_dump_of_a_running_vm_is_consistent_and_it_goes_on(ask):
 
 
 def test_dump_map(ask):
-    said = json.loads(ask("wait tick running", "sleep 0.3", "vm dump tick map --json"))
+    said = json.loads(ask("wait tick running", "sleep 0.05", "vm dump tick map --json", words=["--icount"]))
     ram = next(area for area in said["areas"] if area["start"] == "0x80000000")
     assert ram["size"] == 16 << 20 and ram["perm"] == "rwx" and ram["device"] is None
     assert {area["device"] for area in said["areas"]} >= {"plic", "uart", "rtc", "finisher"}
@@ -70,7 +70,7 @@ def test_dump_device_tree(ask):
 
 
 def test_dump_interrupts(ask):
-    said = json.loads(ask("wait tick running", "sleep 0.5", "vm dump tick irq --json"))
+    said = json.loads(ask("wait tick running", "sleep 0.05", "vm dump tick irq --json", words=["--icount"]))
     (target,) = said["targets"]
     uart = next(source for source in said["sources"] if source["source"] == 10)
     assert target["threshold"] == 0 and int(target["vsie"], 16) & 0x200
@@ -78,7 +78,7 @@ def test_dump_interrupts(ask):
 
 
 def test_dump_everything_of_an_ended_vm(ask):
-    said = json.loads(ask("sleep 0.2", "vm stop tick --now", "wait tick ended", "vm dump tick --json", cpus=2))
+    said = json.loads(ask("sleep 0.05", "vm stop tick --now", "wait tick ended", "vm dump tick --json", cpus=2, words=["--icount"]))
     assert {"regs", "areas", "mapped", "dt", "targets", "sources"} <= said.keys()
     assert len(said["regs"]) == 2 and said["state"] == "stopped"
 

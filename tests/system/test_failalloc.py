@@ -65,7 +65,7 @@ def test_M1_every_allocation_of_a_start_fails_once(build, programs, flavour, don
     def start(n):
         result = run(["qemu-system-riscv64", "-M", "virt", "-smp", "2", "-m", "64M", "-nodefaults", "-display", "none",
                       "-serial", "stdio", "-kernel", image, "-initrd", programs, "-append",
-                      f"failalloc={n} -- hello"], timeout=180)
+                      f"failalloc={n} -- hello"])
         return result.status, result.text[result.text.find("boot: entered"):], result.text
 
     def check(n, status, log, out):
@@ -85,7 +85,7 @@ def test_M1_every_allocation_of_a_vm_fails_once(build, tmp_path):
         log = tmp_path / f"log{n}"
         result = run([CAISSON, "run", "--batch", "--log", log, "--kernel", guest("hello"), "--memory", "32M", "--harts", "2",
                       "--qemu-arg=-append", f"--qemu-arg=framed batch loglevel=info failalloc={n}"],
-                     environment={"CAISSON_IMAGE": str(image)}, timeout=30)
+                     environment={"CAISSON_IMAGE": str(image)})
         text = log.read_text(errors="replace")
         log.unlink()
         return result.status, text, result.text + "\n" + result.err

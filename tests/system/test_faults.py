@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from machines import ROOT, kill_all, run, start
+from machines import PATIENCE, ROOT, kill_all, run, start
 
 IMAGE = ROOT / "build" / "hypervisor" / "caisson"
 STORE_ZERO = "arch_page_zero"  # its first store goes to a0, for a1 bytes
@@ -18,8 +18,8 @@ def fault(tmp_path, *commands: str, at: str = "main", cpu: str = "rv64", status:
     try:
         script = ["set confirm off", f"target remote {socket}", f"hbreak *{at}", "continue", *commands, "detach"]
         words = [word for line in script for word in ("-ex", line)]
-        run(["gdb-multiarch", "-nx", "-batch", f"{IMAGE}.elf", *words], timeout=30)
-        out, _ = machine.communicate(timeout=180)
+        run(["gdb-multiarch", "-nx", "-batch", f"{IMAGE}.elf", *words])
+        out, _ = machine.communicate(timeout=PATIENCE)
     finally:
         kill_all(machine)
     assert machine.returncode == status, out

@@ -20,7 +20,7 @@ def on_linux(debian, tmp_path_factory):
 
 @pytest.mark.parametrize("words", [[], ["--harts", "2"], ["--debug", "--log-level", "error"]])
 def test_P5_files_as_on_linux(on_linux, words):
-    result = caisson("exec", *words, linux_programs.build("files"), timeout=240)
+    result = caisson("exec", *words, linux_programs.build("files"))
     assert len(on_linux) > 300
     assert lines(result.text) == on_linux
     assert result.status == 0

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from machines import CAISSON, batch, guest, kill_all, start
+from machines import CAISSON, PATIENCE, batch, guest, kill_all, start
 from prompt import to_monitor
 from test_consoles import shrink_line
 
@@ -17,7 +17,7 @@ SHELL = "root@debian:~# "
 def linux(toml, debian):
     def make(name: str = "debian", **keys) -> str:
         return toml(name, **{"kernel": f"{debian}/vmlinux", "initrd": f"{debian}/initramfs", "memory": "256M",
-                             "append": "console=hvc0", "console": "virtio", **keys})
+                             "append": "console=hvc0", "console": "virtio", "stop-timeout": 600, **keys})
 
     return make
 
@@ -43,14 +43,19 @@ def shell(child, line: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", child.before).strip()
 
 
+def wait_for_size(child, size: str) -> None:
+    """What the terminal's size is reaches the guest some time after it has changed."""
+    assert shell(child, f'until [ "$(stty size)" = "{size}" ]; do sleep 0.1; done; echo it is') == "it is"
+
+
 def test_debian_at_home_on_hvc0(spawn, linux):
     """Its output, its input and the terminal's size are there, and the size follows; SysRq keys shut it down."""
-    child = spawn("run", "--quiet", linux(), encoding="utf-8", timeout=200)
+    child = spawn("run", "--quiet", linux(), encoding="utf-8")
     child.expect(SHELL)
     assert shell(child, "tty") == "/dev/hvc0"
-    assert shell(child, "stty size") == "40 120"
+    wait_for_size(child, "40 120")
     child.setwinsize(50, 132)
-    assert shell(child, "sleep 1; stty size") == "50 132"
+    wait_for_size(child, "50 132")
     assert shell(child, "echo a  'b' | wc -c") == "4"
     child.send("\x10\r")  # the line before comes again: Ctrl-P is no framing
     child.expect(r"\n4\r\n.*" + SHELL)
@@ -59,7 +64,7 @@ def test_debian_at_home_on_hvc0(spawn, linux):
     assert re.search(r"virtio[0-9]", shell(child, "grep virtio /proc/interrupts"))
     to_monitor(child)
     child.send("vm stop debian\r")
-    child.expect("has shut down as it was asked to", timeout=180)
+    child.expect("has shut down as it was asked to")
 
 
 def test_the_size_is_right_after_a_switch(spawn, linux, toml):
@@ -70,29 +75,28 @@ def test_the_size_is_right_after_a_switch(spawn, linux, toml):
     child.send("]")
     child.expect("tick [0-9]+")
     child.setwinsize(24, 80)
-    time.sleep(0.5)
     to_monitor(child)
     child.send("]")
     child.expect("console of debian")
     child.send("\r")
     child.expect(SHELL)
-    assert shell(child, "stty size") == "24 80"
+    wait_for_size(child, "24 80")
 
 
 def test_a_login_on_the_other_console(spawn, linux):
     """What is typed goes to hvc0 as soon as its driver is there; SysRq keys reach the kernel's own console, the UART."""
-    child = spawn("run", "--quiet", linux(append="console=ttyS0"), encoding="utf-8", timeout=200)
+    child = spawn("run", "--quiet", linux(append="console=ttyS0"), encoding="utf-8")
     child.expect(SHELL)
     child.send("typed-to-nobody\r")
     to_monitor(child)
     assert "typed-to-nobody" not in child.before
     child.send("vm stop debian\r")
-    child.expect("has shut down as it was asked to", timeout=180)
+    child.expect("has shut down as it was asked to")
 
 
 def test_a_flood_loses_nothing(linux_batch):
     path = linux_batch("seq 4000 | sed s/$/-0123456789/")
-    result = batch(path, timeout=120)
+    result = batch(path)
     assert result.status == 0, result.err
     numbers = re.findall(r"^([0-9]+)-0123456789\r$", result.text, re.MULTILINE)
     assert [int(n) for n in numbers] == list(range(1, 4001))
@@ -110,7 +114,7 @@ def test_a_line_that_stands_still_loses_nothing(linux_batch, toml):
         os.kill(child.pid, signal.SIGSTOP)
         time.sleep(3)
         os.kill(child.pid, signal.SIGCONT)
-        out, err = child.communicate(timeout=120)
+        out, err = child.communicate(timeout=PATIENCE)
         assert (child.returncode, err) == (0, b"")
     finally:
         kill_all(child)
@@ -123,7 +127,7 @@ def test_entropy_for_debian(linux_batch):
         "cat /sys/class/misc/hw_random/rng_current", "dd if=/dev/hwrng bs=512 count=200 iflag=fullblock of=/tmp/r 2>/dev/null",
         "stat -c %s /tmp/r", "gzip -c /tmp/r | wc -c", "dd if=/tmp/r bs=32 2>/dev/null | hexdump -ve '32/1 \"%02x\" \"\\n\"' | "
         "sort | uniq -d | wc -l", entropy=True)
-    result = batch(path, timeout=120)
+    result = batch(path)
     assert result.status == 0, result.err
     found = re.search(r"^virtio_rng\S*\s+102400\s+([0-9]+)\s+0\s", result.text, re.MULTILINE)
     assert found and int(found[1]) > 102400, result.text  # it cannot be packed, and no 32 bytes are there twice

@@ -7,10 +7,10 @@ import struct
 import zlib
 from pathlib import Path
 
-import pexpect
 import pytest
 from machines import assert_passed, batch, probe
-from test_debian import UBOOT
+from prompt import end_of_run
+from test_debian import UBOOT, stop_uboot
 from test_rounds import documents, scripted  # noqa: F401 (a fixture)
 
 SECTOR = 512
@@ -217,8 +217,8 @@ def test_uboot_reads_and_writes_a_disk(image, spawn):
     content = random.Random(1).randbytes(SIZE)
     path = image(content)
     child = spawn("run", "--batch", "--kernel", f"{UBOOT}/u-boot.bin", "--memory", "512M", "--disk", path)
-    child.expect_exact("autoboot")
-    child.send(" ")
+    stop_uboot(child)
+    child.send("\r")
     for command, answer in (("virtio scan", ""), ("virtio info", r"Capacity: 1\.0 MB = 0\.0 GB \(2048 x 512\)"),
                             ("virtio read 84000000 3 2", "2 blocks read: OK"),
                             ("crc32 84000000 400", f"==> {zlib.crc32(content[3 * SECTOR:5 * SECTOR]):08x}"),
@@ -228,7 +228,5 @@ def test_uboot_reads_and_writes_a_disk(image, spawn):
         child.expect(answer)
     child.expect_exact("=> ")
     child.send("poweroff\r")
-    child.expect(pexpect.EOF)
-    child.wait()
-    assert child.exitstatus == 0
+    assert end_of_run(child) == 0
     assert path.read_bytes()[9 * SECTOR:11 * SECTOR] == content[3 * SECTOR:5 * SECTOR]

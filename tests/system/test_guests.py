@@ -33,9 +33,9 @@ SAME = [
 
 @pytest.mark.parametrize("test, cpus, harts, cpu", SAME)
 def test_same_as_bare(test, cpus, harts, cpu):
-    vm = probe(test, "--cpus", cpus, "--harts", harts, "--memory", MEMORY, "--cpu", cpu, timeout=120)
+    vm = probe(test, "--cpus", cpus, "--harts", harts, "--memory", MEMORY, "--cpu", cpu)
     assert_passed(vm)
-    there = bare("probe", f"test={test}", cpus=cpus, cpu=cpu, timeout=120)
+    there = bare("probe", f"test={test}", cpus=cpus, cpu=cpu)
     assert vm.out == there.out
 
 
@@ -56,18 +56,18 @@ def test_in_a_vm(test, cpus, harts, cpu):
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_H10_stolen_time(cpus):
-    assert_passed(probe("steal", "--cpus", cpus, "--harts", 1, "--icount", timeout=180))
+    assert_passed(probe("steal", "--cpus", cpus, "--harts", 1, "--icount"))
 
 
 def test_H10_counters_leave_a_neighbour_out():
-    result = probe("counters-vm", "--cpus", 2, "--harts", 1, "--icount", timeout=180)
+    result = probe("counters-vm", "--cpus", 2, "--harts", 1, "--icount")
     assert_passed(result)
     assert "ok the neighbour's instructions are not counted" in result.text
 
 
 @pytest.mark.parametrize("cpu", ["rv64", NO_SSTC])
 def test_H2_registers_survive_many_exits(cpu):
-    assert_passed(probe("regs rounds=30000", "--cpu", cpu, timeout=120))
+    assert_passed(probe("regs rounds=30000", "--cpu", cpu))
 
 
 @pytest.mark.long
@@ -121,7 +121,7 @@ def test_H13_reboot_zeroes_memory_and_reloads(spawn):
 @pytest.mark.parametrize("warm", [0, 1])
 def test_H13_many_reboots(spawn, warm):
     child = spawn("run", "--batch", "--kernel", guest("probe"), "--append", f"test=reboot warm={warm}",
-                  "--memory", "8M", timeout=180)
+                  "--memory", "8M")
     for _ in range(50):
         child.expect_exact("booted")
 
@@ -147,7 +147,7 @@ def test_H10_finisher_can_reboot(spawn):
 def test_kernel_of_zeros_is_a_crash(tmp_path):
     zeros = tmp_path / "zeros"
     zeros.write_bytes(bytes(4096))
-    result = batch("--kernel", zeros, timeout=180)
+    result = batch("--kernel", zeros)
     assert result.status == 1
     assert result.out == b""
     assert result.err.startswith("guest: ") and "trap vector" in result.err

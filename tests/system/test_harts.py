@@ -13,14 +13,14 @@ def expected(app: str) -> str:
 
 @pytest.mark.parametrize("harts", [1, 2, 4, 8])
 def test_B8_harts_go_and_come_back(harts):
-    result = caisson("app", "--quiet", "--icount", "--harts", harts, "harts", timeout=180)
+    result = caisson("app", "--quiet", "--icount", "--harts", harts, "harts")
     assert result.status == 0, result.text + result.err
     assert result.text == expected("harts")
 
 
 def test_B8_harts_go_and_come_back_in_a_debug_build():
     """With the order of locks checked, and on harts that really run at the same time."""
-    result = caisson("app", "--quiet", "--debug", "--harts", 4, "harts", timeout=180)
+    result = caisson("app", "--quiet", "--debug", "--harts", 4, "harts")
     assert result.status == 0, result.text + result.err
     assert result.text == expected("harts")
 

@@ -4,11 +4,10 @@ import socket
 import subprocess
 import time
 
-import pexpect
 import pytest
 
 import linux_disks
-from prompt import PROMPT, Monitor, to_monitor
+from prompt import PROMPT, Monitor, end_of_run, to_monitor
 
 pytestmark = pytest.mark.long
 
@@ -48,19 +47,19 @@ class Guest:
     def log_in(self, name: str = "debian") -> None:
         self.child.expect_exact(f"{name} login: ", timeout=BOOT)
         self.child.send("root\r")
-        self.child.expect_exact("Password: ", timeout=180)
+        self.child.expect_exact("Password: ")
         self.child.send("caisson\r")
-        self.child.expect_exact(f"root@{name}:~# ", timeout=120)
+        self.child.expect_exact(f"root@{name}:~# ")
         self.child.send("bind 'set enable-bracketed-paste off'; stty -echo; PS1='REA''DY> '\r")
-        self.child.expect_exact(READY, timeout=180)
+        self.child.expect_exact(READY)
 
-    def __call__(self, line: str, timeout: float = 60) -> str:
+    def __call__(self, line: str, timeout: float = WORK) -> str:
         """Run a line; what it prints. It must end with status 0."""
         self._number += 1  # a console that is gone back to shows its last lines again
         self.child.send(f"{line}; echo end {self._number}: $?\r")
         self.child.expect(rf"end {self._number}: (\d+)\r+\n", timeout=timeout)
         said, status = self.child.before, self.child.match[1]
-        self.child.expect_exact(READY, timeout=180)
+        self.child.expect_exact(READY)
         assert status == "0", f"{line}: status {status}\n{said}"
         return said.replace("\r", "")
 
@@ -81,12 +80,6 @@ def one(installed, start, disk):
     """One VM with a disk of its own."""
     return Guest(start("--kernel", installed / "vmlinux", "--initrd", installed / "initramfs", "--cpus", "2",
                        "--memory", "512M", "--append", "console=ttyS0 quiet root=/dev/vda", "--disk", disk))
-
-
-def end_of_run(child) -> int:
-    child.expect(pexpect.EOF, timeout=WORK)
-    child.close(force=False)
-    return child.exitstatus
 
 
 def test_installed_debian_works_survives_a_reset_and_shuts_down(one, disk):
@@ -144,7 +137,7 @@ def room(installed, start, tmp_path):
 
 def has_address(guest: Guest) -> str:
     """Wait until DHCP has given one. (ip writes in colours where it is not in a pipe.)"""
-    said = guest("until ip -4 -o addr show scope global | grep inet; do sleep 1; done", timeout=120)
+    said = guest("until ip -4 -o addr show scope global | grep inet; do sleep 1; done")
     return re.search(r"inet (10\.0\.2\.\d+)/", said)[1]
 
 
@@ -169,9 +162,9 @@ def test_installed_debians_meet_on_the_network(room):
     left = room.at("left")
     assert has_address(left) != address
     assert "0% packet loss" in left(f"ping -c 3 {address}")
-    assert left(f"ssh -o StrictHostKeyChecking=no {address} hostname 2>/dev/null", timeout=120).strip() == "right"
-    assert "receiver" in left(f"iperf3 -c {address} -t 5", timeout=120)
-    assert "receiver" in left(f"iperf3 -c {address} -t 3 -R", timeout=120)
+    assert left(f"ssh -o StrictHostKeyChecking=no {address} hostname 2>/dev/null").strip() == "right"
+    assert "receiver" in left(f"iperf3 -c {address} -t 5")
+    assert "receiver" in left(f"iperf3 -c {address} -t 3 -R")
     if archive_answers():
         # the suite alone that the image was made of: mirrors of the others are not everywhere whole
         left("sed -i -e 's/^Suites: trixie .*/Suites: trixie/' -e '/^$/,$d' /etc/apt/sources.list.d/debian.sources")

@@ -67,7 +67,7 @@ def test_H12_each_vm_has_its_own(toml):
 @pytest.mark.parametrize("test, cpus", [("timer", 1), ("smp fences=5", 4), ("suspend", 1), ("isa", 1)])
 def test_H12_without_sstc_the_sbi_timer_serves(toml, test, cpus):
     path = toml("t", kernel=guest("probe"), memory="256M", cpus=cpus, append=f"test={test}", **{"isa-hide": ["sstc"]})
-    assert_passed(batch(path, "--harts", 2, timeout=120))
+    assert_passed(batch(path, "--harts", 2))
 
 
 @pytest.mark.parametrize("required, cpu, why", [
@@ -94,7 +94,7 @@ def test_H12_debian_boots_with_extensions_hidden(toml, debian, tmp_path, hidden,
     root = tmp_path / "initramfs"
     initramfs.make(root, debian / "busybox", ["grep -m1 isa /proc/cpuinfo", "echo up $(nproc)"])
     path = toml("debian", kernel=debian / "vmlinux", initrd=root, append="console=ttyS0", cpus=cpus, **{"isa-hide": hidden})
-    result = batch(path, timeout=120)
+    result = batch(path)
     assert result.status == 0 and f"up {cpus}" in result.text, result.err
     isa = re.search(r"^isa\s*: (\S+)", result.text, re.MULTILINE)[1]
     assert not set(hidden) & set(isa.split("_"))

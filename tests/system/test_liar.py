@@ -20,7 +20,7 @@ def liar(folder, device: str, rounds: int) -> str:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_misdeeds(tmp_path, device):
-    result = batch(liar(tmp_path, device, 2), "--log", tmp_path / "log", timeout=120)
+    result = batch(liar(tmp_path, device, 2), "--log", tmp_path / "log")
     lines = result.text.replace("\0", "").splitlines()
     assert result.status == 0 and lines[-1] == f"PASS {device}", result.text
     came = [line for line in lines if line.startswith("ok ")]
@@ -32,7 +32,7 @@ def test_misdeeds(tmp_path, device):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_H15_work_beside_a_liar(alone, worker, tmp_path, device):  # noqa: F811
-    lines, use = worked([worker, liar(tmp_path, device, 0)], tmp_path / "log", timeout=120)
+    lines, use = worked([worker, liar(tmp_path, device, 0)], tmp_path / "log")
     assert lines == alone[0]
     assert abs(use["us"] - alone[1]["us"]) < alone[1]["us"] / 100, "less than 1 % of its own time"
     assert {kind: use[kind] for kind in OWN_EXITS} == {kind: alone[1][kind] for kind in OWN_EXITS}

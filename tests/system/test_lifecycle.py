@@ -4,7 +4,7 @@ import re
 import pytest
 
 from machines import CAISSON, guest, kill_all, run, start
-from prompt import PROMPT, Monitor, to_monitor
+from prompt import PROMPT, Monitor, end_of_run, to_monitor
 
 
 @pytest.fixture
@@ -102,15 +102,7 @@ def test_wrong_use_is_explained(monitor, line):
 def test_poweroff_while_a_vm_is_paused(monitor):
     monitor("vm pause spin")
     monitor.child.send("poweroff\r")
-    monitor.child.expect(machines_eof())
-    monitor.child.close()
-    assert monitor.child.exitstatus == 0
-
-
-def machines_eof():
-    import pexpect
-
-    return pexpect.EOF
+    assert end_of_run(monitor.child) == 0
 
 
 def test_restart_policy(spawn, toml):
@@ -125,7 +117,7 @@ def test_restart_policy(spawn, toml):
     child.send("vm list\r")
     child.expect("frail +crashed")
     child.send("poweroff\r")
-    child.expect(machines_eof())
+    end_of_run(child)
 
 
 def test_restart_policy_in_batch(toml):

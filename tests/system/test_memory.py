@@ -13,7 +13,7 @@ OBJECTS = ["address space", "device window", "task", "new stack", "task with a n
 @pytest.mark.parametrize("options", [["--harts", 1], ["--harts", 4], ["--debug"], ["--set", "HEAP_LIBRARY=y"],
                                      ["--debug", "--set", "HEAP_LIBRARY=y"]], ids=lambda o: " ".join(map(str, o)))
 def test_M1_each_object_is_undone_at_each_failing_allocation(options):
-    result = caisson("app", "--quiet", "--icount", *options, "failalloc", timeout=120)
+    result = caisson("app", "--quiet", "--icount", *options, "failalloc")
     assert result.status == 0, result.text + result.err
     assert result.text.endswith("failalloc: done\n")
     points = {name: int(n) for name, n in re.findall(r"^OK (.*): (\d+) points of failure$", result.text, re.MULTILINE)}

@@ -1,17 +1,16 @@
 """The monitor: the escape key, its commands, and the way out."""
 import re
 
-import pexpect
 import pytest
 
 from machines import guest
-from prompt import ESCAPE, PROMPT, ask, to_monitor
+from prompt import ESCAPE, PROMPT, ask, end_of_run, to_monitor
 
 
 @pytest.fixture
 def monitor(spawn):
     """Our own guest attached, then the monitor's prompt."""
-    child = spawn("run", "--kernel", guest("tick"), "--name", "tick", timeout=15, encoding="utf-8")
+    child = spawn("run", "--kernel", guest("tick"), "--name", "tick", encoding="utf-8")
     child.expect("Ctrl-\\]")
     child.expect("tick 1\r?\n")
     to_monitor(child)
@@ -21,9 +20,7 @@ def monitor(spawn):
 def leave(child) -> None:
     child.send("poweroff\r")
     child.expect("monitor shut down")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    assert end_of_run(child) == 0
 
 
 def test_monitor_lists_and_counts(monitor):

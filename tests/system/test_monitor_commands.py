@@ -56,7 +56,7 @@ def script(tmp_path, toml):
     def run(*lines):
         path = tmp_path / "script.txt"
         path.write_text("\n".join([*(f"- {line}" for line in lines), "poweroff"]))
-        result = batch("--script", path, toml("tick", kernel=guest("tick"), memory="16M"), timeout=120)
+        result = batch("--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
         assert result.status == 0, result.err
         return result.err
 

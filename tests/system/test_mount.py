@@ -28,7 +28,7 @@ def disk(tmp_path):
 def shell(busybox, script, *options):
     """Lines of output, errors among them."""
     prepared = "/busybox --install -s /bin 2>/dev/null || { /busybox mkdir /bin; /busybox --install -s /bin; }; exec 2>&1; "
-    return caisson("exec", *options, busybox, "sh", "-c", prepared + script, timeout=120).text.splitlines()
+    return caisson("exec", *options, busybox, "sh", "-c", prepared + script).text.splitlines()
 
 
 def on_host(image, *words):

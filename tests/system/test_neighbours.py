@@ -4,11 +4,10 @@ Under --icount on one hart everything is counted, so that nothing here depends o
 is that of its vCPU on the hart, which the log tells at its end (vm_log_use).
 """
 import re
-import time
 
 import pytest
 
-from machines import CAISSON, guest, kill_all, start
+from machines import CAISSON, guest, kill_all, start, wait_for_text, wait_until
 
 ROUNDS = 800
 # Exits that only the VM itself can cause. The others (interrupts of the host) come with sharing a hart.
@@ -25,24 +24,17 @@ def used(log: str, name: str) -> dict[str, int] | None:
     return {"us": int(found[1]), **{kind: int(n) for kind, n in (word.split("=") for word in found[2].split())}}
 
 
-def worked(files: list[str], log, *words, timeout: float = 60) -> tuple[list[str], dict[str, int]]:
+def worked(files: list[str], log, *words) -> tuple[list[str], dict[str, int]]:
     """Run these VMs until `work` has ended; its lines, and what it used."""
-    child = start([CAISSON, "run", "--batch", "--icount", "--harts", "1", "--log", log, *words, *files],
-                  stdout=open(log.with_suffix(".out"), "wb"))
-    end = time.monotonic() + timeout
-    result = None
+    out = log.with_suffix(".out")
+    with open(out, "wb") as file:
+        child = start([CAISSON, "run", "--batch", "--icount", "--harts", "1", "--log", log, *words, *files], stdout=file)
     try:
-        while result is None and time.monotonic() < end:
-            over = child.poll() is not None
-            result = used(log.read_text(errors="replace"), "work") if log.exists() else None
-            if over:
-                break
-            time.sleep(0.05)
+        text = wait_for_text(out, f"worked {ROUNDS} rounds", child)
+        use = wait_until(lambda: used(log.read_text(errors="replace"), "work"), lambda: log.read_text(errors="replace")[-2000:])
     finally:
         kill_all(child)
-    assert result, f"the worker did not end: {log.read_text(errors='replace')[-2000:]}"
-    out = log.with_suffix(".out").read_text(errors="replace")
-    return [line.removeprefix("[work] ") for line in out.splitlines() if not line.startswith("[bad] ")], result
+    return [line.removeprefix("[work] ") for line in text.splitlines() if not line.startswith("[bad] ")], use
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def ports(tmp_path):
     """Run VMs with a script that waits until those named have ended: the result, and the ports by VM."""
     def run(waits: list[str], *words, lines=(), **options):
         script = tmp_path / "script"
-        script.write_text("\n".join([*lines, *(f"wait {name} ended 120" for name in waits), "net ports --json", "poweroff"]))
+        script.write_text("\n".join([*lines, *(f"wait {name} ended" for name in waits), "net ports --json", "poweroff"]))
         result = batch("--script", script, *words, **options)
         found = re.search(r"^\[.*\]$", result.err, re.DOTALL | re.MULTILINE)
         assert found, result.err + result.text
@@ -83,7 +83,7 @@ def test_H15_a_flood_reaches_its_receiver_and_disturbs_nobody_else(vm, ports, ha
     """The sender waits for a receiver that takes as fast as it can. Two others play on."""
     result, port = ports(["v1", "v2", "v3", "v4"], "--harts", harts,
                          vm(1, "role=flood to=2 frames=20000 size=1514"), vm(2, "role=count"),
-                         vm(3, "role=ping to=4 rounds=50"), vm(4, "role=pong"), timeout=180)
+                         vm(3, "role=ping to=4 rounds=50"), vm(4, "role=pong"))
     assert result.status == 0, result.text + result.err
     assert port["v2"]["received"] + port["v2"]["down"] + port["v2"]["full"] >= 20000  # down: before it listens
     assert "0 damaged" in result.text and int(re.search(r"v2\] served: 0 asked, (\d+) filled", result.text)[1]) > 1000

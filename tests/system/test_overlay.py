@@ -3,7 +3,6 @@ import hashlib
 import os
 import random
 import re
-import time
 import zlib
 
 import journal
@@ -11,8 +10,9 @@ import linux_disks
 import pytest
 import writelog
 from killing import again_and_again
-from machines import batch, caisson, vm
+from machines import batch, caisson, vm, wait_for_text
 from test_block import pattern
+from test_debian import UBOOT as FOLDER, stop_uboot
 
 FOUND = 90  # records in the shared image, at least
 
@@ -59,7 +59,7 @@ def test_guests_share_an_image_and_see_only_their_own_changes(sharing, base):
 
 # --- U-Boot and Debian ---
 
-UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"
+UBOOT = f"{FOLDER}/u-boot.bin"
 MARK = 4096  # bytes of a file that both change
 _LINUX = """\
 mount -t ext4 /dev/vda /mnt
@@ -74,24 +74,12 @@ sleep 1000
 """
 
 
-def wait_for(log, text: str) -> str:
-    """What the VM has printed, when that is among it."""
-    for _ in range(600):
-        there = log.read_text(errors="replace") if log.exists() else ""
-        if text in there:
-            return there
-        time.sleep(0.2)
-    raise AssertionError(there[-2000:])
-
-
 class UBoot:
     """Called with a command: it has to print the answer."""
 
     def __init__(self, child):
         self.child = child
-        child.expect_exact("autoboot")
-        child.send(" ")
-        child.expect_exact("=> ")
+        stop_uboot(child)
 
     def __call__(self, command: str, answer: str) -> None:
         self.child.send(command + "\r")
@@ -119,7 +107,7 @@ def test_uboot_and_debian_share_an_image(spawn, debian, tmp_path):
     uboot("crc32 84000000 1000", f"==> {zlib.crc32(mark):08x}")
     uboot("mw.b 85000000 42 1000", "")
     uboot(f"virtio write 85000000 {sector:x} 8", "8 blocks written: OK")
-    said = wait_for(tmp_path / "linux.log", "done")
+    said = wait_for_text(tmp_path / "linux.log", "done", uboot.child)
     assert hashlib.sha256(mark).hexdigest() in said and "FROM THE HOST" in said and "linuxdone" in said.replace("\r\n", ""), said
     uboot("ext4load virtio 0 86000000 /mark", f"{MARK} bytes read")
     uboot("cmp.b 85000000 86000000 1000", r"Total of 4096 byte\(s\) were the same")
@@ -144,7 +132,7 @@ class Store:
     def run(self, commands: str, *words) -> list[str]:
         """The lines that it prints about each."""
         result = caisson("app", "--disk", f"{self.base},ro", "--disk", self.image, *words, "sector", "store", "vdb",
-                         *commands.split(), timeout=180)
+                         *commands.split())
         assert result.status == 0, result.text + result.err
         return result.text.splitlines()[2:]
 

@@ -9,8 +9,8 @@ def test_H14_a_unikernel_prints_what_it_prints_on_the_bare_machine(name):
     from caisson import building
 
     image = building.variant(app=name).image
-    bare = caisson("app", "--icount", "--log-level", "error", name, timeout=180)
-    guest = batch("--icount", "--kernel", image, "--memory", "128M", "--append", "loglevel=error", timeout=180)
+    bare = caisson("app", "--icount", "--log-level", "error", name)
+    guest = batch("--icount", "--kernel", image, "--memory", "128M", "--append", "loglevel=error")
     assert bare.status == 0 and bare.text
     assert (guest.status, guest.text.replace("\r", "")) == (0, bare.text.replace("\r", ""))
 
@@ -38,9 +38,8 @@ def test_H14_the_monolith_runs_busybox_as_on_the_bare_machine(tmp_path, cpus):
     with open(archive, "wb") as out:
         pack(cpio.Writer(out), (fetch.debian() / "busybox").read_bytes())
     bare = run(["qemu-system-riscv64", "-M", "virt", "-smp", cpus, "-m", "128M", "-nodefaults", "-display", "none", "-serial", "stdio",
-                "-kernel", chosen.image, "-initrd", archive, "-append", "loglevel=error"], timeout=180)
-    guest = batch("--kernel", chosen.image, "--initrd", archive, "--cpus", cpus, "--memory", "128M", "--append", "loglevel=error",
-                  timeout=180)
+                "-kernel", chosen.image, "-initrd", archive, "-append", "loglevel=error"])
+    guest = batch("--kernel", chosen.image, "--initrd", archive, "--cpus", cpus, "--memory", "128M", "--append", "loglevel=error")
     said = bare.out.partition(b"begin\n")[2]
     assert said.endswith(b"3\n30\nend\n")
     assert (bare.status, guest.status) == (0, 0)
@@ -58,7 +57,7 @@ def test_H14_two_monoliths_side_by_side(tmp_path, toml):
         pack(cpio.Writer(out), (fetch.debian() / "busybox").read_bytes())
     files = [toml(name, kernel=str(chosen.image), initrd=str(archive), cpus=2, memory="128M", append="loglevel=error")
              for name in ("one", "two")]
-    result = batch("--harts", 2, *files, timeout=180)
+    result = batch("--harts", 2, *files)
     assert result.status == 0
     said = {name: [line.removeprefix(f"[{name}] ") for line in result.text.replace("\r", "").splitlines() if line.startswith(f"[{name}]")]
             for name in ("one", "two")}

@@ -23,7 +23,7 @@ numbers 1 1
 
 @pytest.mark.parametrize("library", linux_programs.LIBRARIES)
 def test_P5_pipes_of_a_program(library):
-    result = caisson("exec", linux_programs.build("pipes", library), timeout=120)
+    result = caisson("exec", linux_programs.build("pipes", library))
     assert (result.text, result.status) == (TEXT, 0), result.err
 
 
@@ -33,5 +33,5 @@ def test_P5_much_through_pipes():
     script = ("/busybox mkdir /bin; /busybox --install -s /bin; PATH=/bin; dd if=/dev/zero bs=1M count=20 2>/dev/null | tr '\\0' x | md5sum; "
               "mkfifo /tmp/f; (cat </tmp/f | wc -c) & seq 100000 >/tmp/f; wait; ls -l /tmp/f | cut -c1; yes | head -1; "
               "seq 10 | while read n; do echo $n; done | tail -1")
-    result = caisson("exec", str(fetch.debian() / "busybox"), "sh", "-c", script, timeout=120)
+    result = caisson("exec", str(fetch.debian() / "busybox"), "sh", "-c", script)
     assert result.text == f"{hashlib.md5(b'x' * (20 << 20)).hexdigest()}  -\n588895\np\ny\n10\n", result.err

@@ -13,7 +13,7 @@ def test_H8_debian_takes_them_from_there(debian, toml, tmp_path):
     initramfs.make(root, debian / "busybox", ["od -An -tx1 /proc/device-tree/chosen/linux,initrd-start", "echo up"])
     path = toml("placed", kernel=debian / "vmlinux", initrd=root, append="console=ttyS0", memory="256M",
                 **{"initrd-load": 0x86001000, "dtb-load": 0x8a000008})
-    result = batch("--log", tmp_path / "log", path, timeout=90)
+    result = batch("--log", tmp_path / "log", path)
     assert result.status == 0 and re.search(r"^up\s*$", result.text, re.MULTILINE), result.err
     assert "00 00 00 00 86 00 10 00" in result.text
     assert re.search(r"placed: kernel .* initrd 86001000\+\w+, device tree 8a000008", (tmp_path / "log").read_text())

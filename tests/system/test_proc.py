@@ -16,7 +16,7 @@ def shell():
     def run(script, *options):
         text = ("/busybox mkdir /bin; /busybox --install -s /bin; "
                 "background() { \"$@\" </dev/null & until [ \"$(cat /proc/$!/comm)\" = $1 ]; do :; done; }; " + script)
-        result = caisson("exec", *options, busybox, "sh", "-c", text, timeout=120)
+        result = caisson("exec", *options, busybox, "sh", "-c", text)
         assert result.err == ""
         return result.text.splitlines()
 

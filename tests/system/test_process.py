@@ -28,7 +28,7 @@ def monolith(tmp_path_factory):
             images[switches] = chosen.image
         return run(["qemu-system-riscv64", "-M", "virt", "-smp", harts, "-m", "64M", "-nodefaults", "-display", "none",
                     "-serial", "stdio", "-kernel", images[switches], "-initrd", archive, "-append",
-                    "-- " + " ".join(words)], timeout=20)
+                    "-- " + " ".join(words)])
 
     return start
 

@@ -2,11 +2,10 @@
 import json
 import re
 
-import pexpect
 import pytest
 
 from machines import ROOT, batch, guest
-from prompt import PROMPT, to_monitor
+from prompt import PROMPT, end_of_run, to_monitor
 
 
 @pytest.fixture
@@ -22,8 +21,8 @@ def script(tmp_path, toml):
 
 
 def test_script_runs_in_order(script):
-    result = script("# comment", "echo one  'two  words'", "vm pause tick", "wait tick paused 5", "- vm pause tick",
-                    "sleep 0.05", "vm resume tick", "vm stop tick --now", "wait tick ended 5", "vm delete tick",
+    result = script("# comment", "echo one  'two  words'", "vm pause tick", "wait tick paused 300", "- vm pause tick",
+                    "sleep 0.05", "vm resume tick", "vm stop tick --now", "wait tick ended 300", "vm delete tick",
                     "wait tick deleted", "vm create tick", "wait tick created", "vm start tick", "wait tick running",
                     "echo last", "poweroff")
     assert result.status == 0, result.err
@@ -80,20 +79,18 @@ def test_waiting_commands_leave_the_keys_alone(spawn, toml):
 
 def test_the_machine_ends_while_a_command_waits(spawn, toml, tmp_path):
     path = tmp_path / "script.txt"
-    path.write_text("wait tick paused 20\npoweroff\n")
+    path.write_text("wait tick paused 300\npoweroff\n")
     child = spawn("run", "--quiet", "--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
     to_monitor(child)
     child.send("vm pause tick\rsleep 1000\r")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    assert end_of_run(child) == 0
 
 
 def test_script_runs_beside_the_prompt(spawn, toml, tmp_path):
     """Both pause and resume the same VM, over and over, from the first typed pause on; both get to their end."""
     path = tmp_path / "race.txt"
-    path.write_text("wait tick paused 30\n" + "- vm pause tick\n- vm resume tick\n" * 1000 + "- vm resume tick\necho script done\n")
+    path.write_text("wait tick paused 300\n" + "- vm pause tick\n- vm resume tick\n" * 1000 + "- vm resume tick\necho script done\n")
     child = spawn("run", "--quiet", "--harts", "2", "--script", path, toml("tick", kernel=guest("tick"), memory="16M"))
     child.expect("tick 1")
     to_monitor(child)
@@ -107,9 +104,7 @@ def test_script_runs_beside_the_prompt(spawn, toml, tmp_path):
     child.expect(r"tick +running")
     child.send("poweroff\r")
     child.expect("\n")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    assert end_of_run(child) == 0
 
 
 def test_docs_list_every_command(script):

@@ -18,7 +18,7 @@ def work(toml, vms: list[dict], *words, harts: int = 1, do: str = "count") -> li
     """Run these VMs side by side; for each the counts of its vCPUs."""
     append = f"do={do} from={FROM} until={UNTIL}"
     files = [toml(f"vm{i}", kernel=guest("share"), append=append, memory="8M", **keys) for i, keys in enumerate(vms)]
-    result = batch(*COUNTED, "--harts", harts, *words, *files, timeout=120)
+    result = batch(*COUNTED, "--harts", harts, *words, *files)
     assert result.status == 0, result.err
     found = [[0] * keys.get("cpus", 1) for keys in vms]
     for vm, hart, count in re.findall(r"^(?:\[vm(\d)\] )?hart (\d) work (\d+)$", result.text, re.MULTILINE):

@@ -1,11 +1,10 @@
 """The demonstrations of configs/demos: guests of different kinds side by side, and one of them misbehaves (H14, H15)."""
 import re
 
-import pexpect
 import pytest
 
 from machines import CAISSON, ROOT, guest, kill_all, start
-from prompt import ESCAPE, PROMPT as MONITOR
+from prompt import ESCAPE, PROMPT as MONITOR, end_of_run
 
 PROMPT = r"root@debian:~# "
 FLOOD_LINES = 200
@@ -16,7 +15,7 @@ class Person:
 
     def __init__(self, spawn, folder: str):
         files = sorted((ROOT / "configs" / "demos" / folder).glob("*.toml"))
-        self.child = spawn("run", "--quiet", "--harts", "2", *files, timeout=90)
+        self.child = spawn("run", "--quiet", "--harts", "2", *files)
 
     def monitor(self, line: str) -> str:
         """From a VM's console to the monitor; what the command says."""
@@ -49,9 +48,7 @@ class Person:
 
     def go_home(self) -> None:
         self.child.send("poweroff\r")
-        self.child.expect(pexpect.EOF)
-        self.child.wait()
-        assert self.child.exitstatus == 0
+        assert end_of_run(self.child) == 0
 
 
 def test_H15_two_debians_and_a_unikernel(spawn, debian):

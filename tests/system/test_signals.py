@@ -54,17 +54,17 @@ number, group and session are one: 1
 
 @pytest.mark.parametrize("library", linux_programs.LIBRARIES)
 def test_P5_signals_of_a_program(library):
-    result = caisson("exec", "--icount", linux_programs.build("signals", library), timeout=120)
+    result = caisson("exec", "--icount", linux_programs.build("signals", library))
     assert (result.text, result.status) == (TEXT, 0), result.err
 
 
 @pytest.mark.parametrize("harts", [1, 2])
 def test_P5_groups_and_sessions(harts):
-    result = caisson("exec", "--harts", str(harts), linux_programs.build("groups"), timeout=120)
+    result = caisson("exec", "--harts", str(harts), linux_programs.build("groups"))
     assert (result.text, result.status) == (GROUPS, 0), result.err
 
 
 @pytest.mark.parametrize("harts", [1, 2])
 def test_P5_signals_that_meet_threads_and_stops(harts):
-    result = caisson("exec", "--harts", str(harts), linux_programs.build("sigthreads"), timeout=180)
+    result = caisson("exec", "--harts", str(harts), linux_programs.build("sigthreads"))
     assert (result.text, result.status) == (SIGTHREADS, 0), result.err

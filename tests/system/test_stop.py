@@ -20,14 +20,13 @@ def tick(toml):
 
 def test_stop_lets_linux_shut_down(spawn, debian, tmp_path, tick, toml):
     """The SysRq keys reach Debian's kernel: buffers are synced, file systems read-only, and it powers itself off."""
-    linux = toml("linux", kernel=debian / "vmlinux", initrd=debian / "initramfs", append="console=ttyS0")
+    linux = toml("linux", kernel=debian / "vmlinux", initrd=debian / "initramfs", append="console=ttyS0", **{"stop-timeout": 600})
     child = monitor_of(spawn, tick, linux)
     child.send("vm console linux\r")
     child.expect("root@debian")
     to_monitor(child)
-    child.send("vm stop linux\r")
-    child.expect("asked to shut down; otherwise it is stopped in 10 s")
-    child.send("vm list\r")
+    child.send("vm stop linux\rvm list\r")
+    child.expect("asked to shut down; otherwise it is stopped in 600 s")
     child.expect("linux +stopping")
     child.expect(r"\[linux was stopped: it has shut down as it was asked to\]")
     child.send("vm console linux\r")
@@ -38,7 +37,7 @@ def test_stop_lets_linux_shut_down(spawn, debian, tmp_path, tick, toml):
 
 def test_stop_lets_our_own_guest_shut_down_and_it_stays(spawn, toml):
     """Asked for by a person, so that the policy does not start it again."""
-    child = monitor_of(spawn, toml("tick", kernel=guest("tick"), memory="16M", restart="always"))
+    child = monitor_of(spawn, toml("tick", kernel=guest("tick"), memory="16M", restart="always", **{"stop-timeout": 600}))
     child.send("vm stop tick\r")
     child.expect(r"\[tick was stopped: it has shut down as it was asked to\]")
     child.send("vm list\r")
@@ -48,9 +47,8 @@ def test_stop_lets_our_own_guest_shut_down_and_it_stays(spawn, toml):
 def test_stop_forces_who_does_not_answer(spawn, tick, toml):
     deaf = toml("deaf", kernel=guest("probe"), append="test=deaf", memory="32M", **{"stop-timeout": 2})
     child = monitor_of(spawn, tick, deaf)
-    child.send("vm stop deaf\r")
+    child.send("vm stop deaf\rvm stop deaf\r")
     child.expect("asked to shut down; otherwise it is stopped in 2 s")
-    child.send("vm stop deaf\r")
     child.expect("cannot stop deaf: it is stopping")
     child.expect(r"\[deaf was stopped: stopped from the monitor: it did not shut down within 2 s\]")
 
@@ -109,8 +107,9 @@ def test_watchdog_and_policy_bring_a_guest_back(spawn, tick, toml):
 
 
 def test_watchdog_leaves_a_paused_guest_alone(spawn, tick, toml):
-    child = monitor_of(spawn, tick, toml("hung", kernel=guest("probe"), append="test=spin", memory="32M", watchdog=3))
-    child.send("vm pause hung\r")
+    child = monitor_of(spawn, tick, toml("hung", kernel=guest("probe"), append="test=spin", memory="32M", watchdog=3, autostart=False))
+    child.send("vm start hung\rvm pause hung\r")
+    child.expect(PROMPT)
     child.expect(PROMPT)
     child.send(ESCAPE)
     for _ in range(3):

@@ -53,6 +53,6 @@ def test_P4_threads(library, harts, debug, busybox, tmp_path):
 def test_P4_calls_of_threads_say_what_linux_says(harts, tmp_path):
     """futex with its errors, robust lists that lie, numbers, scheduling: line by line."""
     program = linux_programs.build("futex")
-    result = caisson("exec", "--harts", str(harts), program, timeout=120)
+    result = caisson("exec", "--harts", str(harts), program)
     assert result.status == 0, result.err
     assert result.text == linux_bare.output(program, tmp_path)

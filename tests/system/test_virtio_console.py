@@ -71,7 +71,7 @@ def test_it_is_taken_when_there_is_no_other_line(instead, tmp_path):
 
 
 def test_it_is_not_taken_while_there_is_a_uart_and_nobody_asks(instead, tmp_path):
-    result = caisson("app", "--set", "VIRTIO=y", "priority", environment=instead(append="quiet"), timeout=40)
+    result = caisson("app", "--set", "VIRTIO=y", "priority", environment=instead(append="quiet"))
     assert result.status != 0 or not result.text
     uart = (tmp_path / "uart").read_text(errors="replace")
     assert "virtio-console" not in uart and "boot: main" in uart

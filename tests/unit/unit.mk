@@ -49,7 +49,7 @@ run:
 		log=$(UNIT)/$$t.log; \
 		if [ $$built -ne 0 ] && ! $(MAKE) -s -q -f tests/unit/unit.mk $(UNIT)/$$t 2>/dev/null; then \
 			echo "  NOT BUILT $$t"; failed="$$failed $$t"; continue; fi; \
-		if UNIT_FILTER='$(FILTER)' timeout -s KILL 120 $(UNIT)/$$t >$$log 2>&1 </dev/null; then \
+		if UNIT_FILTER='$(FILTER)' timeout -s KILL 600 $(UNIT)/$$t >$$log 2>&1 </dev/null; then \
 			echo "  PASS $$t ($$(grep -c '^\[       OK' $$log))"; \
 		else \
 			cat $$log; echo "  FAIL $$t"; failed="$$failed $$t"; fi; \
