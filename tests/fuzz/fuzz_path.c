@@ -1,5 +1,7 @@
 /* The file tree beside a model of it: names, links, mounts, renames, open files by paths of any form; memory that is out. */
-// sources: fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/tmpfs/tmpfs.c fs/tmpfs/mount.c fs/tmpfs/node.c fs/tmpfs/data.c tests/unit/mock/frames.c tests/unit/mock/frame_counts.c tests/unit/mock/vfs_pages.c tests/unit/mock/page_source.c
+// sources: tests/fuzz/path_model.c fs/vfs_path.c fs/vfs_follow.c fs/vfs_link.c fs/vfs_mount.c fs/vfs_path_ops.c fs/vfs_file.c fs/tmpfs/tmpfs.c fs/tmpfs/mount.c fs/tmpfs/node.c fs/tmpfs/data.c tests/unit/mock/frames.c tests/unit/mock/frame_counts.c tests/unit/mock/vfs_pages.c tests/unit/mock/page_source.c
+#include "path_model.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,12 +13,10 @@
 #include <caisson/mm.h>
 #include <caisson/mutex.h>
 #include <caisson/rtc.h>
-#include <fs/tmpfs/tmpfs.h>
 #include <mem.h>
 
 #define PATH_MAX_HERE 1024
 #define OPEN_MAX 4
-#define MOUNTS_MAX 4
 
 /* --- around it --- */
 
@@ -73,327 +73,8 @@ void mutex_unlock(struct mutex *m)
 	m->owner = 0;
 }
 
-/* --- the model: nodes that know each other, no text --- */
-
-struct mnode {
-	enum vfs_kind kind;
-	unsigned fs;               /* number of the mount it is in */
-	unsigned names, open;
-	uint64_t size;
-	char target[64];           /* link */
-	struct ment *entries;      /* directory, the oldest first */
-	struct mnode *parent;
-	struct mnode *cover;       /* the root of what is mounted here */
-	struct mnode *covered;     /* of such a root: where it is mounted; NULL: at / */
-};
-
-struct ment {
-	char name[VFS_NAME_MAX + 2];
-	struct mnode *node;
-	struct ment *next;
-};
-
-/** A path in the model. */
-struct mplace {
-	struct mnode *dir, *node;  /* node NULL: not there, or not looked at */
-	char name[VFS_NAME_MAX + 2];
-	bool slash, dots;
-};
-
-enum follow { NEVER, SLASH, ALWAYS };
-
-static struct mnode *root;
-static unsigned n_mounts, last_fs, fs_open[4096];
-static struct mnode *mount_roots[MOUNTS_MAX];
+static unsigned last_fs, fs_open[4096];
 static struct { struct vfs_file *file; struct mnode *node; } held[OPEN_MAX];
-
-static struct mnode *m_new(enum vfs_kind kind, unsigned fs)
-{
-	struct mnode *n = calloc(1, sizeof(*n));
-
-	n->kind = kind;
-	n->fs = fs;
-	return n;
-}
-
-static void m_drop(struct mnode *n)
-{
-	if (n->names == 0 && n->open == 0)
-		free(n);
-}
-
-static struct ment **m_entry(struct mnode *dir, const char *name)
-{
-	struct ment **e = &dir->entries;
-
-	while (*e && strcmp((*e)->name, name))
-		e = &(*e)->next;
-	return e;
-}
-
-/* What stands there, below a mount its root. */
-static struct mnode *m_child(struct mnode *dir, const char *name)
-{
-	struct ment *e = *m_entry(dir, name);
-
-	return !e ? NULL : e->node->cover ? e->node->cover : e->node;
-}
-
-static struct mnode *m_parent(struct mnode *dir)
-{
-	if (dir->covered)
-		dir = dir->covered;
-	return dir->parent ? dir->parent : dir;
-}
-
-static void m_add(struct mnode *dir, const char *name, struct mnode *n)
-{
-	struct ment *e = calloc(1, sizeof(*e)), **end = &dir->entries;
-
-	strcpy(e->name, name);
-	e->node = n;
-	n->names++;
-	if (n->kind == VFS_DIR)
-		n->parent = dir;
-	while (*end)
-		end = &(*end)->next;
-	*end = e;
-}
-
-static void m_remove(struct mnode *dir, const char *name)
-{
-	struct ment **place = m_entry(dir, name), *e = *place;
-
-	*place = e->next;
-	e->node->names--;
-	m_drop(e->node);
-	free(e);
-}
-
-static int m_walk(const char *path, enum follow follow, struct mplace *r)
-{
-	char rest[4096], next[4096], comp[VFS_NAME_MAX + 2];
-	struct mnode *cur = root;
-	unsigned links = 0;
-
-	*r = (struct mplace){ .dir = root, .node = root, .dots = true };
-	snprintf(rest, sizeof(rest), "%s", path);
-	for (;;) {
-		char *at = rest + strspn(rest, "/");
-		size_t n = strcspn(at, "/");
-		bool last = !at[n + strspn(at + n, "/")];
-		struct mnode *child;
-
-		if (!n)
-			return 0;
-		if (n > VFS_NAME_MAX)
-			return -ENAMETOOLONG;
-		memcpy(comp, at, n);
-		comp[n] = '\0';
-		memmove(rest, at + n, strlen(at + n) + 1);
-		r->dots = !strcmp(comp, ".") || !strcmp(comp, "..");
-		if (r->dots) {
-			cur = comp[1] ? m_parent(cur) : cur;
-			r->node = cur;
-			continue;
-		}
-		child = m_child(cur, comp);
-		r->dir = cur;
-		r->node = child;
-		strcpy(r->name, comp);
-		r->slash = last && rest[0] == '/';
-		if (last && (follow == NEVER || (follow == SLASH && !r->slash)))
-			return 0;
-		if (!child)
-			return last ? 0 : -ENOENT;
-		if (child->kind == VFS_LINK) {
-			if (++links > VFS_LINKS_MAX)
-				return -ELOOP;
-			if (strlen(child->target) + strlen(rest) >= VFS_PATH_MAX)
-				return -ENAMETOOLONG;
-			snprintf(next, sizeof(next), "%s%s", child->target, rest);
-			strcpy(rest, next);
-			if (child->target[0] == '/')
-				cur = root;
-			r->node = cur;
-			r->dots = true;
-			continue;
-		}
-		if (child->kind != VFS_DIR && (!last || r->slash))
-			return -ENOTDIR;
-		if (child->kind == VFS_DIR)
-			cur = child;
-	}
-}
-
-/* The root of a mount, by whatever name. */
-static bool m_is_root(const struct mplace *r)
-{
-	return r->node && (r->node == root || r->node->covered);
-}
-
-static bool m_mounts_below(const struct mnode *n)
-{
-	if (!n || n->kind != VFS_DIR)
-		return false;
-	if (n->covered || n == root || n->cover)
-		return true;
-	for (const struct ment *e = n->entries; e; e = e->next)
-		if (m_mounts_below(e->node))
-			return true;
-	return false;
-}
-
-static bool m_is_inside(const struct mnode *dir, const struct mnode *of)
-{
-	for (; dir && dir != of; dir = dir->parent)
-		;
-	return dir;
-}
-
-/* --- the model's calls --- */
-
-static int m_make(const char *path, enum vfs_kind kind, const char *target, bool is_mkdir)
-{
-	struct mplace r;
-	int err = m_walk(path, NEVER, &r);
-
-	if (err)
-		return err;
-	if (r.dots || m_is_root(&r) || r.node)
-		return -EEXIST;
-	if (r.slash && !is_mkdir)
-		return -ENOENT;
-	m_add(r.dir, r.name, m_new(kind, r.dir->fs));
-	if (target)
-		strcpy(m_child(r.dir, r.name)->target, target);
-	return 0;
-}
-
-static int m_unlink(const char *path)
-{
-	struct mplace r;
-	int err = m_walk(path, NEVER, &r);
-
-	if (err)
-		return err;
-	if (r.dots || m_is_root(&r))
-		return -EISDIR;
-	if (!r.node)
-		return -ENOENT;
-	if (r.node->kind == VFS_DIR || r.slash)
-		return r.node->kind == VFS_DIR ? -EISDIR : -ENOTDIR;
-	m_remove(r.dir, r.name);
-	return 0;
-}
-
-static int m_rmdir(const char *path)
-{
-	struct mplace r;
-	int err = m_walk(path, NEVER, &r);
-	size_t n = strlen(path);
-
-	if (err)
-		return err;
-	if (r.dots) {
-		while (n > 0 && path[n - 1] == '/')
-			n--;
-		return n == 0 ? -EBUSY : n >= 2 && path[n - 2] == '.' ? -ENOTEMPTY : -EINVAL;
-	}
-	if (!r.node)
-		return -ENOENT;
-	if (m_mounts_below(r.node))
-		return -EBUSY;
-	if (r.node->kind != VFS_DIR)
-		return -ENOTDIR;
-	if (r.node->entries)
-		return -ENOTEMPTY;
-	m_remove(r.dir, r.name);
-	return 0;
-}
-
-static int m_link(const char *from, const char *to)
-{
-	struct mplace a, b;
-	int err = m_walk(from, SLASH, &a);
-
-	if (!err)
-		err = m_walk(to, NEVER, &b);
-	if (err)
-		return err;
-	if (b.dots || m_is_root(&b) || (b.slash && b.node))
-		return -EEXIST;
-	if (b.slash)
-		return -ENOENT;
-	if ((a.node ? a.node->fs : a.dir->fs) != b.dir->fs)
-		return -EXDEV;
-	if (!a.node)
-		return -ENOENT;
-	if (a.node->kind == VFS_DIR || b.node)
-		return a.node->kind == VFS_DIR ? -EPERM : -EEXIST;
-	m_add(b.dir, b.name, a.node);
-	return 0;
-}
-
-static int m_rename(const char *from, const char *to)
-{
-	struct mplace a, b;
-	int err = m_walk(from, NEVER, &a);
-
-	if (!err)
-		err = m_walk(to, NEVER, &b);
-	if (err)
-		return err;
-	if (m_is_root(&a) || m_is_root(&b))
-		return -EBUSY;
-	/* A place whose last component is dots is in the mount of the directory that it is. */
-	if ((a.dots ? a.node : a.dir)->fs != (b.dots ? b.node : b.dir)->fs)
-		return -EXDEV;
-	if (a.dots || b.dots || m_mounts_below(a.node) || m_mounts_below(b.node))
-		return -EBUSY;
-	if (!a.node)
-		return -ENOENT;
-	if (a.node->kind != VFS_DIR && (a.slash || b.slash))
-		return -ENOTDIR;
-	if (a.node->kind == VFS_DIR && b.dir != a.node->parent && m_is_inside(b.dir, a.node))
-		return -EINVAL;
-	if (a.node == b.node)
-		return 0;
-	if (b.node) {
-		if (a.node->kind == VFS_DIR && b.node->kind != VFS_DIR)
-			return -ENOTDIR;
-		if (a.node->kind != VFS_DIR && b.node->kind == VFS_DIR)
-			return -EISDIR;
-		if (b.node->kind == VFS_DIR && b.node->entries)
-			return -ENOTEMPTY;
-	}
-	m_add(b.dir, b.name, a.node);
-	if (b.node)
-		m_remove(b.dir, b.name); /* the older entry of the two */
-	m_remove(a.dir, a.name);
-	return 0;
-}
-
-static int m_open(const char *path, bool create, bool exclusive, struct mnode **out)
-{
-	struct mplace r;
-	int err = m_walk(path, create && exclusive ? SLASH : ALWAYS, &r);
-
-	if (err)
-		return err;
-	if (create && r.slash)
-		return -EISDIR;
-	if (r.node && exclusive && create)
-		return -EEXIST;
-	if (!r.node && !create)
-		return -ENOENT;
-	if (!r.node)
-		m_add(r.dir, r.name, r.node = m_new(VFS_FILE, r.dir->fs));
-	if (r.node->kind != VFS_FILE)
-		return r.node->kind == VFS_DIR ? -EISDIR : -ELOOP;
-	*out = r.node;
-	return 0;
-}
 
 /* --- an input --- */
 
@@ -547,7 +228,7 @@ static void do_mount(const char *path)
 	if (!got)
 		got = vfs_real_path(path, real);
 	if (!got && st.kind == VFS_DIR)
-		got = n_mounts == MOUNTS_MAX ? -ENOSPC : vfs_mount("tmpfs", "fuzz", *real ? real : "/", 0);
+		got = model.n_mounts == MOUNTS_MAX ? -ENOSPC : vfs_mount("tmpfs", "fuzz", *real ? real : "/", 0);
 	else if (!got)
 		got = -ENOTDIR;
 	free(real);
@@ -555,45 +236,15 @@ static void do_mount(const char *path)
 		return;
 	expected = m_walk(path, ALWAYS, &r);
 	if (!expected)
-		expected = !r.node ? -ENOENT : r.node->kind != VFS_DIR ? -ENOTDIR : n_mounts == MOUNTS_MAX ? -ENOSPC : m_is_root(&r) ? -EBUSY : 0;
+		expected = !r.node ? -ENOENT : r.node->kind != VFS_DIR ? -ENOTDIR : model.n_mounts == MOUNTS_MAX ? -ENOSPC : m_is_root(&r) ? -EBUSY : 0;
 	compare("mount", path, "", got, expected);
 	if (got)
 		return;
 	r.node->cover = m_new(VFS_DIR, ++last_fs);
 	r.node->cover->covered = r.node;
 	r.node->cover->names = 1;
-	mount_roots[n_mounts++] = r.node->cover;
+	model.mounts[model.n_mounts++] = r.node->cover;
 }
-
-static void m_free(struct mnode *dir)
-{
-	while (dir->entries) {
-		struct ment *e = dir->entries;
-
-		if (e->node->kind == VFS_DIR)
-			m_free(e->node);
-		m_remove(dir, e->name);
-	}
-}
-
-static bool m_has_mounts_inside(const struct mnode *dir)
-{
-	for (const struct ment *e = dir->entries; e; e = e->next)
-		if (m_mounts_below(e->node))
-			return true;
-	return false;
-}
-
-static void m_unmount(struct mnode *top)
-{
-	top->covered->cover = NULL;
-	m_free(top);
-	free(top);
-	for (unsigned i = 0; i < n_mounts; i++)
-		if (mount_roots[i] == top)
-			mount_roots[i] = mount_roots[--n_mounts];
-}
-
 static void do_unmount(const char *path)
 {
 	char *real = malloc(VFS_PATH_MAX);
@@ -607,7 +258,7 @@ static void do_unmount(const char *path)
 		return;
 	expected = m_walk(path, ALWAYS, &r);
 	if (!expected)
-		expected = r.node == root ? -EBUSY : !m_is_root(&r) ? -EINVAL :
+		expected = r.node == model.root ? -EBUSY : !m_is_root(&r) ? -EINVAL :
 			   fs_open[r.node->fs] || m_has_mounts_inside(r.node) ? -EBUSY : 0;
 	compare("umount", path, "", got, expected);
 	if (!got)
@@ -723,9 +374,9 @@ static void begin(void)
 	armed = false;
 	memset(fs_open, 0, sizeof(fs_open));
 	last_fs = 1;
-	n_mounts = 0;
-	root = m_new(VFS_DIR, 1);
-	root->names = 1;
+	model.n_mounts = 0;
+	model.root = m_new(VFS_DIR, 1);
+	model.root->names = 1;
 	if (vfs_mount("tmpfs", "fuzz", "/", 0))
 		fail("no root");
 }
@@ -733,19 +384,19 @@ static void begin(void)
 static void end(void)
 {
 	armed = false;
-	check_tree(root, "", 0);
+	check_tree(model.root, "", 0);
 	for (unsigned i = 0; i < OPEN_MAX; i++)
 		let_go(i);
 	if (vfs_unmount_with("/", VFS_DETACH))
 		fail("the root cannot be detached");
-	while (n_mounts) /* those inside others first */
-		for (unsigned i = 0; i < n_mounts; i++)
-			if (!m_has_mounts_inside(mount_roots[i])) {
-				m_unmount(mount_roots[i]);
+	while (model.n_mounts) /* those inside others first */
+		for (unsigned i = 0; i < model.n_mounts; i++)
+			if (!m_has_mounts_inside(model.mounts[i])) {
+				m_unmount(model.mounts[i]);
 				break;
 			}
-	m_free(root);
-	free(root);
+	m_free(model.root);
+	free(model.root);
 	if (heap_in_use() || mock_frames_used)
 		fail("%zu bytes and %lu frames are left", heap_in_use(), (unsigned long)mock_frames_used);
 }
