@@ -1,19 +1,16 @@
 /*
  * Paths and files, call by call: each line says what was done and what came of it, which on the monolith has to be what it
- * is on Linux. As process 1 it turns the machine off at its end.
+ * is on Linux.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -21,60 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The result of a call, or why it failed. */
-static void say(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: %s\n", what, strerrorname_np(errno));
-	else
-		printf("%s: %ld\n", what, result);
-}
-
-#define TRY(call) say(#call, (long)(call))
-
-/* Descriptors do not tell much: 0 if it went well, and it is closed. */
-static int opened(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? fd : 0;
-}
-
-#define OPEN(...) say("open(" #__VA_ARGS__ ")", opened(open(__VA_ARGS__)))
-
-static void make(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd))
-		say(path, -1);
-}
-
-static void show(const char *path)
-{
-	char text[64];
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n < 0) {
-		say(path, -1);
-		return;
-	}
-	text[n] = '\0';
-	printf("%s: \"%s\"\n", path, text);
-	close(fd);
-}
-
-static void describe(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st))
-		say(path, -1);
-	else
-		printf("%s: mode %o, %d links, %lld bytes\n", path, st.st_mode, (int)st.st_nlink,
-		       S_ISDIR(st.st_mode) ? 0LL : (long long)st.st_size);
-}
+#include "say.h"
 
 static void opening(void)
 {
@@ -535,67 +479,6 @@ static void mounts(void)
 	TRY(umount("mnt"));
 }
 
-static void locks(void)
-{
-	int a = open("f", O_RDWR), b = open("f", O_RDONLY), other = open("f3", O_RDONLY), copy = dup(a), ends[2];
-	char byte;
-
-	puts("--- locks");
-	TRY(flock(a, LOCK_SH));
-	TRY(flock(b, LOCK_SH | LOCK_NB));
-	TRY(flock(b, LOCK_EX | LOCK_NB));
-	TRY(flock(a, LOCK_UN));
-	TRY(flock(b, LOCK_EX | LOCK_NB));
-	TRY(flock(a, LOCK_SH | LOCK_NB));
-	TRY(flock(other, LOCK_EX | LOCK_NB));
-	TRY(flock(b, LOCK_UN));
-	TRY(flock(a, LOCK_EX));
-	TRY(flock(copy, LOCK_EX | LOCK_NB));
-	close(a);
-	TRY(flock(b, LOCK_SH | LOCK_NB));
-	TRY(flock(b, 0));
-	TRY(flock(b, LOCK_SH | LOCK_EX));
-	TRY(flock(99, LOCK_SH));
-	TRY(pipe(ends));
-	fflush(stdout);
-	if (fork() == 0) { /* it waits until the other one has let go */
-		close(copy);
-		_exit(write(ends[1], "", 1) != 1 || flock(b, LOCK_EX) || write(ends[1], "l", 1) != 1);
-	}
-	TRY(read(ends[0], &byte, 1));
-	TRY(close(copy));
-	TRY(read(ends[0], &byte, 1));
-	printf("%c\n", byte);
-	TRY(wait(NULL) > 0);
-	close(b);
-	close(other);
-	close(ends[0]);
-	close(ends[1]);
-}
-
-static void *lock_often(void *fd)
-{
-	for (unsigned i = 0; i < 2000; i++)
-		flock(*(int *)fd, LOCK_SH);
-	return NULL;
-}
-
-/* Threads that lock by one descriptor at the same time: when it is unlocked, it is. */
-static void locks_of_threads(void)
-{
-	int a = open("f", O_RDWR), b = open("f", O_RDONLY);
-	pthread_t other;
-
-	puts("--- locks of threads");
-	TRY(pthread_create(&other, NULL, lock_often, &a));
-	lock_often(&a);
-	TRY(pthread_join(other, NULL));
-	TRY(flock(a, LOCK_UN));
-	TRY(flock(b, LOCK_EX | LOCK_NB));
-	close(a);
-	close(b);
-}
-
 static void about_itself(void)
 {
 	char text[200], path[40];
@@ -650,16 +533,7 @@ static void refused(void)
 
 int main(void)
 {
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	mkdir("/proc", 0755);
-	mkdir("/dev", 0755);
-	if (getpid() == 1) { /* on Linux; the monolith has mounted them */
-		mount("none", "/dev", "devtmpfs", 0, NULL);
-		mount("none", "/proc", "proc", 0, NULL);
-	}
-	mkdir("/work", 0755);
-	mount("none", "/work", "tmpfs", 0, NULL);
-	if (chdir("/work"))
+	if (begin())
 		return 1;
 	opening();
 	descriptors_of_folders();
@@ -670,12 +544,7 @@ int main(void)
 	attributes();
 	folders();
 	mounts();
-	locks();
-	locks_of_threads();
 	about_itself();
 	refused();
-	puts("--- end");
-	if (access("/halt", F_OK) == 0)
-		reboot(RB_POWER_OFF);
-	return 0;
+	return end();
 }

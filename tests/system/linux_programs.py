@@ -20,7 +20,8 @@ def build(name: str, library: str = "glibc") -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+        changed = max(file.stat().st_mtime for file in (source, *source.parent.glob("*.h")))
+        if not target.exists() or target.stat().st_mtime < changed:
             (_with_glibc if library == "glibc" else _with_musl)(source, target)
     return str(target)
 

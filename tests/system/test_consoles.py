@@ -125,7 +125,7 @@ def shrink_line(pid: int) -> None:
 def test_a_line_that_stands_still_loses_nothing(vm):
     """We do not read for a while, and QEMU's line is full: who writes waits, and all goes on where it was."""
     child = start([CAISSON, "run", "--batch", vm("flood", "probe", append="test=lines n=800"),
-                   vm("other", "probe", append="test=lines n=100")])
+                   vm("other", "probe", append="test=lines n=100")], bufsize=0)  # communicate() would not see what a buffer has
     try:
         child.stdout.readline()
         shrink_line(child.pid)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from machines import CAISSON, PATIENCE, batch, guest, kill_all, start
+from machines import CAISSON, PATIENCE, batch, guest, kill_all, start, wait_until
 from prompt import to_monitor
 from test_consoles import shrink_line
 
@@ -45,7 +45,7 @@ def shell(child, line: str) -> str:
 
 def wait_for_size(child, size: str) -> None:
     """What the terminal's size is reaches the guest some time after it has changed."""
-    assert shell(child, f'until [ "$(stty size)" = "{size}" ]; do sleep 0.1; done; echo it is') == "it is"
+    wait_until(lambda: shell(child, "stty size") == size, lambda: f"the size never becomes {size}")
 
 
 def test_debian_at_home_on_hvc0(spawn, linux):
@@ -106,7 +106,7 @@ def test_a_line_that_stands_still_loses_nothing(linux_batch, toml):
     """QEMU's line is full for a while: the guest's kick waits, and others run meanwhile."""
     path = linux_batch("seq 1500 | sed s/$/-0123456789/")
     tick = toml("tick", kernel=guest("probe"), append="test=lines n=50", memory="16M")
-    child = start([CAISSON, "run", "--batch", path, tick])
+    child = start([CAISSON, "run", "--batch", path, tick], bufsize=0)  # communicate() would not see what a buffer has
     try:
         while b"1-0123456789" not in child.stdout.readline():
             pass

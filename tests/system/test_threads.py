@@ -1,4 +1,4 @@
-"""Threads of programs: tests/linux/threads.c with either C library, on one hart and on several (P4, issue 6 point 1)."""
+"""Threads of programs: tests/linux/threads.c and robust.c with either C library, on one hart and on several (P4, issue 6 point 1)."""
 import shutil
 
 import pytest
@@ -39,8 +39,9 @@ def busybox():
 def test_P4_threads(library, harts, debug, busybox, tmp_path):
     (tmp_path / "sh").write_bytes(busybox.read_bytes())
     (tmp_path / "sh").chmod(0o755)
-    shutil.copy(linux_programs.build("threads", library), tmp_path / "threads")
-    script = f"for t in {' '.join(SAID)} 'harts {harts}'; do echo == $t; /threads $t; echo \"-> $?\"; done"
+    for name in ("threads", "robust"):
+        shutil.copy(linux_programs.build(name, library), tmp_path / name)
+    script = f"for t in {' '.join(SAID)} 'harts {harts}'; do echo == $t; case $t in robust|shared) /robust $t;; *) /threads $t;; esac; echo \"-> $?\"; done"
     result = caisson("exec", "--root", str(tmp_path), "--harts", str(harts), *(["--debug"] if debug else []), str(tmp_path / "sh"),
                      "-c", script, timeout=300)
     assert result.status == 0, result.err
