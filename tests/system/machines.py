@@ -84,8 +84,8 @@ def wait_until(condition: Callable[[], Any], why: Callable[[], str]) -> Any:
     return result
 
 
-def wait_for_text(path, text: str, child: subprocess.Popen) -> str:
-    """Wait until the file (a log) that the child writes holds a text; all that it holds then.
+def wait_for_text(path, text: str, child: subprocess.Popen | None = None) -> str:
+    """Wait until the file (a log) holds a text; all that it holds then. When the child that writes it has ended, no longer.
 
     What a program shows on two ways (its output, its log) arrives on the one sooner than on the other: having seen the
     one is no reason to read the other at once.
@@ -94,7 +94,7 @@ def wait_for_text(path, text: str, child: subprocess.Popen) -> str:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def there() -> str | None:
-        over = child.poll() is not None  # asked first, so that all it wrote is read below
+        over = child and child.poll() is not None  # asked first, so that all it wrote is read below
         written = content()
         assert text in written or not over, f"ended with status {child.returncode} without {text!r}: {written[-3000:]}"
         return written if text in written else None

@@ -108,8 +108,8 @@ def test_a_line_that_stands_still_loses_nothing(linux_batch, toml):
     tick = toml("tick", kernel=guest("probe"), append="test=lines n=50", memory="16M")
     child = start([CAISSON, "run", "--batch", path, tick], bufsize=0)  # communicate() would not see what a buffer has
     try:
-        while b"1-0123456789" not in child.stdout.readline():
-            pass
+        while b"1-0123456789" not in (line := child.stdout.readline()):
+            assert line, child.stderr.read()
         shrink_line(child.pid)
         os.kill(child.pid, signal.SIGSTOP)
         time.sleep(3)

@@ -126,8 +126,10 @@ def test_restart_policy_in_batch(toml):
     child = start([CAISSON, "run", "--batch", frail])
     try:
         said = b""
-        while said.count(b"starts again in") < 2:
-            said += child.stderr.readline()
+        for line in child.stderr:
+            said += line
+            if said.count(b"starts again in") == 2:
+                break
         assert b"frail: starts again in 1 s" in said and b"frail: starts again in 2 s" in said
     finally:
         kill_all(child)

@@ -107,7 +107,7 @@ def test_uboot_and_debian_share_an_image(spawn, debian, tmp_path):
     uboot("crc32 84000000 1000", f"==> {zlib.crc32(mark):08x}")
     uboot("mw.b 85000000 42 1000", "")
     uboot(f"virtio write 85000000 {sector:x} 8", "8 blocks written: OK")
-    said = wait_for_text(tmp_path / "linux.log", "done", uboot.child)
+    said = wait_for_text(tmp_path / "linux.log", "done")
     assert hashlib.sha256(mark).hexdigest() in said and "FROM THE HOST" in said and "linuxdone" in said.replace("\r\n", ""), said
     uboot("ext4load virtio 0 86000000 /mark", f"{MARK} bytes read")
     uboot("cmp.b 85000000 86000000 1000", r"Total of 4096 byte\(s\) were the same")
