@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from caisson import bench, bench_io, bench_outside, bench_processes, bench_vms, fetch, machine, paths, process
+from caisson import VERSION, bench, bench_io, bench_outside, bench_processes, bench_release, bench_vms, fetch, machine, paths, process
 
 FILE = paths.ROOT / "tests" / "bench" / "figures.json"
 SHARE, LEAST = 0.02, 5.0  # a row may be worse by this share, or by so many instructions, whichever is more
@@ -21,14 +21,16 @@ _DEBIAN = "outside Debian"   # the table whose rows depend on Debian's kernel, t
 _KERNEL = "Debian's kernel"
 
 
-def run(save: bool) -> int:
-    """Measure and compare, or save. @return 0, or 1 with the reasons on standard error."""
+def run(save: bool, release: bool = False) -> int:
+    """Measure and compare, or save, also as this release's. @return 0, or 1 with the reasons on standard error."""
     bench.prepare()
     with tempfile.TemporaryDirectory(prefix="caisson-") as folder:
         rows = measure(Path(folder))
     if save:
-        FILE.write_text(text_of(tools(), rows))
-        print(f"{len(rows)} rows saved in {FILE.relative_to(paths.ROOT)}")
+        for file in [FILE, *([bench_release.file_of(VERSION)] if release else [])]:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text_of(tools(), rows))
+            print(f"{len(rows)} rows saved in {file.relative_to(paths.ROOT)}")
         return 0
     return check(FILE, tools(), rows)
 

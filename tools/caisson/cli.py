@@ -221,8 +221,8 @@ def command_bench(options) -> int:
     if options.locks:
         bench.prepare()
         return bench_locks.run()
-    if options.check or options.save:
-        return bench_figures.run(options.save)
+    if options.check or options.save or options.release:
+        return bench_figures.run(options.save or options.release, options.release)
     return bench.run(whole_boot=not options.quick)
 
 

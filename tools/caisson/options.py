@@ -234,6 +234,7 @@ def _add_maintenance(commands) -> None:
     instead.add_argument("--html", metavar="FILE", help="instead: all of it, with the rivals' figures, as one page with plots")
     instead.add_argument("--locks", action="store_true", help="instead: how many locks an operation takes (of a debug build)")
     instead.add_argument("--save", action="store_true", help="instead: write that file")
+    instead.add_argument("--release", action="store_true", help="instead: write it, and docs/figures/VERSION.json: the figures of this release")
     build = _command(commands, "build", "build a flavour")
     build.add_argument("flavour", nargs="?", default="hypervisor", metavar="FLAVOUR",
                        help="hypervisor (default), unikernel or monolith")
