@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from caisson import bench, bench_boot, bench_page, bench_processes, bench_scale, svg
+from caisson import bench, bench_boot, bench_entry, bench_page, bench_processes, bench_scale, svg
 from caisson.bench_outside import Outside
 from caisson.bench_release import Release
 
@@ -20,7 +20,7 @@ def figures(**changes):
         "linux": {key: 2 * value for key, value in processes.items()}, "boot": boot,
         "scale": [bench_scale.Point(1, 96.0, None, 36_000.0), bench_scale.Point(4, 96.5, 1_600.0, 37_000.0),
                   bench_scale.Point(64, 97.0, 2_000.0, 43_000.0)],
-        "outside": {"console=ttyS0": OUTSIDE, "console=ttyS0 quiet": OUTSIDE}, **changes})
+        "entry": [bench_entry.Phase("drivers", 80_000), bench_entry.Phase("zeroes", 120_000)], "outside": {"console=ttyS0": OUTSIDE, "console=ttyS0 quiet": OUTSIDE}, **changes})
 
 
 OUTSIDE = Outside(9_000_000, {"mmio-write": 5_000_000, "ram-fault": 2_000_000, "mmio-read": 900_000, "timer": 400, "host": 4_000},
@@ -85,6 +85,12 @@ def test_exits_of_the_boot_have_the_price_that_was_measured():
     assert 'title="above its target">9,000,000 (!)</span>' in page and "<td>9,000,000</td>" in page  # quiet, and not
     reasons = re.findall("<ol>(.*?)</ol>", page, re.DOTALL)
     assert len(reasons) == 2 and all(text.count("<li>") == 3 and text.startswith("<li>mmio-write: ") for text in reasons)
+
+
+def test_own_entry_is_there_by_phase_where_it_was_measured():
+    page = bench_page.page(figures())
+    assert '<th scope="row">zeroes</th><td>120,000</td>' in page and '<th scope="row">all</th><td>200,000</td>' in page
+    assert "by phase" not in bench_page.page(figures(entry=None))
 
 
 def test_each_plot_has_its_numbers_in_words():

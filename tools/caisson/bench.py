@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import (bench_io, bench_outside, bench_processes, bench_throughput, bench_vms, building, fetch, initramfs, machine, packages, paths,
+from caisson import (bench_entry, bench_io, bench_outside, bench_processes, bench_throughput, bench_vms, building, fetch, initramfs, machine, packages, paths,
                      process, runner)
 from caisson.errors import CannotStart
 from caisson.values import MIB
@@ -99,6 +99,7 @@ def run(whole_boot: bool) -> int:
         print(bench_processes.table(work) + "\n")
         if whole_boot:
             print(_boot_lines(work) + "\n")
+            print(bench_entry.table(bench_entry.measure(work, work / "entry.bin")) + "\n")
             print(bench_outside.table(bench_outside.measure(work, init_program(work))) + "\n")
             print(bench_throughput.table(work))
     return 0

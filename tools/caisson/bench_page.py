@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from caisson import VERSION, bench, bench_boot, bench_figures, bench_outside, bench_processes, bench_release, bench_scale, svg
+from caisson import VERSION, bench, bench_boot, bench_entry, bench_figures, bench_outside, bench_processes, bench_release, bench_scale, svg
 from caisson.errors import UsageError
 
 RIVALS = ("Bao", "Xvisor", "KVM")
@@ -57,6 +57,7 @@ class Figures:
     boot: bench_boot.Boot | None = None
     scale: list[bench_scale.Point] = field(default_factory=list)
     outside: dict[str, bench_outside.Outside] | None = None
+    entry: list[bench_entry.Phase] | None = None
     before: bench_release.Release | None = None   # the figures of the release before this one
 
     def change(self, row: str, value: float) -> str:
@@ -85,12 +86,12 @@ def _measure(work: Path) -> Figures:
     return Figures(tools=bench_figures.tools(), guest=bench.guest_rows(work), base=bench.base_rows(work),
                    caisson=bench_processes.on_caisson(program), linux=bench_processes.on_linux(work, program),
                    boot=bench_boot.measure(work, bench.init_program(work)), scale=bench_scale.measure(),
-                   outside=bench_outside.measure(work, bench.init_program(work)), before=bench_release.before())
+                   outside=bench_outside.measure(work, bench.init_program(work)), entry=bench_entry.measure(work, work / "entry.bin"), before=bench_release.before())
 
 
 def page(figures: Figures) -> str:
     """HTML with everything in it."""
-    parts = [_guest(figures), _boot(figures.boot), _outside(figures.outside), _scale(figures.scale), _processes(figures), _base(figures.base)]
+    parts = [_guest(figures), _entry(figures.entry), _boot(figures.boot), _outside(figures.outside), _scale(figures.scale), _processes(figures), _base(figures.base)]
     tools = "; ".join(f"{escape(name)} {escape(value)}" for name, value in figures.tools.items())
     return ("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Caisson: what it costs</title>\n"
@@ -131,6 +132,15 @@ def _guest(figures: Figures) -> str:
     return ("<h2>A guest's operations, beside the rivals</h2>\n<p>One vCPU, with Sstc. The rivals were measured beforehand, in the same way; "
             "the bars are logarithmic. (!): above its target.</p>\n"
             + _table(["operation", "bare", "Caisson", "change", "target", *RIVALS, ""], rows))
+
+
+def _entry(phases: list[bench_entry.Phase] | None) -> str:
+    if not phases:
+        return ""
+    most, total = max(phase.instructions for phase in phases), sum(phase.instructions for phase in phases)
+    rows = [[escape(phase.title), f"{phase.instructions:,}", svg.share(phase.instructions / most)] for phase in phases]
+    return ("<h2>Own entry, by phase</h2>\n<p>From the first instruction to the entry of a guest of 64 KiB with 128 MiB of RAM.</p>\n"
+            + _table(["phase", "instructions", ""], [*rows, ["all", f"{total:,}", ""]]))
 
 
 def _boot(boot: bench_boot.Boot | None) -> str:
