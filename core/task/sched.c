@@ -50,13 +50,12 @@ static void slice_end(struct timer *timer)
 	struct runqueue *rq = container_of(timer, struct runqueue, slice);
 	struct task *t = this_hart()->current;
 
-	if (!rq->q.n)
-		return;
-	if (cpu_time() - t->switched_in_at < class_slice(&rq->q, t)) {
+	if (rq->q.n && cpu_time() - t->switched_in_at < class_slice(&rq->q, t)) {
 		sched_update_slice(rq);
 		return;
 	}
-	t->slice_used = true;
+	/* With nobody waiting here it is a look at the masks, which may have changed since: a hart may be back. */
+	t->slice_used = rq->q.n != 0;
 	this_hart()->resched = true;
 }
 
