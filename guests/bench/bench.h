@@ -18,3 +18,6 @@ bool bench_two_harts(void);
 
 /** How much the look-up of SBI extensions differs: rows of the cheapest and the dearest known and unknown id. */
 void bench_lookup(void);
+
+/** What a register of a virtio device costs when those of so many are read in turn. @return whether they are there. */
+bool bench_in_turn(uint64_t devices);

@@ -115,6 +115,16 @@ begin loop_read32
 1:	lw	a0, (a1)
 	again
 
+/* Of each page in turn the first word. */
+begin loop_read_in_turn
+	mv	t0, a0
+	li	t2, 4096
+1:	mv	t1, a1
+2:	lw	a0, (t1)
+	add	t1, t1, t2
+	bne	t1, a2, 2b
+	again
+
 begin loop_remote_sfence
 	mv	t0, a0
 	mv	t1, a1

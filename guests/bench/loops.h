@@ -17,6 +17,7 @@ void loop_read8_s1(uint64_t n, uint64_t address); /* into a register that C func
 void loop_write8(uint64_t n, uint64_t address, uint64_t value);
 void loop_write8_s1(uint64_t n, uint64_t address, uint64_t value);
 void loop_uart_output(uint64_t n, char byte);
+void loop_read_in_turn(uint64_t n, uint64_t from, uint64_t to); /* a word of each page */
 void loop_read32(uint64_t n, uint64_t address);
 void loop_remote_sfence(uint64_t n, uint64_t hart);
 void loop_remote_fence_i(uint64_t n, uint64_t hart);

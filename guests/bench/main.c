@@ -236,15 +236,21 @@ static void bench_machine(void)
 	bench_memory_after_rest();
 }
 
-/* With a boot argument `block` or `locks`: see block.c and locks.c. */
+/* With a boot argument `block`, `locks` or `devices`: see block.c, locks.c and devices.c. */
 int main(void)
 {
+	uint64_t devices = bootarg_number("devices", 0);
 	char which[16];
 
 	begin();
 	if (bootarg("locks", which, sizeof(which))) {
 		if (!bench_locks()) {
 			print("FAIL locks are not counted: this is no debug build of Caisson\n");
+			return 1;
+		}
+	} else if (devices) {
+		if (!bench_in_turn(devices)) {
+			print("FAIL there are not so many devices\n");
 			return 1;
 		}
 	} else if (!bootarg("block", which, sizeof(which))) {

@@ -55,6 +55,8 @@ ROWS = [
     Row("uart-write-s1", "UART register write from s1", 200),
     Row("uart-output", "byte written to the UART, its line status polled before (two accesses)"),
     Row("plic-read", "PLIC register read", 200),
+    Row("in-turn-2", "virtio register read, those of 2 devices in turn", 200, 200),
+    Row("in-turn-8", "the same, of 8 devices", 200, 200),
     Row("first-touch", "first touch of a 4 KiB page", 150),
     Row("first-touch-stock", "first touch, zeroed frames in stock", 20, 20),
     Row("dbcn-write-1", "console write of 1 byte"),
@@ -118,6 +120,7 @@ def guest_rows(work: Path) -> dict[str, dict[str, float]]:
     columns = [_rows(_bare(image, "rv64")), _rows(_in_vm(image, "rv64")), _rows(_bare(image, _NO_SSTC)), _rows(_in_vm(image, _NO_SSTC))]
     _add_entry(work, columns)
     _add_two_cpus(image, columns)
+    _add_in_turn(work, image, columns)
     return dict(zip(COLUMNS, columns))
 
 
@@ -179,6 +182,17 @@ def _add_two_cpus(image: Path, columns: list[dict]) -> None:
     """These need a second CPU; on one hart it takes its turns there."""
     for column, cpu in ((columns[1], "rv64"), (columns[3], _NO_SSTC)):
         column |= _only(_TWO_CPUS, _rows(_in_vm(image, cpu, "--cpus", "2")))
+
+
+def _add_in_turn(work: Path, image: Path, columns: list[dict]) -> None:
+    """What a device costs beside one other, and beside seven: as many as a VM has places for."""
+    for devices in (2, 8):
+        vm = work / f"in-turn-{devices}.toml"
+        vm.write_text(f'name = "v"\nkernel = "{image}"\nappend = "devices={devices}"\n' + "[[disk]]\nram = 4096\n" * devices)
+        for column, cpu in ((columns[1], "rv64"), (columns[3], _NO_SSTC)):
+            text = _output([sys.executable, str(paths.ROOT / "tools" / "caisson"), "run", "--batch", "--icount", "--quiet", "--cpu", cpu,
+                            str(vm)], f"{devices} devices in turn, {cpu}")
+            column[f"in-turn-{devices}"] = _rows(text)["in-turn"]
 
 
 def _only(keys: tuple[str, ...], rows: dict[str, float]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 
 #include <arch/trap.h>
 #include <vmm/memory.h>
+#include <vmm/mmio.h>
 #include <vmm/vcpu.h>
 #include <vmm/vm.h>
 
@@ -51,7 +52,7 @@ static int __attribute__((noinline)) fetch_transformed(uint64_t *insn)
 	return 0;
 }
 
-static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn)
+static inline enum vcpu_next load(struct vcpu *v, const struct mmio_load_slot *dev, uint64_t off, uint64_t insn)
 {
 	uint64_t value;
 
@@ -64,7 +65,7 @@ static inline enum vcpu_next load(struct vcpu *v, const struct vcpu_device *dev,
 	return vcpu_set_register(v, insn_rd(insn), insn_extend(insn, value));
 }
 
-static enum vcpu_next __attribute__((noinline)) load_fetched(struct vcpu *v, const struct vcpu_device *dev,
+static enum vcpu_next __attribute__((noinline)) load_fetched(struct vcpu *v, const struct mmio_load_slot *dev,
 							     uint64_t off)
 {
 	uint64_t insn;
@@ -73,7 +74,7 @@ static enum vcpu_next __attribute__((noinline)) load_fetched(struct vcpu *v, con
 }
 
 /* htinst also tells faults of the guest's own table walk (pseudoinstructions): those are no device accesses. */
-static inline enum vcpu_next device_load(struct vcpu *v, const struct vcpu_device *dev, uint64_t off)
+static inline enum vcpu_next device_load(struct vcpu *v, const struct mmio_load_slot *dev, uint64_t off)
 {
 	uint64_t htinst = told_insn();
 
@@ -105,7 +106,7 @@ static enum vcpu_next __attribute__((noinline)) store_value(struct vcpu *v, void
 	return VCPU_RESUME;
 }
 
-static inline enum vcpu_next store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off, uint64_t insn)
+static inline enum vcpu_next store(struct vcpu *v, const struct mmio_store_slot *dev, uint64_t off, uint64_t insn)
 {
 	if (unlikely(!insn_is_store(insn)))
 		return vcpu_inject_access_fault(v, CAUSE_STORE_GUEST_PAGE);
@@ -123,7 +124,7 @@ enum vcpu_next vcpu_exit_store_value(struct vcpu_ctx *ctx)
 	return store_value(v, v->store.arg, v->store.off, v->store.insn, v->store.write);
 }
 
-static enum vcpu_next __attribute__((noinline)) store_fetched(struct vcpu *v, const struct vcpu_device *dev,
+static enum vcpu_next __attribute__((noinline)) store_fetched(struct vcpu *v, const struct mmio_store_slot *dev,
 							      uint64_t off)
 {
 	uint64_t insn;
@@ -131,7 +132,7 @@ static enum vcpu_next __attribute__((noinline)) store_fetched(struct vcpu *v, co
 	return fetch_transformed(&insn) ? VCPU_RESUME : store(v, dev, off, insn);
 }
 
-static inline enum vcpu_next device_store(struct vcpu *v, const struct vcpu_device *dev, uint64_t off)
+static inline enum vcpu_next device_store(struct vcpu *v, const struct mmio_store_slot *dev, uint64_t off)
 {
 	uint64_t htinst = told_insn();
 
@@ -165,49 +166,47 @@ static enum vcpu_next ram_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
 	}
 }
 
-/* Where the cache of devices holds the one at gpa: neighbouring pages and different gigabytes fall apart. */
-static inline struct vcpu_device *cached_device(struct vcpu *v, uint64_t gpa)
-{
-	return &v->devices[(gpa >> 12 ^ gpa >> 26) % ARRAY_SIZE(v->devices)];
-}
-
-/* No device that is in the cache: another one, RAM, or nothing. */
-static enum vcpu_next __attribute__((noinline)) other_fault(struct vcpu *v, uint64_t gpa, uint64_t cause)
+/* No device that has a place: one that has none, RAM, or nothing. */
+static enum vcpu_next __attribute__((noinline)) other_load_fault(struct vcpu *v, uint64_t gpa)
 {
 	const struct area *area = aspace_find(&v->vm->space, gpa);
+	struct mmio_load_slot dev;
 
 	if (!area || area->kind != AREA_DEVICE)
-		return ram_fault(v, gpa, cause);
-	*cached_device(v, gpa) = (struct vcpu_device){
-		.start = area->start,
-		.size = area->size,
-		.read = area->device->read,
-		.write = area->device->write,
-		.arg = area->device_arg,
-	};
-	if (cause == CAUSE_LOAD_GUEST_PAGE)
-		return device_load(v, cached_device(v, gpa), gpa - area->start);
-	return device_store(v, cached_device(v, gpa), gpa - area->start);
+		return ram_fault(v, gpa, CAUSE_LOAD_GUEST_PAGE);
+	dev = (struct mmio_load_slot){ area->start, area->size, area->device->read, area->device_arg };
+	return device_load(v, &dev, gpa - area->start);
+}
+
+static enum vcpu_next __attribute__((noinline)) other_store_fault(struct vcpu *v, uint64_t gpa)
+{
+	const struct area *area = aspace_find(&v->vm->space, gpa);
+	struct mmio_store_slot dev;
+
+	if (!area || area->kind != AREA_DEVICE)
+		return ram_fault(v, gpa, CAUSE_STORE_GUEST_PAGE);
+	dev = (struct mmio_store_slot){ area->start, area->size, area->device->write, area->device_arg };
+	return device_store(v, &dev, gpa - area->start);
 }
 
 enum vcpu_next vcpu_exit_load_fault(struct vcpu_ctx *ctx)
 {
 	struct vcpu *v = vcpu_of(ctx);
 	uint64_t gpa = faulting_gpa();
-	const struct vcpu_device *dev = cached_device(v, gpa);
+	const struct mmio_load_slot *dev = &v->loads[mmio_slot_of(gpa)];
 	uint64_t off = gpa - dev->start;
 
-	return unlikely(off >= dev->size) ? other_fault(v, gpa, CAUSE_LOAD_GUEST_PAGE) : device_load(v, dev, off);
+	return unlikely(off >= dev->size) ? other_load_fault(v, gpa) : device_load(v, dev, off);
 }
 
 enum vcpu_next vcpu_exit_store_fault(struct vcpu_ctx *ctx)
 {
 	struct vcpu *v = vcpu_of(ctx);
 	uint64_t gpa = faulting_gpa();
-	const struct vcpu_device *dev = cached_device(v, gpa);
+	const struct mmio_store_slot *dev = &v->stores[mmio_slot_of(gpa)];
 	uint64_t off = gpa - dev->start;
 
-	return unlikely(off >= dev->size) ? other_fault(v, gpa, CAUSE_STORE_GUEST_PAGE) : device_store(v, dev, off);
+	return unlikely(off >= dev->size) ? other_store_fault(v, gpa) : device_store(v, dev, off);
 }
 
 /* Devices hold no instructions: in an area of theirs the fault path says so. */

@@ -48,6 +48,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id)
 	v->vm = vm;
 	v->id = id;
 	v->sstc = vm_has_ext(vm, ISA_SSTC);
+	v->loads = vm->mmio.loads;
+	v->stores = vm->mmio.stores;
 	v->alone = vm->config->exclusive;
 	v->running_on = -1;
 	v->fence.lock = (spinlock_t)SPINLOCK_INIT;
@@ -117,7 +119,6 @@ void vcpu_reset(struct vcpu *v)
 	vcpu_power_on(v);
 	v->requests = 0;
 	v->fence.todo = (struct fence){ .spaces = FENCE_NO_SPACE };
-	memset(v->devices, 0, sizeof(v->devices));
 	v->lines = 0;
 	v->soft = 0;
 	v->vector_faults = 0;

@@ -109,8 +109,10 @@ int vm_device_add(struct vm *vm, const struct vdev_type *type, uint64_t base, un
 	log_debug("%s: device %s at %lx", vm->config->name, type->name, (unsigned long)base);
 	if (type->size == 0)
 		return 0;
-	return aspace_map_device(&vm->space, base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops,
-				 dev->state);
+	error = aspace_map_device(&vm->space, base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops, dev->state);
+	if (!error)
+		mmio_map_add(&vm->mmio, base, ALIGN_UP(type->size, PAGE_SIZE), &type->ops, dev->state);
+	return error;
 }
 
 int vm_devices_create(struct vm *vm)

@@ -23,6 +23,8 @@
 
 struct vm;
 struct sbi_slot;
+struct mmio_load_slot;
+struct mmio_store_slot;
 struct vcpu;
 
 /** Why the guest was left; counted per vCPU. */
@@ -59,13 +61,8 @@ struct vcpu {
 	struct vcpu_ctx ctx;       /* must be first: the exit code passes its address */
 	uint64_t exits[EXIT_KINDS];
 	const struct sbi_slot *sbi; /* SBI calls: sbi_slots or sbi_counting_slots (vmm/sbi.h) */
-	struct vcpu_device {
-		uint64_t start, size;      /* guest-physical window; size 0: nothing here yet */
-		int (*read)(void *dev, uint64_t off, unsigned size, uint64_t *value);
-		int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
-		void *arg;
-		uint64_t unused[3]; /* 64 bytes in all: found by a shift */
-	} devices[8];              /* cache of the space's device areas (mmio.c) */
+	const struct mmio_load_slot *loads;   /* the VM's devices (vmm/mmio.h) */
+	const struct mmio_store_slot *stores;
 	struct vcpu_store {
 		int (*write)(void *dev, uint64_t off, unsigned size, uint64_t value);
 		void *arg;

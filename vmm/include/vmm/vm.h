@@ -19,6 +19,7 @@
 #include <vmm/isa.h>
 #include <vmm/net.h>
 #include <vmm/memory.h>
+#include <vmm/mmio.h>
 #include <vmm/share.h>
 #include <vmm/vcpu.h>
 #include <vmm/vdev.h>
@@ -69,6 +70,7 @@ struct vm {
 	unsigned n_vcpus;
 	struct vcpu *vcpus[VM_VCPUS_MAX];
 	unsigned active;                /* atomic: vCPUs that run or wait in the guest */
+	struct mmio_map mmio; /* where its devices are */
 	struct vdev vdevs[VM_VDEVS_MAX];
 	unsigned n_vdevs;
 	struct vio *vios[GUEST_VIRTIO_PLACES]; /* its virtio devices, by place */
