@@ -10,6 +10,8 @@
 #define WAKE_UPS	200	/* two for each place within a tick of the time counter */
 #define SLICES		20
 #define YIELDS		1000
+#define FENCES		1000
+#define IPIS		1000
 /* Instructions that pass only if the other hart has had a slice. */
 #define SLICE_AT_LEAST	1000000
 
@@ -115,8 +117,49 @@ static void bench_yields(void)
 	row("switch-yield", instructions() - start, 2 * YIELDS);
 }
 
+/* Sleeps but for IPIs, of which each is an order to send one back. */
+static void answer_ipis(void *arg)
+{
+	(void)arg;
+	csr_write(sie, SIE_SSIE);
+	while (keep_going) {
+		wait_for_interrupt();
+		csr_clear(sip, SIE_SSIE);
+		sbi_call(SBI_EXT_IPI, 0, 1, harts[0].id);
+	}
+	csr_write(sie, 0);
+}
+
+static void play(unsigned rounds)
+{
+	csr_write(sie, SIE_SSIE);
+	for (unsigned i = 0; i < rounds; i++) {
+		sbi_call(SBI_EXT_IPI, 0, 1, harts[1].id);
+		wait_for_interrupt();
+		csr_clear(sip, SIE_SSIE);
+	}
+	csr_write(sie, 0);
+}
+
+/* The other hart sleeps: fences do not wake it, IPIs do. */
+static void bench_other_asleep(void)
+{
+	uint64_t start;
+
+	play(10);
+	start = instructions();
+	loop_remote_sfence(FENCES, harts[1].id);
+	row("remote-sfence-asleep", instructions() - start, FENCES);
+	start = instructions();
+	play(IPIS);
+	row("ipi-asleep", instructions() - start, 2 * IPIS);
+	keep_going = false;
+	play(1);
+}
+
 bool bench_two_harts(void)
 {
 	return machine.harts < 2 || (with_other(spin, bench_given_away) && with_other(take_turns_too, bench_slices) &&
-				     with_other(wait_always, bench_yields));
+				     with_other(wait_always, bench_yields) &&
+				     with_other(answer_ipis, bench_other_asleep));
 }

@@ -79,3 +79,29 @@ def test_vms_come_and_go_with_few_vmids(run, toml):
         assert f"[vm{n}] PASS translate" in result.text
     (rows,) = documents(result.err)
     assert total(rows, "flushes") == sum(max(row["vmids"] - 1, 0) >> 2 for row in rows)
+
+
+def test_H10_fences_of_vcpus_that_do_not_run_interrupt_nobody(run, toml):
+    """Four vCPUs share a hart: three are fenced 600 times each, and are never in the guest meanwhile."""
+    vm = toml("vm", kernel=guest("probe"), append="test=translate rounds=300 seed=1", cpus=4, memory="16M", harts=[1])
+    result = run(["wait vm running", "hart --json", "wait vm ended 200", "hart --json", "world --json"], vm)
+    assert result.text.endswith("PASS translate\n")
+    before, after, worlds = documents(result.err)
+    # What the sleeping monitor's task and the console take.
+    assert total(after, "ipis_sent") - total(before, "ipis_sent") < 50
+    assert total(after, "ipis") <= total(after, "ipis_sent")
+    assert total(worlds, "flushes") == 0
+
+
+def test_guests_that_use_no_fp_registers_move_none(run, toml):
+    """One that does, beside two that do not: those that do not are saved never, and loaded with nobody's but once."""
+    def start(*tests):
+        files = [toml(f"vm{n}", kernel=guest("probe"), append=test, memory="16M", harts=[1]) for n, test in enumerate(tests)]
+        result = run([*(f"wait vm{n} ended 200" for n in range(len(tests))), "world --json"], *files)
+        assert result.text.count("] PASS ") == len(tests)
+        return documents(result.err)[0][1]
+
+    without = start(*["test=translate rounds=100"] * 3)
+    assert without["fp_saves"] == 0 and without["fp_loads"] <= 1 < 50 < without["loads"]
+    other = start(*["test=translate rounds=100"] * 2, "test=fp-harts rounds=300")
+    assert 0 < other["fp_saves"] <= other["fp_loads"] <= other["loads"]

@@ -66,10 +66,12 @@ ROWS = [
     Row("wfi-given-away", "WFI wake-up, the hart given to another CPU meanwhile", 400),
     Row("switch-slice", "switch to another CPU of a VM, at the end of a slice"),
     Row("switch-yield", "the same, yielded to it (WRS.NTO)"),
+    Row("remote-sfence-asleep", "remote sfence.vma to another CPU, which does not run"),
+    Row("ipi-asleep", "IPI to another CPU that sleeps, to its first instruction (two CPUs share the hart)"),
     Row("entry", "own entry to a guest's first instruction", 500_000),
 ]
 
-_TWO_CPUS = ("hart-start", "wfi-given-away", "switch-slice", "switch-yield")
+_TWO_CPUS = ("hart-start", "wfi-given-away", "switch-slice", "switch-yield", "remote-sfence-asleep", "ipi-asleep")
 
 BASE_ROWS = [
     Row("main", "from _start to main, one hart, 128 MiB, log off"),

@@ -8,7 +8,7 @@
 
 struct fence fence_of_pages(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
-	struct fence f = { .spaces = has_asid ? FENCE_ONE_SPACE : FENCE_ALL_SPACES, .asid = asid };
+	struct fence f = { .spaces = has_asid ? FENCE_ONE_SPACE : FENCE_ALL_SPACES, .asid = (uint16_t)asid };
 
 	f.last = UINT64_MAX;
 	if (!fence_is_of_everything(start, size)) {

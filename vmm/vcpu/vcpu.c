@@ -26,6 +26,9 @@ static const struct task_ext_ops vcpu_taking_illegal_ops = {
 	.switch_out = vcpu_switch_out_taking_illegal,
 };
 
+_Static_assert(IS_ENABLED(CONFIG_DEBUG) || sizeof(struct vcpu) - sizeof(((struct vcpu *)0)->costs) <= 2048,
+	       "larger ones take a page each of the heap");
+
 const char *exit_kind_name(enum exit_kind kind)
 {
 	static const char *const names[EXIT_KINDS] = {

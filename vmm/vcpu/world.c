@@ -34,7 +34,7 @@ bool world_has_new_vmid(struct vcpu *v)
 		w->next_vmid = 0;
 		w->lease += HART_MAX;
 	}
-	v->vmid = w->next_vmid++;
+	v->vmid = (uint16_t)w->next_vmid++;
 	v->lease = w->lease;
 	w->counts.vmids++;
 	return true;

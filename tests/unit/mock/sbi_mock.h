@@ -71,7 +71,7 @@ void vcpu_fence_others(struct vcpu *self, uint64_t vcpus, const struct fence *wh
 
 struct fence fence_of_pages(uint64_t start, uint64_t size, bool has_asid, uint64_t asid)
 {
-	return (struct fence){ .spaces = has_asid ? FENCE_ONE_SPACE : FENCE_ALL_SPACES, .asid = asid, .start = start,
+	return (struct fence){ .spaces = has_asid ? FENCE_ONE_SPACE : FENCE_ALL_SPACES, .asid = (uint16_t)asid, .start = start,
 			       .last = start + size - 1 };
 }
 

@@ -19,13 +19,13 @@ struct vm;
 #define FENCE_PAGES_MAX 16
 
 /** Which guest-virtual translations. */
-enum fence_spaces { FENCE_NO_SPACE, FENCE_ONE_SPACE /* those of an ASID */, FENCE_ALL_SPACES };
+enum fence_spaces { FENCE_NO_SPACE, FENCE_ONE_SPACE /* those of an ASID */, FENCE_ALL_SPACES } __attribute__((packed));
 
 struct fence {
 	bool insns;                /* instructions (fence.i) */
 	bool ram;                  /* guest-physical translations */
 	enum fence_spaces spaces;
-	uint64_t asid;
+	uint16_t asid;             /* there are 16 bits of them; hardware looks at no more */
 	uint64_t start, last;      /* guest-virtual bytes; FENCE_PAGES_MAX pages and more apart: everything */
 };
 

@@ -71,9 +71,11 @@ struct vcpu {
 	struct vm *vm;
 	uint64_t siblings;         /* mask of the VM's vCPU ids, its own among them */
 	unsigned id;               /* the guest's hart id */
+	unsigned hsm_state;        /* atomic, SBI_HSM_* (arch/sbi.h) */
 	uint64_t requests;         /* atomic, VCPU_REQ_* */
 	uint64_t lines;            /* atomic: wanted levels of hvip.VSEIP and hvip.VSTIP */
-	uint64_t soft;             /* atomic: an IPI arrived (hvip.VSSIP is to be set) */
+	unsigned soft;             /* atomic: an IPI arrived (hvip.VSSIP is to be set) */
+	unsigned loaded_hart;      /* hart that holds csrs, if its loaded_vcpu is this one */
 	struct vcpu_fence fence;   /* asked for by others */
 	int running_on;            /* hart whose run loop is in (or about to enter) the guest, -1: none */
 	enum vcpu_leave leave;
@@ -81,27 +83,25 @@ struct vcpu {
 	bool sstc;                 /* the guest's timer is vstimecmp */
 	uint8_t exit_kind;         /* COSTS_BY_CAUSE: of the last exit */
 	bool alone;                /* its hart is its own (vmm/partition.h): nothing there interrupts it but its own affairs */
+	bool fp_used;              /* fp is not as at power-on: it was dirty once */
+	uint8_t vector_faults;     /* samples in a row at the guest's own trap vector */
+	bool suspended_nonretentive; /* HSM suspend: restart at start_pc when woken */
+	uint16_t vmid;             /* its number on loaded_hart */
 	uint64_t deadline;         /* otherwise: the SBI timer, ticks; UINT64_MAX: none */
 
-	unsigned hsm_state;        /* atomic, SBI_HSM_* (arch/sbi.h) */
-	bool suspended_nonretentive;     /* HSM suspend: restart at start_pc when woken */
 	uint64_t start_pc, start_opaque; /* of the hart_start under way */
 
 	struct vcpu_csrs csrs;
 	struct fp_state fp;
-	bool fp_used;              /* fp is not as at power-on: it was dirty once */
 	struct task_ext ext;
 	struct task *task;         /* NULL before its first start */
 	uint64_t past_run_time;    /* ticks on a hart of its tasks that have ended */
 	struct waitq wait;
-	unsigned loaded_hart;      /* hart that holds csrs, if its loaded_vcpu is this one */
-	unsigned vmid;             /* its number there, under this lease of the hart's (vmm/world.h) */
-	uint64_t lease;            /* 0: none */
+	uint64_t lease;            /* loaded_hart's, under which it has its VMID there (vmm/world.h); 0: none */
 
 	struct timer sample;       /* tells idle from run time while WFI is not trapped */
 	uint64_t sampled_at, sampled_early; /* the last look; if equal, it is put back by a period, for one at once */
 	uint64_t idle_ticks, guest_ticks;
-	uint64_t vector_faults;    /* samples in a row at the guest's own trap vector */
 
 	struct vcpu_spin {
 		struct timer timer;   /* look whether it spins */
