@@ -20,47 +20,12 @@
 #define BATCH 64 /* pages between two flushes */
 
 static hpa_t zero_frame; /* shown wherever nothing was written so far; one owner is here */
-static void (*on_cut)(struct page_source *s, uint64_t from);
 
 int aspace_user_init(void)
 {
 	int error = frame_counts_start();
 
 	return error ? error : frame_alloc(0, FRAME_ZERO, &zero_frame);
-}
-
-void page_source_get(struct page_source *s)
-{
-	if (s)
-		__atomic_fetch_add(&s->refs, 1, __ATOMIC_RELAXED);
-}
-
-/* The last reference is the source's own to give up: somebody may find it at that moment (page_source_ops.release). */
-void page_source_put(struct page_source *s)
-{
-	uint32_t refs = s ? __atomic_load_n(&s->refs, __ATOMIC_RELAXED) : 0;
-
-	while (refs > 1)
-		if (__atomic_compare_exchange_n(&s->refs, &refs, refs - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			return;
-	if (refs)
-		s->ops->release(s);
-}
-
-bool page_source_drop(struct page_source *s)
-{
-	return __atomic_fetch_sub(&s->refs, 1, __ATOMIC_ACQ_REL) == 1;
-}
-
-void page_source_on_cut(void (*fn)(struct page_source *s, uint64_t from))
-{
-	on_cut = fn;
-}
-
-void page_source_cut(struct page_source *s, uint64_t from)
-{
-	if (on_cut)
-		on_cut(s, from);
 }
 
 static void flush(struct aspace *as, uint64_t start, uint64_t size)

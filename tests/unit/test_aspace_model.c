@@ -1,5 +1,5 @@
 /* M4: any sequence of calls on user areas does what a plain array of pages does, also when memory is out at times. */
-// sources: core/mm/aspace.c core/mm/aspace_fault.c core/mm/aspace_user.c core/mm/pt.c
+// sources: core/mm/aspace.c core/mm/aspace_fault.c core/mm/aspace_user.c core/mm/page_source.c core/mm/pt.c
 #include <user_spaces.h>
 
 struct model_page { bool area, shared, from_file, written; unsigned perm, at; unsigned char value; };

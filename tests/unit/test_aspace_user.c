@@ -1,5 +1,5 @@
 /* User areas: lazy pages, splitting, permissions, sources, fork with copy on write; against a plain model. */
-// sources: core/mm/aspace.c core/mm/aspace_fault.c core/mm/aspace_user.c core/mm/pt.c
+// sources: core/mm/aspace.c core/mm/aspace_fault.c core/mm/aspace_user.c core/mm/page_source.c core/mm/pt.c
 #include <user_spaces.h>
 
 /* --- one thing at a time --- */

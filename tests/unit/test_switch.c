@@ -7,6 +7,7 @@
 #include <arch/cpu.h>
 #include <caisson/time.h>
 #include <test.h>
+#include <timer_mock.h>
 #include <vmm/switch.h>
 
 #define PORTS 4
@@ -26,24 +27,6 @@ uint64_t time_from_us(uint64_t us)
 uint64_t time_to_ns(uint64_t ticks)
 {
 	return ticks * 100;
-}
-
-static struct timer *armed; /* the one that a test lets go off */
-
-void timer_init(struct timer *t, void (*fn)(struct timer *))
-{
-	*t = (struct timer){ .fn = fn };
-}
-
-void timer_arm(struct timer *t, uint64_t deadline)
-{
-	t->deadline = deadline;
-	armed = t;
-}
-
-void timer_cancel_sync(struct timer *t)
-{
-	armed = armed == t ? NULL : armed;
 }
 
 struct end {

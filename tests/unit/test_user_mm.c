@@ -1,5 +1,5 @@
 /* A process's memory: where things go, the heap, ranges that cannot be, copies across the border, harts that have to forget. */
-// sources: process/mm.c process/mm_range.c process/copy.c process/shared.c core/mm/aspace.c core/mm/aspace_fault.c core/mm/aspace_user.c core/mm/page_set.c core/lib/rbtree.c core/mm/pt.c
+// sources: process/mm.c process/mm_range.c process/copy.c process/shared.c core/mm/aspace.c core/mm/aspace_fault.c core/mm/aspace_user.c core/mm/page_source.c core/mm/page_set.c core/lib/rbtree.c core/mm/pt.c
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,11 +9,10 @@
 
 #include <caisson/block.h>
 #include <caisson/mm.h>
-#include <caisson/mutex.h>
-#include <caisson/task.h>
 #include <caisson/time.h>
 #include <logged.h>
 #include <mem.h>
+#include <no_sleep.h>
 #include <test.h>
 
 #define MAYBE_UNUSED __attribute__((unused))
@@ -38,35 +37,6 @@ struct model_disk {
 	/** Called with what has been carried out, in order. */
 	void (*log)(struct model_disk *d, const struct block_request *rq);
 };
-
-struct task *task_current(void)
-{
-	return NULL;
-}
-
-int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadline)
-{
-	(void)wq, (void)pred, (void)arg, (void)deadline;
-	fail_msg("nobody can sleep");
-	return 0;
-}
-
-unsigned waitq_notify_all(struct waitq *wq)
-{
-	(void)wq;
-	return 0;
-}
-
-void mutex_lock(struct mutex *m)
-{
-	(void)m;
-	fail_msg("nobody can sleep");
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	(void)m;
-}
 
 uint64_t time_now(void)
 {

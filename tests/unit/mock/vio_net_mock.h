@@ -10,6 +10,7 @@
 
 #include <caisson/mm.h>
 #include <mem.h>
+#include <timer_mock.h>
 #include <vmm/net.h>
 #include <vmm/offload.h>
 #include <vmm/switch.h>
@@ -33,24 +34,6 @@ uint64_t timebase_hz = 1000000;
 uint64_t time_to_ns(uint64_t ticks)
 {
 	return ticks * 1000;
-}
-
-static struct timer *armed; /* the one that a test lets go off */
-
-void timer_init(struct timer *t, void (*fn)(struct timer *))
-{
-	*t = (struct timer){ .fn = fn };
-}
-
-void timer_arm(struct timer *t, uint64_t deadline)
-{
-	t->deadline = deadline;
-	armed = t;
-}
-
-void timer_cancel_sync(struct timer *t)
-{
-	armed = armed == t ? NULL : armed;
 }
 
 /* The other port of the switch. */

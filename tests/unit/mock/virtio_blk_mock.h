@@ -5,9 +5,8 @@
 #pragma once
 
 #include <caisson/block.h>
-#include <caisson/mutex.h>
-#include <caisson/task.h>
 #include <caisson/time.h>
+#include <no_sleep.h>
 #include <virtio_mock.h>
 
 #undef LOG_NAME
@@ -27,35 +26,6 @@ static bool answers;          /* the device does what it is told as soon as it i
 static uint32_t longest;      /* piece of data seen */
 static unsigned most_pieces;
 static uint8_t bad_status;    /* if not 0: every answer */
-
-struct task *task_current(void)
-{
-	return NULL;
-}
-
-int waitq_wait(struct waitq *wq, bool (*pred)(void *), void *arg, uint64_t deadline)
-{
-	(void)wq, (void)pred, (void)arg, (void)deadline;
-	fail_msg("nobody can sleep");
-	return 0;
-}
-
-unsigned waitq_notify_all(struct waitq *wq)
-{
-	(void)wq;
-	return 0;
-}
-
-void mutex_lock(struct mutex *m)
-{
-	(void)m;
-	fail_msg("nobody can sleep");
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	(void)m;
-}
 
 void timer_init(struct timer *t, void (*fn)(struct timer *))
 {
