@@ -192,6 +192,17 @@ static void single_bytes_of_a_hidden_vm_need_no_timer(void **state)
 	assert_int_equal(stats(0).unseen, 3);
 }
 
+/* H9: no interrupt comes to a hart that is its own, not even that of a timer for its own bytes. */
+static void H9_single_bytes_of_a_vm_with_its_own_harts_need_no_timer(void **state)
+{
+	(void)state;
+	m.config[0].exclusive = true;
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(vm_polls_out(0, "abc", 3), 3);
+	assert_int_equal(m.n_armed, 0);
+	shown(0, "abc");
+}
+
 /* The line takes all of it, so nothing waits, though the ring has it in two pieces. */
 static void what_lies_over_the_rings_end_goes_out_whole(void **state)
 {
@@ -456,6 +467,7 @@ int main(void)
 		T(single_bytes_go_on_as_a_line),
 		T(single_bytes_come_before_all_else),
 		T(single_bytes_of_a_hidden_vm_need_no_timer),
+		T(H9_single_bytes_of_a_vm_with_its_own_harts_need_no_timer),
 		T(what_lies_over_the_rings_end_goes_out_whole),
 		T(a_vm_that_goes_takes_its_timer_along),
 		T(a_slow_line_slows_the_guest),

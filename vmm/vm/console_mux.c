@@ -184,7 +184,7 @@ static void gather(struct console_ring *r, char byte)
 	struct console_gather *g = &r->gather;
 
 	g->bytes[g->n++] = byte;
-	if (byte == '\n' || g->n == CONSOLE_GATHER) {
+	if (byte == '\n' || g->n == CONSOLE_GATHER || g->vm->config->exclusive) { /* no timer's interrupt for its own hart */
 		flush_locked(r);
 	} else if (!g->armed) {
 		g->armed = true;
