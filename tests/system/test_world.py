@@ -21,11 +21,11 @@ def documents(text: str) -> list:
 @pytest.fixture
 def run(tmp_path):
     """Run a script in --batch beside VMs, on two harts. vmid_bits: as on a machine that has no more."""
-    def start(script, *files, vmid_bits=None, timeout=300):
+    def start(script, *files, vmid_bits=None):
         path = tmp_path / "script.txt"
         path.write_text("\n".join(script))
         narrow = [] if vmid_bits is None else ["--qemu-arg=-append", f"--qemu-arg={LINE} vmid-bits={vmid_bits}"]
-        result = batch("--script", path, *files, "--harts", "2", *narrow, timeout=timeout)
+        result = batch("--script", path, *files, "--harts", "2", *narrow)
         assert result.status == 0, result.err + result.text[-2000:]
         return result
 
@@ -41,7 +41,7 @@ def test_each_vm_keeps_its_memory_with_few_vmids(run, toml, bits):
     """Eight VMs on two harts move pages all the time; their guest-physical addresses are the same."""
     files = [toml(f"vm{n}", kernel=guest("probe"), append=f"test=translate rounds=60 seed={n + 1}", cpus=1 + n % 2,
                   memory="16M") for n in range(8)]
-    result = run([*(f"wait vm{n} ended 250" for n in range(8)), "world --json"], *files, vmid_bits=bits)
+    result = run([*(f"wait vm{n} ended" for n in range(8)), "world --json"], *files, vmid_bits=bits)
     for n in range(8):
         assert f"[vm{n}] PASS translate" in result.text
     (rows,) = documents(result.err)
@@ -59,7 +59,7 @@ def test_nothing_is_flushed_in_the_steady_state(run, toml):
     """VMs bound to a hart each, more than one vCPU of each among them: switches cost neither flushes nor VMIDs."""
     files = [toml(f"vm{n}", kernel=guest("probe"), append=f"test=translate rounds=1000000 seed={n + 1}", cpus=2,
                   memory="16M", harts=[n % 2]) for n in range(4)]
-    result = run(["sleep 0.5", "world --json", "sleep 2", "world --json", "poweroff"], *files)
+    result = run(["sleep 3", "world --json", "sleep 2", "world --json", "poweroff"], *files)
     before, after = documents(result.err)
     assert total(after, "loads") - total(before, "loads") > 500
     assert total(after, "flushes") == 0
@@ -71,8 +71,8 @@ def test_vms_come_and_go_with_few_vmids(run, toml):
     files = [toml(f"vm{n}", kernel=guest("probe"), append=f"test=translate rounds=150 seed={n + 1}", cpus=2, memory="16M")
              for n in range(3)]
     files.append(toml("guest", kernel=guest("probe"), append="test=translate rounds=10 seed=9", memory="16M"))
-    life = ["wait guest ended 60", "vm delete guest", "wait guest deleted", "vm create guest", "vm start guest"]
-    script = [*life * 15, "wait guest ended 60", *(f"wait vm{n} ended 200" for n in range(3)), "world --json"]
+    life = ["wait guest ended", "vm delete guest", "wait guest deleted", "vm create guest", "vm start guest"]
+    script = [*life * 15, "wait guest ended", *(f"wait vm{n} ended" for n in range(3)), "world --json"]
     result = run(script, *files, vmid_bits=2)
     assert result.text.count("[guest] PASS translate") == 16
     for n in range(3):
