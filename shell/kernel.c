@@ -8,6 +8,7 @@
 #include <caisson/smp.h>
 #include <caisson/task.h>
 #include <caisson/time.h>
+#include <caisson/zero.h>
 #include <shell/output.h>
 #include <shell/shell.h>
 
@@ -183,13 +184,14 @@ SHELL_COMMAND(irq) = {
 /* --- memory --- */
 
 struct mem_row {
-	uint64_t total, free, heap;
+	uint64_t total, free, heap, zeroed;
 };
 
 static const struct shell_field mem_fields[] = {
 	SHELL_FIELD(struct mem_row, total, SHELL_SIZE, "memory", 0),
 	SHELL_FIELD(struct mem_row, free, SHELL_SIZE, "free", 0),
 	SHELL_FIELD(struct mem_row, heap, SHELL_NUMBER, "heap in use, bytes", 0),
+	SHELL_FIELD(struct mem_row, zeroed, SHELL_SIZE, "zeroed by a device", 0),
 };
 static const struct shell_layout mem_layout = SHELL_LAYOUT(mem_fields);
 
@@ -197,6 +199,7 @@ static int do_mem(struct shell *sh, int argc, char **argv)
 {
 	struct mem_row row = {
 		frame_total_count() * PAGE_SIZE, frame_free_count() * PAGE_SIZE, heap_in_use(),
+		IS_ENABLED(CONFIG_ZERO_ENGINE) ? zero_engine_bytes() : 0,
 	};
 
 	(void)argc;
@@ -206,6 +209,7 @@ static int do_mem(struct shell *sh, int argc, char **argv)
 }
 
 SHELL_COMMAND(mem) = {
-	"mem", "[--json]", "memory: in all, free, in the heap", do_mem,
+	"mem", "[--json]", "memory: in all, free, in the heap, zeroed by a device", do_mem,
+	"Harts zero memory themselves, but for large blocks where the machine has a device that does (fw-cfg).\n"
 	"`vm list` and `vm stats` say what of it the VMs have.\n",
 };

@@ -1,5 +1,6 @@
 # Frames, heap, page tables, address spaces.
 obj-y += core/mm/frame.o core/mm/buddy.o core/mm/linear.o
+obj-$(CONFIG_ZERO_ENGINE) += core/mm/zero.o
 obj-$(CONFIG_FRAME_STOCK) += core/mm/stock.o
 obj-$(CONFIG_HEAP_SLAB) += core/mm/heap_slab.o
 obj-$(CONFIG_HEAP_LIBRARY) += core/mm/heap_library.o

@@ -8,6 +8,7 @@
 #include <caisson/hart.h>
 #include <caisson/log.h>
 #include <caisson/mm.h>
+#include <caisson/zero.h>
 
 #include <errno.h>
 #include <string.h>
@@ -201,6 +202,17 @@ static bool take_zeroed(unsigned order, uint64_t *frame)
 	return true;
 }
 
+/** Zero a block that is ours, and hand it out, or another one if this is lost to an engine: that is not asked again. */
+static int __attribute__((noinline)) hand_out_zeroed(uint64_t frame, unsigned order, hpa_t *out)
+{
+	hpa_t start = HPA(frame << PAGE_SHIFT);
+
+	if (frames_zero(start, PAGE_SIZE << order))
+		return frame_alloc(order, FRAME_ZERO, out);
+	*out = start;
+	return 0;
+}
+
 int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
 {
 	irqflags_t irq;
@@ -218,6 +230,8 @@ int frame_alloc(unsigned order, unsigned flags, hpa_t *out)
 	if (err)
 		return err;
 	frame_debug_allocated(frame, order, __builtin_return_address(0));
+	if (IS_ENABLED(CONFIG_ZERO_ENGINE) && order && (flags & FRAME_ZERO))
+		return hand_out_zeroed(frame, order, out);
 	*out = HPA(frame << PAGE_SHIFT);
 	if (flags & FRAME_ZERO)
 		page_zero(hpa_to_kva(*out), PAGE_SIZE << order);

@@ -1,11 +1,12 @@
 /*
  * Frames and blocks of 2 MiB that idle harts have zeroed, so that who needs one does not wait for that.
  *
- * A hart with nothing to run zeroes a page at a time and looks for work in between. One hart at a time
+ * A hart with nothing to run zeroes a few pages at a time and looks for work in between. One hart at a time
  * does it; the block at work belongs to the stock from its first page on.
  */
 #include <arch/cpu.h>
 #include <caisson/mm.h>
+#include <caisson/zero.h>
 
 #include <errno.h>
 
@@ -16,6 +17,8 @@
 #define SHELF_MAX 128
 /** At most this part of what is free otherwise. */
 #define SHARE 8
+/** Pages at a time, where an engine takes no longer for them than a hart for one or two. */
+#define ENGINE_PAGES UINT32_C(32)
 
 /** One size. All but `frames` is written with buddy_lock held. */
 struct shelf {
@@ -94,8 +97,8 @@ static struct shelf *shelf_to_fill(void)
 	return NULL;
 }
 
-/** Say that this hart is at a page. @return its shelf; NULL: another hart is, or nothing is wanted. */
-static struct shelf *begin_page(void)
+/** Say that this hart is at some pages. @return their shelf; NULL: another hart is, or nothing is wanted. */
+static struct shelf *begin_pages(void)
 {
 	struct shelf *s;
 
@@ -106,29 +109,51 @@ static struct shelf *begin_page(void)
 	return s;
 }
 
-static void end_page(struct shelf *s)
+/** @param lost  they are nobody's any more, and so is the block that they are of */
+static void end_pages(struct shelf *s, uint32_t pages, bool lost)
 {
 	spin_lock(&buddy_lock);
 	zeroing = false;
-	if (++s->done == BIT(s->order)) {
+	s->done += pages;
+	if (s->done == BIT(s->order) && !lost) {
 		s->frames[s->n] = (uint32_t)s->next;
 		set_n(s, s->n + 1);
-		s->making = false;
 	}
+	s->making = s->done < BIT(s->order) && !lost;
 	spin_unlock(&buddy_lock);
+}
+
+/** @return -EIO: they are lost */
+static int zero_pages(hpa_t start, uint32_t pages)
+{
+	if (IS_ENABLED(CONFIG_ZERO_ENGINE) && pages > 1)
+		return frames_zero(start, pages * PAGE_SIZE);
+	page_zero(hpa_to_kva(start), pages * PAGE_SIZE);
+	return 0;
+}
+
+/** How many at a time. Of a block that began without the engine, or with it, the others may go the other way. */
+static uint32_t pages_at_once(const struct shelf *s)
+{
+	bool engine = IS_ENABLED(CONFIG_ZERO_ENGINE) && zero_engine_wants(ENGINE_PAGES * PAGE_SIZE);
+	uint32_t left = (uint32_t)BIT(s->order) - s->done;
+
+	return engine ? MIN(left, ENGINE_PAGES) : 1;
 }
 
 bool frame_stock_fill(void)
 {
-	struct shelf *s = frame_stock_low() ? begin_page() : NULL;
+	struct shelf *s = frame_stock_low() ? begin_pages() : NULL;
+	uint32_t pages;
 	uint64_t frame;
 
 	if (!s)
 		return false;
 	frame = s->next + s->done;
-	frame_debug_stocked(frame, s->order, __builtin_return_address(0));
-	page_zero(hpa_to_kva(HPA(frame << PAGE_SHIFT)), PAGE_SIZE);
-	end_page(s);
+	pages = pages_at_once(s);
+	for (uint32_t i = 0; i < pages; i++)
+		frame_debug_stocked(frame + i, s->order, __builtin_return_address(0));
+	end_pages(s, pages, zero_pages(HPA(frame << PAGE_SHIFT), pages) != 0);
 	return true;
 }
 
@@ -167,7 +192,7 @@ bool stock_give_back(void)
 	bool any;
 
 	spin_lock(&buddy_lock);
-	/* Not for longer than a page takes. */
+	/* Not for longer than a few pages take. */
 	while (zeroing) {
 		spin_unlock(&buddy_lock);
 		cpu_relax();

@@ -35,10 +35,11 @@ void test_dirty(void)
 {
 	static volatile uint64_t loaded = 0x600d;
 	uint64_t *word = (uint64_t *)(machine.ram_base + 0x400000);
+	uint64_t n = bootarg_number("mib", 0) << 17;
 	unsigned found = 0;
 	char then[8] = "reboot";
 
-	for (unsigned i = 0; i < 4096; i++) {
+	for (uint64_t i = 0; i < (n ? n : 4096); i++) {
 		found += word[i] != 0;
 		word[i] = 0x6b6b6b6b6b6b6b6b;
 	}

@@ -46,8 +46,8 @@ uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);
 
 /**
- * The stock of zeroed frames and blocks of 2 MiB (CONFIG_FRAME_STOCK), from which FRAME_ZERO is served first: zero one
- * page more for it. For a hart that idles, interrupts off. @return false: nothing to do, or another hart does it.
+ * The stock of zeroed frames and blocks of 2 MiB (CONFIG_FRAME_STOCK), from which FRAME_ZERO is served first: zero some
+ * pages more for it. For a hart that idles, interrupts off. @return false: nothing to do, or another hart does it.
  */
 bool frame_stock_fill(void);
 /** Would frame_stock_fill do anything? An estimate. Any context. */

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from machines import batch, guest
+from test_rounds import documents
 
 ADDRESS = "02:00:00:00:00:{:02x}"
 
@@ -131,7 +132,7 @@ def test_H13_stopping_and_starting_gives_everything_back(vm, tmp_path):
     result = batch("--icount", "--script", script, vm(1, "role=flood to=2 frames=100000000", "stop-timeout = 0"),
                    vm(2, "role=count", "stop-timeout = 0"))
     assert result.status == 0, result.err
-    before, after = (json.loads(text) for text in re.findall(r"\{.*?\}", result.err, re.DOTALL))
+    before, after = documents(result.err)
     assert before == after
 
 

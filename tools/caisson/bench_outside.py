@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from caisson import fetch, initramfs, paths, process
+from caisson import fetch, initramfs, machine, paths, process
 from caisson.errors import CannotStart
 
 TARGETS = {"console=ttyS0": 15_000_000, "console=ttyS0 quiet": 400_000}  # by boot arguments
@@ -17,7 +17,7 @@ HOST = "host"  # other tasks, idle loops, interrupts that came meanwhile
 WHY = {
     "mmio-write": "the 8250 driver writes each byte of the console with a store of its own, and the guest's interrupts go through the PLIC",
     "mmio-read": "before each byte the driver asks the UART whether there is room for it",
-    "ram-fault": "RAM is zeroed when the guest first touches it, 2 MiB at a time",
+    "ram-fault": "RAM is backed when the guest first touches it, 2 MiB at a time, and zeroed by a device where there is one",
     "ecall": "SBI calls: what the firmware is asked at the start, timers",
     "timer": "the hypervisor's own timers come while the guest runs",
     HOST: "from the order to start it to its first instruction, and from its end to the count",
@@ -31,6 +31,7 @@ class Outside:
     total: int | None         # instructions, of the build that counts nothing else; None: not measured
     causes: dict[str, int]    # the same by cause, HOST among them; their sum is the total but for some instructions of each exit
     exits: dict[str, int]
+    by_hart: int | None = None  # the total where no device zeroes memory
 
     def largest(self, n: int = 3) -> list[str]:
         """The causes that take the most."""
@@ -50,19 +51,19 @@ def measure(work: Path, init: bytes, totals: bool = True) -> dict[str, Outside] 
 
 
 def _of_boot(work: Path, kernel: Path, initrd: Path, append: str, totals: bool) -> Outside:
-    total = _lines(work, "total", kernel, initrd, append)[0]["all"] if totals else None
+    total, by_hart = (_lines(work, "total", kernel, initrd, append, words)[0]["all"] if totals else None for words in ((), machine.WITHOUT_ENGINE))
     causes, exits = _lines(work, "causes", kernel, initrd, append)
     del causes["all"]
-    return Outside(total, {cause: n for cause, n in causes.items() if n}, {cause: n for cause, n in exits.items() if n})
+    return Outside(total, {cause: n for cause, n in causes.items() if n}, {cause: n for cause, n in exits.items() if n}, by_hart)
 
 
-def _lines(work: Path, what: str, kernel: Path, initrd: Path, append: str) -> list[dict[str, int]]:
+def _lines(work: Path, what: str, kernel: Path, initrd: Path, append: str, words: tuple[str, ...] = ()) -> list[dict[str, int]]:
     """What the log says at the VM's end: instructions, and exits."""
     log = work / "outside.log"
     print(f"caisson: measuring what is executed outside {kernel.name}, {append}, {what}", file=sys.stderr, flush=True)
     result = process.run([sys.executable, str(paths.ROOT / "tools" / "caisson"), "run", "--batch", "--icount", "--quiet", "--costs", what,
                           "--ram", "1G", "--memory", "512M", "--kernel", str(kernel), "--initrd", str(initrd), "--append", append,
-                          "--log", str(log)], stdout=subprocess.DEVNULL)
+                          "--log", str(log), *words], stdout=subprocess.DEVNULL)
     text = log.read_text(errors="replace") if log.exists() else ""
     found = [re.search(kind + ".*", text) for kind in ("instructions outside guests:", "exits:")]
     if result.returncode or not all(found):
@@ -87,6 +88,9 @@ def table(measured: dict[str, Outside] | None) -> str:
         lines.append(f"| {cause} | " + " | ".join(_cells(outside, cause) for outside in measured.values()) + " |")
     lines.append("| all, by a build that counts nothing else | " + " | ".join(
         f"{_marked(outside.total, TARGETS[append])} | {sum(outside.exits.values()):,} |" for append, outside in measured.items()) + " |")
+    if any(outside.by_hart is not None for outside in measured.values()):
+        lines.append("| all, where no device zeroes memory | " + " | ".join(
+            f"{_marked(outside.by_hart, TARGETS[append])} | |" for append, outside in measured.items()) + " |")
     lines.append("| target | " + " | ".join(f"{TARGETS[append]:,} | |" for append in measured) + " |")
     return "\n".join(lines)
 

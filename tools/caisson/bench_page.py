@@ -22,11 +22,13 @@ RIVAL_ROWS: dict[str, tuple[float | None, float | None, float | None]] = {
     "remote-sfence": (3_823, 4_592, 1_896),
     "remote-fence-i": (3_779, 4_550, 1_911),
     "first-touch": (3, 16, 4_443),
+    "first-touch-by-hart": (3, 16, 4_443),
     "uart-read": (None, 1_100, 3_606),
     "plic-read": (286, 1_086, 3_502),
     "device-interrupt": (54_560, None, None),
     "dbcn-write-66": (None, 31_350, 476_000),
     "entry": (742_300, 18_700_000, 1_900_000),
+    "entry-by-hart": (742_300, 18_700_000, 1_900_000),
 }
 _STYLE = """\
 :root { color-scheme: light dark }

@@ -11,6 +11,7 @@ from caisson.values import MIB, parse_integer, parse_size, round_up, show_size
 MIN_RAM = 32 * MIB
 MARGIN = 128 * MIB  # for the hypervisor itself
 DEFAULT_GDB_PORT = 1234
+WITHOUT_ENGINE = ("--qemu-arg=-global", "--qemu-arg=fw_cfg_mem.dma_enabled=off")  # ./caisson run: harts zero memory themselves
 ICOUNT = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T00:00:00,clock=vm"]
 
 

@@ -111,5 +111,6 @@ static inline uint16_t mmio_read16(const volatile void *p) { return *(const vola
 static inline uint32_t mmio_read32(const volatile void *p) { return *(const volatile uint32_t *)p; }
 static inline void mmio_write8(volatile void *p, uint8_t v) { *(volatile uint8_t *)p = v; }
 static inline void mmio_write32(volatile void *p, uint32_t v) { *(volatile uint32_t *)p = v; }
+static inline void mmio_write64(volatile void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
 /** Read `width` (1 or 4) bytes of a device: is there one, or did the access fault? After trap_init. */
 bool arch_io_answers(const volatile void *at, unsigned width);
