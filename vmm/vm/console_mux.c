@@ -144,6 +144,10 @@ static void flush_locked(struct console_ring *r)
 	if (n == 0)
 		return;
 	r->gather.n = 0;
+	if (r->gather.armed) { /* else it would make the hart's own timer dearer for a moment, for nothing */
+		r->gather.armed = false;
+		timer_cancel(&r->gather.timer);
+	}
 	if (mux.batch)
 		taken = console_try_write(CONSOLE_VM + vm->config->number, r->gather.bytes, n);
 	if (taken < n)

@@ -118,12 +118,17 @@ void timer_arm(struct timer *t, uint64_t deadline)
 	m.armed[m.n_armed++] = t;
 }
 
-void timer_cancel_sync(struct timer *t)
+void timer_cancel(struct timer *t)
 {
 	for (unsigned i = 0; i < m.n_armed; i++)
 		if (m.armed[i] == t)
 			m.armed[i--] = m.armed[--m.n_armed];
 	t->queued = false;
+}
+
+void timer_cancel_sync(struct timer *t)
+{
+	timer_cancel(t);
 }
 
 /* Every timer fires that was armed. */
