@@ -104,6 +104,7 @@ void aspace_erase(struct aspace *as, uint64_t start)
 
 /** One call of pt_unmap: whose leaves they are, and whether there were any. */
 struct clearing {
+	struct aspace *as;
 	struct area *area;
 	bool any;
 };
@@ -118,6 +119,7 @@ static void drop_leaf(void *arg, uint64_t addr, hpa_t hpa, unsigned order)
 		return;
 	frame_free(hpa, order);
 	c->area->frames -= BIT(order);
+	c->as->leaves[order / 9]--;
 }
 
 /** Bytes from addr to the end of the block it lies in, at most `left`. */
@@ -132,13 +134,15 @@ static uint64_t block_rest(uint64_t addr, unsigned level, uint64_t left)
 static uint64_t clear_block(struct aspace *as, uint64_t addr, uint64_t left, bool *any)
 {
 	irqflags_t irq = spin_lock_irqsave(&as->lock);
-	struct clearing c = { aspace_area_at(as, addr), false };
+	struct clearing c = { as, aspace_area_at(as, addr), false };
 	struct pt_leaf leaf = { .level = 0 };
 	uint64_t size;
 	int err;
 
 	if (pt_walk(as->format, as->root, addr, &leaf))
 		leaf.hpa = HPA(0); /* a hole: only its level matters */
+	if (leaf.level == 0 && c.area->kind == AREA_ALLOC && aspace_has_block(c.area, addr))
+		as->split--;
 	size = block_rest(addr, MAX(leaf.level, BLOCK_LEVEL), left);
 	err = pt_unmap(as->format, as->root, addr, size, drop_leaf, &c, &as->tables);
 	spin_unlock_irqrestore(&as->lock, irq);

@@ -11,8 +11,6 @@
 
 #include <errno.h>
 
-#define LARGE_LEVEL 1 /* a lazy area takes at most 2 MiB at a touch */
-
 static uint64_t level_size(unsigned level)
 {
 	return BIT(pt_level_shift(level));
@@ -27,15 +25,29 @@ static bool block_fits(uint64_t start, uint64_t size, uint64_t addr, unsigned le
 	       base - start <= size - level_size(level);
 }
 
+bool aspace_has_block(const struct area *a, uint64_t addr)
+{
+	return (a->flags & ALLOC_LARGE) && block_fits(a->start, a->size, addr, ASPACE_BLOCK_LEVEL);
+}
+
+static void count_block(struct aspace *as, struct area *a, uint64_t base, unsigned level, bool new_tables)
+{
+	a->frames += BIT(9 * level);
+	as->leaves[level]++;
+	if (level == 0 && new_tables && aspace_has_block(a, base))
+		as->split++;
+}
+
 /** Map a block that is ready. Lock held. */
 static int map_block(struct aspace *as, uint64_t base, unsigned level, hpa_t frame)
 {
 	struct area *a = aspace_area_at(as, base);
+	uint64_t tables = as->tables;
 	int err = pt_map(as->format, as->root, base, level_size(level), frame, a->perm, level,
 			 &as->tables);
 
 	if (err == 0)
-		a->frames += BIT(9 * level);
+		count_block(as, a, base, level, as->tables != tables);
 	else if (err != -EEXIST) /* nothing is mapped there: take away the tables it stopped at */
 		pt_unmap(as->format, as->root, base, level_size(level), NULL, NULL, &as->tables);
 	return err;
@@ -78,9 +90,8 @@ static enum fault_result touch(struct aspace *as, const struct area *a, uint64_t
 	if (pt_walk(as->format, as->root, addr, &leaf) == 0)
 		return FAULT_RESOLVED;
 	/* A hole above level 0 means that nothing of the large block is mapped yet. */
-	if ((a->flags & ALLOC_LARGE) && leaf.level >= LARGE_LEVEL &&
-	    block_fits(a->start, a->size, addr, LARGE_LEVEL) &&
-	    give_block(as, addr, LARGE_LEVEL) == 0)
+	if (leaf.level >= ASPACE_BLOCK_LEVEL && aspace_has_block(a, addr) &&
+	    give_block(as, addr, ASPACE_BLOCK_LEVEL) == 0)
 		return FAULT_RESOLVED;
 	err = give_block(as, addr, 0);
 	/* The last frame may have gone to another hart for this very page: then nothing is missing. */

@@ -3,10 +3,13 @@
 
 #include <caisson/aspace.h>
 
-#define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
+#define ASPACE_BLOCK_LEVEL 1 /* blocks of 2 MiB: what a lazy area takes at a touch, and what is folded */
 
 /** As aspace_find, to change it. */
 struct area *aspace_area_at(const struct aspace *as, uint64_t addr);
+
+/** Is the block of 2 MiB round addr wholly in an area that has large leaves? */
+bool aspace_has_block(const struct area *a, uint64_t addr);
 
 /** Give an alloc area all its frames. @return 0 or -ENOMEM; what it got so far stays. */
 int aspace_populate(struct aspace *as, uint64_t start, uint64_t size, unsigned flags) __must_check;

@@ -10,5 +10,6 @@ endif
 obj-$(CONFIG_DEBUG_FRAMES) += core/mm/frame_debug.o
 obj-$(CONFIG_DEBUG_FAIL_ALLOC) += core/mm/fail.o
 obj-$(CONFIG_PAGING) += core/mm/pt.o core/mm/aspace.o core/mm/aspace_fault.o
+obj-$(CONFIG_ASPACE_FOLD) += core/mm/aspace_fold.o
 obj-$(CONFIG_FRAME_COUNTS) += core/mm/frame_count.o
 obj-$(CONFIG_USER_AREAS) += core/mm/aspace_user.o core/mm/page_source.o core/mm/page_set.o

@@ -414,6 +414,55 @@ int pt_walk(const struct pt_format *f, hpa_t root, uint64_t addr, struct pt_leaf
 	return 0;
 }
 
+/** The entry that shows the table of 4 KiB leaves round addr, or NULL. */
+static uint64_t *small_table(const struct pt_format *f, hpa_t root, uint64_t addr)
+{
+	unsigned level;
+	uint64_t *pte = descend(f, root, addr, 1, &level);
+
+	return level == 1 && pte_is_table(pte_get(pte)) ? pte : NULL;
+}
+
+int pt_small_leaves(const struct pt_format *f, hpa_t root, uint64_t addr, unsigned *n)
+{
+	const uint64_t *pte = addr_valid(f, addr) ? small_table(f, root, addr) : NULL;
+
+	if (!pte)
+		return -ENOENT;
+	*n = 0;
+	pte = hpa_to_kva(pte_hpa(pte_get(pte)));
+	for (unsigned i = 0; i < ENTRIES; i++)
+		*n += pte_is_leaf(pte_get(&pte[i]));
+	return 0;
+}
+
+int pt_fold(const struct pt_format *f, hpa_t root, uint64_t addr, hpa_t hpa, unsigned perm, hpa_t *table,
+	    uint64_t *tables)
+{
+	uint64_t *pte;
+
+	if (!pt_range_valid(f, addr, level_size(1)) || !target_valid(hpa, level_size(1), perm) ||
+	    !IS_ALIGNED(addr | hpa.v, level_size(1)))
+		return -EINVAL;
+	pte = small_table(f, root, addr);
+	if (!pte)
+		return -ENOENT;
+	*table = pte_hpa(*pte);
+	(*tables)--;
+	pte_set(pte, pte_make(hpa, leaf_bits(f, perm)));
+	return 0;
+}
+
+void pt_free_small(hpa_t table)
+{
+	const uint64_t *pte = hpa_to_kva(table);
+
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (pte_is_leaf(pte[i]))
+			frame_free(pte_hpa(pte[i]), 0);
+	frame_free(table, 0);
+}
+
 /** From an empty entry on, the first address in [addr, end) whose entry in the same table is not; or where that table ends. */
 static uint64_t skip_empty(const struct pt_format *f, const uint64_t *pte, unsigned level, uint64_t addr, uint64_t end)
 {

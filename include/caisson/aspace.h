@@ -105,6 +105,10 @@ struct area {
 	uint64_t source_offset;     /* of start, in the source */
 };
 
+#define ASPACE_LEAF_LEVELS 3 /* leaves of 4 KiB, 2 MiB and 1 GiB are used */
+
+struct aspace_fold;
+
 struct aspace {
 	const struct pt_format *format;
 	hpa_t root;           /* root table; 16 KiB, 16 KiB-aligned for guest formats */
@@ -112,6 +116,10 @@ struct aspace {
 	struct area *areas;   /* sorted by start */
 	unsigned n_areas, cap_areas;
 	uint64_t tables;      /* table frames in use, in 4 KiB units */
+	uint64_t leaves[ASPACE_LEAF_LEVELS]; /* of alloc areas: of 4 KiB, 2 MiB, 1 GiB */
+	uint64_t split;       /* blocks of 2 MiB in ALLOC_LARGE areas that have leaves of 4 KiB */
+	uint64_t folds;       /* how many of these became one leaf (aspace_fold_commit) */
+	struct aspace_fold *fold; /* under way, or NULL */
 	uint64_t resident;    /* pages of user areas that are mapped */
 	uint64_t flushes;     /* how often the owner's flush was asked for */
 	/**
@@ -222,6 +230,44 @@ enum fault_result aspace_fault(struct aspace *as, uint64_t addr, unsigned access
  */
 enum fault_result aspace_resolve(struct aspace *as, uint64_t addr, unsigned access, hpa_t *hpa,
 				 uint64_t *len);
+
+/*
+ * Folding (core/mm/aspace_fold.c): a block of 2 MiB that was given frame by frame when no block was free becomes one leaf:
+ *
+ *     aspace_fold_begin    a new block; from here on nobody may write to the old frames: whoever has to (a device), or keeps
+ *                          a pointer to one, calls aspace_fold_stop first
+ *     aspace_fold_copy     the bytes
+ *     aspace_fold_commit   the leaf
+ *     aspace_fold_end      flush; what is no longer used goes back. From here on the block may be written again.
+ *
+ * Task context, one fold of a space at a time, no areas added or removed meanwhile.
+ */
+
+struct aspace_fold {
+	uint64_t at;          /* the block's first address */
+	hpa_t block, table;   /* new; old */
+	unsigned pages;       /* that were there */
+	bool stopped, done;   /* by aspace_fold_stop; by aspace_fold_commit. At most one of them */
+};
+
+/**
+ * The next block that can be folded, from *at on and then from the lowest one on: in an ALLOC_LARGE area, with so many of its
+ * 512 pages at least. Can take long. @return false: there is none.
+ */
+bool aspace_fold_next(struct aspace *as, uint64_t *at, unsigned min_pages) __must_check;
+/** @param at  from aspace_fold_next @return 0; -ENOMEM: no block is free; -ENOENT: there is nothing to be folded any more */
+int aspace_fold_begin(struct aspace *as, uint64_t at, struct aspace_fold *fold) __must_check;
+/** @return 0, or -EAGAIN: it was stopped. */
+int aspace_fold_copy(struct aspace *as, struct aspace_fold *fold) __must_check;
+/** @return 0, or -EAGAIN: it was stopped, or a page has come that was not there. */
+int aspace_fold_commit(struct aspace *as, struct aspace_fold *fold) __must_check;
+/** After aspace_fold_begin in any case. */
+void aspace_fold_end(struct aspace *as, struct aspace_fold *fold);
+/**
+ * Stop the fold under way, if there is one: the frames stay. One that is committed stands: then the addresses of the block
+ * are to be looked up anew. Any context.
+ */
+void aspace_fold_stop(struct aspace *as);
 
 /** A copy of the area number `i` in the order of addresses. Any context. @return false: there are no more. */
 bool aspace_area(struct aspace *as, unsigned i, struct area *out);

@@ -121,5 +121,18 @@ int pt_replace(const struct pt_format *f, hpa_t root, uint64_t addr, hpa_t hpa, 
 int pt_keep_tables(const struct pt_format *f, hpa_t root, uint64_t addr, uint64_t size,
 		   uint64_t *tables) __must_check;
 
+/** How many leaves the table of 4 KiB leaves round addr has. As pt_walk. @return 0; -ENOENT: there is no such table. */
+int pt_small_leaves(const struct pt_format *f, hpa_t root, uint64_t addr, unsigned *n) __must_check;
+
+/**
+ * Put one leaf of 2 MiB in the place of the table of 4 KiB leaves at addr, both aligned to that. Others may walk through
+ * the table meanwhile: it is not given back (pt_free_small).
+ * @return 0 with *table; -ENOENT: there is no such table; -EINVAL.
+ */
+int pt_fold(const struct pt_format *f, hpa_t root, uint64_t addr, hpa_t hpa, unsigned perm, hpa_t *table,
+	    uint64_t *tables) __must_check;
+/** Give back the frames that a table taken out by pt_fold shows, and the table. */
+void pt_free_small(hpa_t table);
+
 /** Free every table below and including the root; leaves are not touched. */
 void pt_free_tables(const struct pt_format *f, hpa_t root, uint64_t *tables);
