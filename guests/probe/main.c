@@ -53,6 +53,7 @@ static const struct {
 	{ "zeroed", test_zeroed },
 	{ "dirty", test_dirty },
 	{ "touch", test_touch },
+	{ "rewrite", test_rewrite },
 	{ "watchdog", test_watchdog },
 	{ "cat", test_cat },
 	{ "bytes", test_bytes },

@@ -65,6 +65,7 @@ void test_machine(void);
 void test_zeroed(void);
 void test_dirty(void);
 void test_touch(void);
+void test_rewrite(void);
 void test_watchdog(void);
 void test_cat(void);
 void test_bytes(void);

@@ -2,6 +2,8 @@
 // sources: vmm/virtio/ring.c vmm/virtio/device.c vmm/virtio/mmio.c vmm/device/common.c vmm/image/dt_writer.c
 #include <vio_mock.h>
 
+#include <mem.h>
+
 #define EVENT BIT(MG_F_EVENT)
 #define INDIRECT BIT(MG_F_INDIRECT)
 
@@ -408,6 +410,89 @@ static void noise(void **state)
 	}
 }
 
+/* --- RAM that is moved --- */
+
+/* The block is copied, and the old one is somebody else's. */
+static void move_ram(void)
+{
+	for (unsigned i = 0; i < MG_PAGES; i++) {
+		memcpy(mg.pages[2 * i + !mg.moved], mg.pages[2 * i + mg.moved], PAGE_SIZE);
+		memset(mg.pages[2 * i + mg.moved], 0xdd, PAGE_SIZE);
+	}
+	mg.moved = !mg.moved;
+}
+
+/* A chain goes both ways, through rings and buffers where they stand now. */
+static void exchange(void)
+{
+	const struct mg_piece pieces[] = { { MG_DATA + 4090, 12, false }, { MG_DATA + 8190, 4, true } };
+	char bytes[12] = "";
+	uint32_t written;
+	irqflags_t flags;
+	int head;
+
+	mg_put(MG_DATA + 4090, "over a page", 12);
+	head = (int)mg_add(0, pieces, 2);
+	flags = vio_lock(Q);
+	assert_true(vio_pop(Q));
+	assert_int_equal(vio_copy_out(Q, 0, bytes, 12), 12);
+	assert_string_equal(bytes, "over a page");
+	assert_int_equal(vio_copy_in(Q, 0, "back", 4), 4);
+	vio_push(Q, (uint16_t)head, 4);
+	vio_publish(Q);
+	vio_unlock(Q, flags);
+	assert_int_equal(mg_take(0, &written), head);
+	mg_get(MG_DATA + 8190, bytes, 4);
+	assert_memory_equal(bytes, "back", 4);
+	assert_int_equal(written, 4);
+}
+
+static void rings_are_found_where_they_have_moved(void **state)
+{
+	(void)state;
+	mock_folds_stopped = 0;
+	exchange();
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(vio_move_begin(mg.dev));
+		move_ram();
+		vio_move_end(mg.dev);
+		exchange();
+	}
+	assert_false(mg_needs_reset());
+}
+
+static void who_uses_a_queue_stops_the_move(void **state)
+{
+	(void)state;
+	assert_true(vio_move_begin(mg.dev));
+	mock_folds_stopped = 0;
+	exchange();
+	assert_int_equal(mock_folds_stopped, 1);
+	exchange();
+	assert_int_equal(mock_folds_stopped, 1);
+	vio_move_end(mg.dev);
+	exchange();
+	/* Or he comes too late for that. */
+	assert_true(vio_move_begin(mg.dev));
+	move_ram();
+	exchange();
+	vio_move_end(mg.dev);
+	exchange();
+}
+
+static void nothing_moves_while_a_chain_is_held(void **state)
+{
+	(void)state;
+	(void)mg_add(0, &(struct mg_piece){ MG_DATA, 4, true }, 1);
+	assert_true(pop());
+	assert_false(vio_move_begin(mg.dev));
+	assert_false(mg.dev->queues[0].moving);
+	assert_false(mg.dev->queues[1].moving);
+	push(Q->chain.head, 4);
+	assert_true(vio_move_begin(mg.dev));
+	vio_move_end(mg.dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +501,7 @@ int main(void)
 		T(indirect_tables_may_begin_anywhere), T(unpopped_chains_come_again), T(interrupts_by_event_index),
 		T(interrupts_by_flag), T(kicks_are_asked_for), T(lies_of_descriptors), T(lies_of_indirect_tables),
 		T(no_more_is_under_way_than_the_queue_holds), T(a_guest_without_memory_is_told), T(noise),
+		T(rings_are_found_where_they_have_moved), T(who_uses_a_queue_stops_the_move), T(nothing_moves_while_a_chain_is_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

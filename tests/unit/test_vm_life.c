@@ -47,6 +47,7 @@ int guest_isa_choose(const struct vm_config *c, uint64_t *set, char *err, size_t
 }
 void isa_describe(uint64_t set, struct isa_text *out) { (void)set; out->string[0] = '\0'; }
 int vm_partition(struct vm *vm, char *err, size_t n) { (void)vm; (void)err; (void)n; return 0; }
+void vm_fence_ram(struct vm *vm) { (void)vm; }
 void vm_unpartition(struct vm *vm) { (void)vm; }
 void vm_partition_begin(struct vm *vm) { (void)vm; }
 void vm_partition_log(const struct vm *vm) { (void)vm; }
@@ -138,6 +139,7 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque)
 	return m.start_error;
 }
 void vcpu_request(struct vcpu *v, uint64_t req) { v->requests |= req; }
+void vcpu_request_still(struct vcpu *v) { v->requests |= VCPU_REQ_STILL; }
 
 bool task_wake(struct task *t)
 {
@@ -408,6 +410,48 @@ static void H13_an_end_takes_a_pause_away(void **state)
 	assert_false(vm->vcpus[0]->requests & VCPU_REQ_PAUSE);
 }
 
+/* Time passes while somebody spins. */
+static void leave_after_a_while(bool wfi)
+{
+	(void)wfi;
+	m.now += time_from_us(100);
+	if (++m.sleeps == m.leave_after)
+		for (unsigned i = 0; i < CPUS; i++) {
+			vm->vcpus[i]->running_on = -1;
+			vm->vcpus[i]->leave = LEAVE_RESCHED;
+		}
+}
+
+static void H13_standing_still_means_out_of_the_guest(void **state)
+{
+	(void)state;
+	run();
+	mock_wait = leave_after_a_while;
+	for (unsigned deferred = 0; deferred < 2; deferred++) {
+		m.sleeps = 0;
+		m.leave_after = 5;
+		vm->vcpus[1]->running_on = deferred ? -1 : 1;
+		vm->vcpus[1]->leave = deferred ? LEAVE_CALL : LEAVE_RESCHED;
+		assert_int_equal(vm_stand_still(vm), 0);
+		assert_int_equal(m.sleeps, 5);
+		assert_false(vm->paused);
+		for (unsigned i = 0; i < CPUS; i++)
+			assert_true(vm->vcpus[i]->requests & VCPU_REQ_STILL);
+		m.notified = 0;
+		vm_go_on(vm);
+		assert_int_equal(m.notified, CPUS);
+		for (unsigned i = 0; i < CPUS; i++)
+			assert_false(vm->vcpus[i]->requests & VCPU_REQ_STILL);
+	}
+	m.leave_after = 0; /* one never does */
+	vm->vcpus[2]->running_on = 0;
+	assert_int_equal(vm_stand_still(vm), -ETIMEDOUT);
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_false(vm->vcpus[i]->requests & VCPU_REQ_STAY);
+	vm->vcpus[2]->running_on = -1;
+	mock_wait = NULL;
+}
+
 /* One that a person has paused stays paused when memory comes back. */
 static void H13_memory_ends_only_its_own_pause(void **state)
 {
@@ -447,6 +491,7 @@ int main(void)
 		T(H13_paused_means_out_of_the_guest),
 		T(H13_a_pause_has_an_end),
 		T(H13_an_end_takes_a_pause_away),
+		T(H13_standing_still_means_out_of_the_guest),
 		T(H13_memory_ends_only_its_own_pause),
 	};
 

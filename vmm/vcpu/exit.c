@@ -40,7 +40,7 @@ static const uint8_t interrupt_kinds[16] = {
 /* After the host's work for an interrupt: go on with the guest if nobody wants the hart or this vCPU. */
 static enum vcpu_next go_on(struct vcpu *v)
 {
-	const uint64_t leave_for = VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_SHARE;
+	const uint64_t leave_for = VCPU_REQ_STOP | VCPU_REQ_STAY | VCPU_REQ_SHARE;
 
 	if (unlikely(vcpu_serve(v) & leave_for) || this_hart()->resched)
 		return vcpu_leave(v, LEAVE_RESCHED);

@@ -59,6 +59,13 @@ void vcpu_request(struct vcpu *v, uint64_t req)
 	kick(tell(v));
 }
 
+void vcpu_request_still(struct vcpu *v)
+{
+	__atomic_or_fetch(&v->requests, VCPU_REQ_STILL, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST) >= 0)
+		kick(tell(v));
+}
+
 /* lines or soft have changed. Who finds that somebody has asked before has nobody to tell: that one does. */
 static uint64_t __attribute__((noinline)) ask_for_lines(struct vcpu *v)
 {

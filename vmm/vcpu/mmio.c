@@ -101,7 +101,7 @@ static enum vcpu_next __attribute__((noinline)) store_value(struct vcpu *v, void
 		return store_failed(v, error);
 	vcpu_live_skip(insn_length(insn));
 	/* The write may have ended the VM, or have woken another vCPU on this hart. */
-	if (unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_RESCHED)))
+	if (unlikely(v->requests & (VCPU_REQ_STOP | VCPU_REQ_STAY | VCPU_REQ_RESCHED)))
 		return vcpu_leave(v, LEAVE_RESCHED);
 	return VCPU_RESUME;
 }

@@ -12,7 +12,7 @@
 #define LOG_NAME "vcpu"
 
 /* Requests that end a wait in the guest (WFI, HSM suspend). */
-#define WAKE_WFI (~(uint64_t)(VCPU_REQ_SHARE | VCPU_REQ_FENCE))
+#define WAKE_WFI (~(uint64_t)(VCPU_REQ_SHARE | VCPU_REQ_FENCE | VCPU_REQ_STILL))
 /* A stopped vCPU waits for these only. */
 #define WAKE_STOPPED (VCPU_REQ_STOP | VCPU_REQ_START)
 
@@ -32,7 +32,7 @@ static bool may_go_on(void *arg)
 {
 	uint64_t req = __atomic_load_n(&((struct vcpu *)arg)->requests, __ATOMIC_SEQ_CST);
 
-	return !(req & VCPU_REQ_PAUSE) || (req & VCPU_REQ_STOP);
+	return !(req & VCPU_REQ_STAY) || (req & VCPU_REQ_STOP);
 }
 
 static void wait_for_requests(struct vcpu *v, uint64_t requests, uint64_t deadline)
@@ -122,7 +122,7 @@ static uint64_t sleep_and_serve(struct vcpu *v)
 {
 	__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	wait_for_requests(v, WAKE_WFI, vcpu_wait_deadline(v));
-	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_PAUSE)
+	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQ_STAY)
 		stay_paused(v);
 	__atomic_store_n(&v->running_on, (int)this_hart()->index, __ATOMIC_SEQ_CST);
 	return vcpu_serve(v);
@@ -165,6 +165,7 @@ static void after_leave(struct vcpu *v)
 		irq_enable();
 		v->deferred(v);
 		irq_disable();
+		__atomic_thread_fence(__ATOMIC_RELEASE); /* what it did in the guest's memory, then v->leave (vm_stand_still) */
 		break;
 	case LEAVE_HSM_STOP:
 		stop_self(v);
@@ -216,7 +217,7 @@ void vcpu_run(void *arg)
 		req = vcpu_serve(v);
 		if (req & VCPU_REQ_STOP)
 			break;
-		if (req & VCPU_REQ_PAUSE) {
+		if (req & VCPU_REQ_STAY) {
 			vcpu_steal_withhold(v);
 			stay_paused(v);
 			vcpu_steal_release(v);

@@ -43,7 +43,7 @@ void vcpu_steal_set(struct vcpu *v, void *record)
 static struct steal_record *writable_record(const struct vcpu *v)
 {
 	if (__atomic_load_n(&v->hsm_state, __ATOMIC_RELAXED) == SBI_HSM_SUSPENDED ||
-	    (__atomic_load_n(&v->requests, __ATOMIC_RELAXED) & VCPU_REQ_PAUSE))
+	    (__atomic_load_n(&v->requests, __ATOMIC_RELAXED) & VCPU_REQ_STAY))
 		return NULL;
 	return v->steal.record;
 }

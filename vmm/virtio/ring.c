@@ -117,9 +117,64 @@ void vio_queue_clear(struct vio_queue *q)
 	memset(q->gpa, 0, sizeof(q->gpa));
 }
 
+/* RAM that is moved, or was. Lock held, as below. */
+
+/* Its pages are there: they were mapped before. */
+static void part_find(struct vio_queue *q, struct vio_part *p)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(p->pages) && p->pages[i]; i++) {
+		struct segment seg;
+
+		if (guest_segment(vm_of(q), GPA(p->gpa - p->offset + i * PAGE_SIZE), PAGE_SIZE, &seg) == 0)
+			p->pages[i] = seg.data;
+	}
+}
+
+static void __attribute__((noinline)) stop_moving(struct vio_queue *q)
+{
+	q->moving = false;
+	guest_stop_fold(vm_of(q));
+	if (!q->ready)
+		return;
+	part_find(q, &q->desc);
+	part_find(q, &q->avail);
+	part_find(q, &q->used);
+}
+
+static bool begin_moving(struct vio_queue *q)
+{
+	irqflags_t flags = vio_lock(q);
+	bool idle = q->held == 0;
+
+	q->moving = idle;
+	q->near.len = 0;
+	vio_unlock(q, flags);
+	return idle;
+}
+
+bool vio_move_begin(struct vio *dev)
+{
+	for (unsigned i = 0; i < dev->type->n_queues; i++)
+		if (!begin_moving(&dev->queues[i])) {
+			vio_move_end(dev);
+			return false;
+		}
+	return true;
+}
+
+void vio_move_end(struct vio *dev)
+{
+	for (unsigned i = 0; i < dev->type->n_queues; i++)
+		vio_unlock(&dev->queues[i], vio_lock(&dev->queues[i]));
+}
+
 irqflags_t vio_lock(struct vio_queue *q)
 {
-	return spin_lock_irqsave(&q->lock);
+	irqflags_t flags = spin_lock_irqsave(&q->lock);
+
+	if (unlikely(q->moving))
+		stop_moving(q);
+	return flags;
 }
 
 void vio_unlock(struct vio_queue *q, irqflags_t flags)

@@ -1,6 +1,7 @@
-/* Keeping a VM's vCPUs out of the guest for a while. */
+/* Keeping a VM's vCPUs out of the guest for a while, or a moment. */
 #include <errno.h>
 
+#include <arch/cpu.h>
 #include <caisson/log.h>
 #include <caisson/time.h>
 #include <vmm/vm.h>
@@ -8,6 +9,7 @@
 #define LOG_NAME "vm"
 #define PAUSE_TIMEOUT_US 1000000
 #define LOOK_AGAIN_US 50
+#define STILL_TIMEOUT_US 20000 /* an interrupt's time; more where harts share the CPUs of a machine below */
 
 /* Lock held, as below: two vCPUs, the manager's orders and memory that comes back may all meet here. */
 static void request_all(struct vm *vm)
@@ -100,4 +102,41 @@ int vm_resume(struct vm *vm)
 void vm_unhold(struct vm *vm)
 {
 	(void)!go_on(vm, false);
+}
+
+/* Neither in the guest, nor in what it has deferred: that may have lost its hart in the middle of guest memory. */
+static bool is_out(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST) < 0 &&
+	       __atomic_load_n(&v->leave, __ATOMIC_ACQUIRE) != LEAVE_CALL;
+}
+
+/* Nobody is waited for who lost its hart: a vCPU that gets one looks at its requests first. */
+static bool wait_until_out(const struct vm *vm, uint64_t deadline)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		while (!is_out(vm->vcpus[i])) {
+			if (time_now() >= deadline)
+				return false;
+			cpu_relax();
+		}
+	return true;
+}
+
+int vm_stand_still(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_request_still(vm->vcpus[i]);
+	if (wait_until_out(vm, time_now() + time_from_us(STILL_TIMEOUT_US)))
+		return 0;
+	vm_go_on(vm);
+	return -ETIMEDOUT;
+}
+
+void vm_go_on(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		__atomic_and_fetch(&vm->vcpus[i]->requests, ~(uint64_t)VCPU_REQ_STILL, __ATOMIC_SEQ_CST);
+		waitq_notify_all(&vm->vcpus[i]->wait);
+	}
 }

@@ -12,6 +12,7 @@
 #include <caisson/time.h>
 #include <vmm/console_mux.h>
 #include <vmm/disks.h>
+#include <vmm/fence.h>
 #include <vmm/guest_dt.h>
 #include <vmm/memory.h>
 #include <vmm/partition.h>
@@ -38,11 +39,15 @@ static int choose_format(const struct vm_config *config, const struct pt_format 
 	return -ENODEV;
 }
 
+/* All of it. Of a VM that does not run, each vCPU gets a new VMID when it begins (vcpu_reset). */
 static void flush_guest(struct aspace *as, uint64_t start, uint64_t size)
 {
-	(void)as;
+	struct vm *vm = container_of(as, struct vm, space);
+
 	(void)start;
-	(void)size; /* entries of guests are only taken away while no vCPU runs; each then gets a new VMID (vcpu_reset) */
+	(void)size;
+	if (vm->state == VM_RUNNING)
+		vm_fence_ram(vm);
 }
 
 /* Address space, RAM and devices. What was made stays for vm_destroy when something fails. */

@@ -62,7 +62,7 @@ SHELL_COMMAND(vm_list) = {
 
 struct stats_row {
 	const char *name, *state, *reason, *harts;
-	uint64_t memory, backed, tables, starts, kept, unseen, lost, dropped, exclusive;
+	uint64_t memory, backed, tables, huge, large, small, folds, stopped, still, starts, kept, unseen, lost, dropped, exclusive;
 	uint64_t weight, cap, throttled;
 };
 
@@ -74,6 +74,12 @@ static const struct shell_field stats_fields[] = {
 	SHELL_FIELD(struct stats_row, memory, SHELL_SIZE, "memory", 0),
 	SHELL_FIELD(struct stats_row, backed, SHELL_SIZE, "backed", 0),
 	SHELL_FIELD(struct stats_row, tables, SHELL_SIZE, "page tables", 0),
+	SHELL_FIELD(struct stats_row, huge, SHELL_NUMBER, "leaves of 1 GiB", 0),
+	SHELL_FIELD(struct stats_row, large, SHELL_NUMBER, "leaves of 2 MiB", 0),
+	SHELL_FIELD(struct stats_row, small, SHELL_NUMBER, "leaves of 4 KiB", 0),
+	SHELL_FIELD(struct stats_row, folds, SHELL_NUMBER, "blocks folded", 0),
+	SHELL_FIELD(struct stats_row, stopped, SHELL_NUMBER, "folds given up", 0),
+	SHELL_FIELD(struct stats_row, still, SHELL_TIME, "longest stop for one", 0),
 	SHELL_FIELD(struct stats_row, kept, SHELL_SIZE, "console scrollback", 0),
 	SHELL_FIELD(struct stats_row, unseen, SHELL_NUMBER, "console bytes unseen", 0),
 	SHELL_FIELD(struct stats_row, lost, SHELL_NUMBER, "console bytes lost", 0),
@@ -184,6 +190,8 @@ static int vm_stats(struct shell *sh, int argc, char **argv)
 	shell_members(sh, &stats_layout, &(struct stats_row){
 		.name = vm->config->name, .state = vm_state_name(vm), .reason = vm_end_reason(vm),
 		.memory = vm->ram_size, .backed = vm_backed_bytes(vm), .tables = vm->space.tables * PAGE_SIZE,
+		.huge = vm->space.leaves[2], .large = vm->space.leaves[1], .small = vm->space.leaves[0],
+		.folds = vm->space.folds, .stopped = vm->fold.stopped, .still = time_to_ns(vm->fold.longest),
 		.starts = vm->boots, .kept = console.size, .unseen = console.unseen, .lost = console.lost,
 		.dropped = console.dropped,
 		.exclusive = vm->own_harts != 0,

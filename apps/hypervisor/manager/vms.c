@@ -6,6 +6,7 @@
 #include "../monitor.h"
 #include "../report.h"
 #include "vms.h"
+#include "vms_fold.h"
 #include "vms_memory.h"
 #include "vms_plan.h"
 #include "vms_stop.h"
@@ -381,7 +382,7 @@ int vms_supervise(void)
 	int status = 0;
 
 	while (!is_over()) {
-		struct vm *vm = vm_wait_ended(something_else, vms_plan_deadline());
+		struct vm *vm = vm_wait_ended(something_else, MIN(vms_plan_deadline(), vms_fold_deadline()));
 
 		if (vm)
 			status |= see_to_end(vm);
@@ -389,6 +390,7 @@ int vms_supervise(void)
 		serve_poweroff();
 		status |= serve_plan();
 		vms_memory_serve(in_batch);
+		vms_fold_serve();
 	}
 	serve_order(); /* one that came too late is answered all the same */
 	if (monitor_stop())

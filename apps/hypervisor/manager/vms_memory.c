@@ -1,5 +1,6 @@
 /* VMs that wait for memory. */
 #include "vms_memory.h"
+#include "vms_fold.h"
 
 #include "../monitor.h"
 #include "../report.h"
@@ -93,5 +94,6 @@ static bool let_go_on(struct vm *vm, void *arg)
 void vms_memory_freed(void)
 {
 	freed_at = time_now();
+	vms_fold_freed();
 	vm_for_each(let_go_on, NULL);
 }

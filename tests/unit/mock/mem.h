@@ -23,3 +23,7 @@ extern void (*mock_frame_hook)(void);
 
 /** Count an allocation. @return true when it has to fail. */
 bool mock_alloc_fails(void);
+
+/** How often somebody who used guest memory stopped a fold (tests/unit/mock/fold.c), and what is called then. */
+extern unsigned mock_folds_stopped;
+extern void (*mock_fold_stop_hook)(void);

@@ -27,6 +27,7 @@ struct mg_desc { uint64_t gpa; uint32_t len; uint16_t flags, next; };
 
 static struct {
 	_Alignas(4096) char pages[2 * MG_PAGES][PAGE_SIZE]; /* every second one is a gap */
+	bool moved;               /* RAM stands in the gaps now */
 	bool no_memory;
 	unsigned fail_after;      /* with no_memory: so many calls still succeed */
 	struct vio *dev;
@@ -44,7 +45,7 @@ bool guest_in_ram(const struct vm *vm, gpa_t at, uint64_t n)
 
 static void *mg_at(uint64_t gpa)
 {
-	return mg.pages[2 * ((gpa - MG_RAM) / PAGE_SIZE)] + gpa % PAGE_SIZE;
+	return mg.pages[2 * ((gpa - MG_RAM) / PAGE_SIZE) + mg.moved] + gpa % PAGE_SIZE;
 }
 
 int guest_segment(struct vm *vm, gpa_t at, uint64_t n, struct segment *out)

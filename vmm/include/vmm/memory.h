@@ -55,5 +55,10 @@ struct guest_extent {
  * @return 0 or -ENOMEM
  */
 int guest_extent(struct vm *vm, gpa_t at, struct guest_extent *out) __must_check;
+/**
+ * For who keeps pointers to RAM that stands in single pages (from guest_segment, guest_extent): before he uses one while
+ * a block is folded (vmm/fold.h). The fold is given up; or it is too late, then he asks for them anew. Any context.
+ */
+void guest_stop_fold(struct vm *vm);
 /** Is [start, start + n) wholly inside RAM? n may be anything. */
 bool guest_in_ram(const struct vm *vm, gpa_t start, uint64_t n);

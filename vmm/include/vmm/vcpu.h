@@ -46,6 +46,8 @@ enum {
 	VCPU_REQ_PAUSE = 1 << 5,   /* stay out of the guest until it is cleared */
 	VCPU_REQ_SHARE = 1 << 6,   /* the VM's harts or its cap changed */
 	VCPU_REQ_RESCHED = 1 << 7, /* what it did has woken a vCPU on its hart: look who runs next */
+	VCPU_REQ_STILL = 1 << 8,   /* as VCPU_REQ_PAUSE, for a moment; one that sleeps goes on sleeping (vm_stand_still) */
+	VCPU_REQ_STAY = VCPU_REQ_PAUSE | VCPU_REQ_STILL, /* either keeps it out of the guest */
 };
 
 /** What the run loop does after the guest was left. */
@@ -145,6 +147,8 @@ int vcpu_start(struct vcpu *v, uint64_t pc, uint64_t opaque) __must_check;
 
 /** Leave a request and make sure that it is seen soon. Any context. */
 void vcpu_request(struct vcpu *v, uint64_t req);
+/** As vcpu_request for VCPU_REQ_STILL: who sleeps is not woken. Any context. */
+void vcpu_request_still(struct vcpu *v);
 
 /** Ticks on a hart since it was made. Any context. */
 uint64_t vcpu_run_time(const struct vcpu *v);

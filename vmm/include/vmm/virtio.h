@@ -93,6 +93,7 @@ struct vio_queue {
 	struct vio *dev;
 	unsigned index;
 	bool ready;
+	bool moving;              /* RAM of the VM may be moved meanwhile: whoever takes the lock stops that, or finds it moved */
 	uint32_t size;            /* entries, as the guest has set it */
 	uint64_t gpa[3];          /* descriptors, driver's ring, device's ring: as the guest has set them */
 	struct vio_part desc, avail, used;
@@ -163,6 +164,14 @@ void vio_set_config(struct vio *dev, unsigned off, const void *data, unsigned n)
 
 irqflags_t vio_lock(struct vio_queue *q);
 void vio_unlock(struct vio_queue *q, irqflags_t flags);
+
+/**
+ * From here on a block of the VM's RAM may move (vmm/fold.h); a queue that is used meanwhile stops that. No vCPU is in the
+ * guest. Task context. @return false: a chain is held, and so nothing may move
+ */
+bool vio_move_begin(struct vio *dev) __must_check;
+/** It has moved, or was stopped: each queue finds its rings again. */
+void vio_move_end(struct vio *dev);
 
 /* The following with the queue's lock held. */
 

@@ -96,6 +96,11 @@ struct vm {
 	struct vm_plan plan;            /* the manager's */
 	unsigned restarts;              /* the manager's: in a row, for the back-off */
 	uint64_t own_harts;             /* reserved for it (vmm/partition.h) */
+	struct {
+		uint64_t next;          /* where to look for a block to fold */
+		uint64_t stopped;       /* how many were begun and not folded */
+		uint64_t longest;       /* ticks that its vCPUs stood still for one */
+	} fold;                         /* the manager's (vmm/fold.h) */
 };
 
 /** The VM list (H6). Ids and names are unique. */
@@ -147,6 +152,13 @@ int vm_pause(struct vm *vm) __must_check;
 void vm_hold(struct vm *vm, uint64_t gpa);
 /** Memory came back: end vm_hold. One that vm_pause has paused as well stays so. Any context. */
 void vm_unhold(struct vm *vm);
+/**
+ * Keep every vCPU out of the guest for a moment; those that wait go on waiting. Independent of pauses. Until
+ * vm_go_on, no vCPU executes an instruction, and none of their exits looks at the guest's memory, but for the record of stolen time.
+ * Task context, interrupts on. @return 0; -ETIMEDOUT: one does not come out at once, and all go on
+ */
+int vm_stand_still(struct vm *vm) __must_check;
+void vm_go_on(struct vm *vm);
 /** End either. @return 0, or -EBUSY: it is not paused. Any context. */
 int vm_resume(struct vm *vm) __must_check;
 /**
