@@ -144,6 +144,32 @@ static void single_bytes_go_on_as_a_line(void **state)
 	assert_int_equal(m.out_n[0], CONSOLE_GATHER);
 }
 
+static void a_byte_is_put(void)
+{
+	assert_int_equal(console_mux_put(&m.vm[0], '!'), VDEV_TAKEN);
+}
+
+/* What one vCPU writes waits for the line when another one's byte was gathered: none of either is lost or overtakes. */
+static void single_bytes_of_another_vcpu_do_not_get_lost(void **state)
+{
+	static char many[RING_ROOM + 20];
+
+	(void)state;
+	memset(many, '.', sizeof(many));
+	m.line_room = 10;
+	console_mux_init(true);
+	m.meanwhile = a_byte_is_put;
+	/* What has gone, and what has room beside the byte. */
+	assert_int_equal(console_mux_write(&m.vm[0], many, sizeof(many)), 10 + RING_ROOM - 1);
+	m.largest = 0;
+	line_takes(SIZE_MAX);
+	moment_passes();
+	assert_int_equal(m.out_n[0], 10 + RING_ROOM);
+	assert_int_equal(m.out[0][10], '!');
+	m.out_n[0] = 0;
+	console_mux_init(false);
+}
+
 /* Whatever else is done with a console finds all that was written to it before, in order. */
 static void single_bytes_come_before_all_else(void **state)
 {
@@ -462,6 +488,7 @@ int main(void)
 		T(lines_shown_again_do_not_become_unseen),
 		T(ring_of_the_size_that_is_asked_for),
 		T(single_bytes_go_on_as_a_line),
+		T(single_bytes_of_another_vcpu_do_not_get_lost),
 		T(single_bytes_come_before_all_else),
 		T(single_bytes_of_a_hidden_vm_need_no_timer),
 		T(H9_single_bytes_of_a_vm_with_its_own_harts_need_no_timer),

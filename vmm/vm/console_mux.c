@@ -248,7 +248,7 @@ void console_mux_settle(struct vm *vm)
 static size_t keep_and_pump(struct vm *vm, const char *buf, size_t n)
 {
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
-	struct console_ring *r = ring_of(vm);
+	struct console_ring *r = whole_ring(vm); /* another vCPU may have written a byte just now */
 
 	if (r)
 		n = keep(vm, r, buf, n);

@@ -31,6 +31,7 @@ static struct {
 	size_t out_n[2 * VMS + 1];
 	size_t largest;      /* write that had to be done with interrupts off */
 	size_t line_room;    /* bytes that the line takes, SIZE_MAX: all */
+	void (*meanwhile)(void); /* what another vCPU does while this one takes the line, once */
 	bool room_wanted;
 	unsigned sleeps;
 	size_t (*input)(const char *buf, size_t n);
@@ -72,6 +73,12 @@ size_t console_try_write(unsigned channel, const char *buf, size_t n)
 	console_write(channel, buf, taken);
 	if (m.line_room != SIZE_MAX)
 		m.line_room -= taken;
+	if (m.meanwhile) {
+		void (*meanwhile)(void) = m.meanwhile;
+
+		m.meanwhile = NULL;
+		meanwhile();
+	}
 	return taken;
 }
 
