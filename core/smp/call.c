@@ -136,6 +136,19 @@ struct ipi_counts ipi_counts(unsigned hart)
 	return counts[hart].n;
 }
 
+/* As in the interrupt, which stays pending, for its other reasons. Not before it is: see start_in_firmware (power.c). */
+void smp_serve_calls(void)
+{
+	struct hart *h = this_hart();
+
+	ASSERT(!irq_enabled());
+	if (!arch_ipi_pending())
+		return;
+	h->irq_depth++;
+	run_calls();
+	h->irq_depth--;
+}
+
 int smp_call_async(unsigned hart, struct smp_call *c)
 {
 	struct call_queue *q = &calls[hart];

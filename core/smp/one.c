@@ -22,6 +22,10 @@ struct ipi_counts ipi_counts(unsigned hart)
 	return (struct ipi_counts){ 0, 0 };
 }
 
+void smp_serve_calls(void)
+{
+}
+
 void smp_call_all(void (*fn)(void *), void *arg)
 {
 	irqflags_t flags = irq_save();

@@ -19,9 +19,9 @@ void smp_start_secondaries(void);
 /** Take part in IPIs: the software interrupt's handler. Boot hart, once. */
 void smp_init(void);
 
-/** Send an IPI to a hart by our number. Any context. */
+/** Send an IPI to a hart by our number. Interrupts off: others trust that one for which there is a reason is sent. */
 void ipi_send(unsigned hart, enum ipi reason);
-/** The same to several harts (bit n: hart n), with one call of the firmware where their ids lie within 64. Any context. */
+/** The same to several harts (bit n: hart n), with one call of the firmware where their ids lie within 64. */
 void ipi_send_mask(uint64_t harts, enum ipi reason);
 
 /** Interrupts that a hart has sent (to each hart one), and had. One that was on its way already was not sent again. */
@@ -62,6 +62,12 @@ int smp_call(unsigned hart, void (*fn)(void *), void *arg) __must_check;
 void smp_call_all(void (*fn)(void *), void *arg);
 /** The same on those harts (bit n: hart n) only. */
 void smp_call_mask(uint64_t mask, void (*fn)(void *), void *arg);
+
+/**
+ * Run what is queued on this hart. For who waits with interrupts off for what another hart does: that one may be
+ * in a call which waits for ours. Interrupts off, no lock held.
+ */
+void smp_serve_calls(void);
 
 /* Harts that leave and come back. */
 

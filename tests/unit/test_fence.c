@@ -17,7 +17,7 @@ static struct {
 	struct vm vm;
 	struct vcpu vcpu[VCPUS];
 	uint64_t kicked;    /* mask of harts */
-	unsigned kicks, notified, waits;
+	unsigned kicks, notified, waits, calls_served;
 } m;
 
 void ipi_send_mask(uint64_t harts, enum ipi reason)
@@ -35,6 +35,12 @@ unsigned waitq_notify_all(struct waitq *wq)
 }
 
 void timer_set_guest_deadline(uint64_t deadline) { (void)deadline; }
+
+void smp_serve_calls(void)
+{
+	assert_false(mock_irq_on);
+	m.calls_served++;
+}
 
 static void put_on(struct vcpu *v, unsigned hart)
 {
@@ -291,6 +297,24 @@ static void H10_two_that_fence_each_other_both_get_on(void **state)
 	assert_int_equal(mock_live.n_fences, 1); /* ours, on its behalf */
 }
 
+/* Its hart is in a call that waits until ours has run one, too. */
+static void target_goes_on_after_a_call(bool wfi)
+{
+	(void)wfi;
+	assert_true(++m.waits < 10);
+	if (m.calls_served)
+		m.vcpu[1].requests = 0;
+}
+
+static void H10_calls_are_run_while_it_waits(void **state)
+{
+	(void)state;
+	put_on(&m.vcpu[1], 1);
+	mock_wait = target_goes_on_after_a_call;
+	ask(0x1000, PAGE_SIZE, false, 0);
+	assert_true(m.calls_served);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -303,6 +327,7 @@ int main(void)
 		T(H10_running_ones_get_one_interrupt_each),
 		T(H10_a_vcpu_that_leaves_the_guest_is_not_awaited),
 		T(H10_two_that_fence_each_other_both_get_on),
+		T(H10_calls_are_run_while_it_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,6 +234,51 @@ static void B8_ipi_that_the_firmware_would_lose_arrives(void **state)
 		harts[h].hwid = h;
 }
 
+static bool released;
+
+/* As a vCPU that fences another one (vmm/vcpu/fence.c). */
+static void waits_with_interrupts_off(void *arg)
+{
+	unsigned *turns = arg;
+
+	irq_disable();
+	while (!released) {
+		assert_true(++*turns < 1000);
+		smp_serve_calls();
+		cpu_relax();
+	}
+	irq_enable();
+}
+
+static void releases(void *arg)
+{
+	unsigned *turns = arg;
+
+	while (*turns < 10)
+		machine_busy(MACHINE_STEP);
+	released = true;
+}
+
+/* The one that it waits for stands still with its interrupts off until all harts do. */
+static void B8_hart_that_waits_for_another_runs_calls_meanwhile(void **state)
+{
+	struct task *t[2];
+	unsigned turns = 0;
+
+	(void)state;
+	assert_int_equal(smp_offline(3), 0);
+	harts[3].hwid = 7; /* a gap: all others wait while it starts */
+	released = false;
+	t[0] = spawn(releases, &turns, BIT(1));
+	t[1] = spawn(waits_with_interrupts_off, &turns, BIT(2));
+	while (!turns)
+		machine_busy(MACHINE_STEP);
+	assert_int_equal(smp_online(3), 0);
+	for (unsigned i = 0; i < 2; i++)
+		task_join(t[i]);
+	harts[3].hwid = 3;
+}
+
 static bool stop_tasks;
 
 static void work(void *arg)
@@ -546,6 +591,7 @@ int main(void)
 		T(B8_boot_hart_may_go_the_last_may_not),
 		T(B8_ipis_to_several_harts_are_one_call),
 		T(B8_ipi_that_the_firmware_would_lose_arrives),
+		T(B8_hart_that_waits_for_another_runs_calls_meanwhile),
 		T(B8_tasks_of_a_leaving_hart_go_on_elsewhere),
 		T(B8_timers_of_a_leaving_hart_move),
 		T(B8_calls_that_a_hart_took_are_run_before_it_stops),

@@ -27,10 +27,13 @@ static struct {
 void ipi_send_mask(uint64_t harts, enum ipi reason)
 {
 	assert_int_equal(reason, IPI_KICK);
+	assert_false(mock_irq_on); /* others wait for it, once it is said to be on its way */
 	assert_true(harts && !(harts & BIT(this_hart()->index)));
 	m.kicked |= harts;
 	m.kicks++;
 }
+
+void smp_serve_calls(void) { }
 
 unsigned waitq_notify_all(struct waitq *wq)
 {
@@ -81,8 +84,10 @@ static int teardown(void **state)
 static void H5_request_finds_the_vcpu_wherever_it_is(void **state)
 {
 	(void)state;
+	mock_irq_on = true; /* as a task does it */
 	put_on(&m.vcpu[1], 2);
 	vcpu_request(&m.vcpu[1], VCPU_REQ_STOP);
+	assert_true(mock_irq_on);
 	assert_int_equal(m.kicked, BIT(2)); /* in the guest: its hart */
 	assert_int_equal(m.notified, 0);
 	vcpu_request(&m.vcpu[2], VCPU_REQ_STOP);

@@ -97,10 +97,12 @@ void vcpu_fence_others(struct vcpu *self, uint64_t vcpus, const struct fence *wh
 			kick |= ask(vm->vcpus[i], what);
 	if (kick)
 		ipi_send_mask(kick, IPI_KICK);
-	/* The other hart may wait for us in the same way: what is asked of us is done meanwhile. */
+	/* The other hart may wait for us in the same way: what is asked of us is done meanwhile, as is what a call asks. */
 	for (unsigned i = 0; vcpus >> i; i++)
 		while ((vcpus >> i & 1) && !is_served(vm->vcpus[i])) {
 			vcpu_serve(self);
+			/* Nor is it waited for by a hart that wants us all to wait (smp_run_alone). */
+			smp_serve_calls();
 			cpu_relax();
 		}
 }

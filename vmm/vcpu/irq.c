@@ -55,8 +55,12 @@ static void kick(uint64_t harts_mask)
 
 void vcpu_request(struct vcpu *v, uint64_t req)
 {
+	/* Off: whoever finds an IPI on its way trusts that it is, and may wait for what it does. */
+	irqflags_t flags = irq_save();
+
 	__atomic_or_fetch(&v->requests, req, __ATOMIC_SEQ_CST);
 	kick(tell(v));
+	irq_restore(flags);
 }
 
 void vcpu_request_still(struct vcpu *v)

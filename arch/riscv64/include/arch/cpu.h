@@ -96,6 +96,12 @@ static inline void cpu_fence_i(void)
 /** Zero n bytes, a multiple of 4 KiB, at a page-aligned address (cbo.zero where present). */
 void arch_page_zero(void *page, uint64_t n);
 
+/** Is a software interrupt of this hart pending (sip.SSIP)? */
+static inline bool arch_ipi_pending(void)
+{
+	return CSR_READ(sip) >> IRQ_S_SOFT & 1;
+}
+
 /** Forget this hart's pending software interrupt (sip.SSIP). */
 static inline void arch_ipi_clear(void)
 {

@@ -54,6 +54,7 @@ static inline void cpu_mb(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cpu_fence_i(void) { mock_fence_is++; }
 static inline void arch_page_zero(void *page, uint64_t n) { memset(page, 0, n); }
 static inline void arch_ipi_clear(void) { }
+static inline bool arch_ipi_pending(void) { return true; }
 static inline void arch_tlb_flush(uint64_t start, uint64_t size) { (void)start; (void)size; }
 
 static inline uint8_t mmio_read8(const volatile void *p) { return *(const volatile uint8_t *)p; }
