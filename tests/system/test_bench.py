@@ -63,10 +63,11 @@ def test_one_more_vm_costs_the_others_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("cpu", ["rv64", "rv64,sstc=off"])
-@pytest.mark.parametrize("options, least, most", [((), 3, 10), (machine.WITHOUT_ENGINE, 100, 150)], ids=["by-device", "by-hart"])
-def test_a_first_touch_after_a_rest_finds_zeroed_memory(cpu, options, least, most):
+@pytest.mark.parametrize("options, least, most, in_stock", [((), 3, 10, 20), (machine.WITHOUT_ENGINE, 100, 150, 50)], ids=["by-device", "by-hart"])
+def test_a_first_touch_after_a_rest_finds_zeroed_memory(cpu, options, least, most, in_stock):
     """While the guest waits its hart zeroes blocks ahead; before, each touch of 2 MiB had to wait for that, or for the device."""
     result = batch("--icount", "--quiet", "--ram", "512M", "--memory", "128M", "--cpu", cpu, "--kernel", guest("bench"), *options)
     rows = dict(re.findall(r"^row (\S+) ([0-9.]+)\r?$", result.text, re.MULTILINE))
     assert least < float(rows["first-touch"]) < most
-    assert float(rows["first-touch-stock"]) < 20
+    # A hart may be at the last of the eight blocks still: each that is missing is 16 more.
+    assert float(rows["first-touch-stock"]) < in_stock
