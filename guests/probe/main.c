@@ -38,6 +38,7 @@ static const struct {
 	{ "plic-contexts", test_plic_contexts },
 	{ "smp", test_smp },
 	{ "fp-harts", test_fp_harts },
+	{ "fp-untouched", test_fp_untouched },
 	{ "translate", test_translate },
 	{ "isa", test_isa },
 	{ "isa-switches", test_isa_switches },

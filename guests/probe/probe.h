@@ -50,6 +50,7 @@ void test_plic_level(void);
 void test_plic_contexts(void);
 void test_smp(void);
 void test_fp_harts(void);
+void test_fp_untouched(void);
 void test_translate(void);
 void test_isa(void);
 void test_isa_switches(void);

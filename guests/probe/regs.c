@@ -120,6 +120,24 @@ static void mixed_exits(unsigned n)
 	}
 }
 
+/* Who has changed none of its FP registers finds them as at power-on, whatever others have in theirs meanwhile. */
+void test_fp_untouched(void)
+{
+	uint64_t rounds = bootarg_number("rounds", 300), out[33], all = 0;
+
+	csr_set(sstatus, SSTATUS_FS);
+	for (uint64_t i = 0; i < rounds; i++) {
+		fp_store(out);
+		for (unsigned n = 0; n < 33; n++)
+			all |= out[n];
+		csr_write(sie, SIE_STIE);
+		timer_set(time_now() + machine.timebase / 10000);
+		wait_for_interrupt();
+		csr_write(sie, 0);
+	}
+	expect(all == 0, "FP registers never used are zero in %lu rounds", rounds);
+}
+
 void test_fp(void)
 {
 	uint64_t rounds = bootarg_number("rounds", 100), in[33], out[33];

@@ -66,6 +66,17 @@ def test_nothing_is_flushed_in_the_steady_state(run, toml):
     assert total(after, "vmids") == total(before, "vmids") == 8
 
 
+def test_fp_registers_are_nobody_elses(run, toml):
+    """On each hart VMs that change their FP registers all the time, and some that never do: these find zeros."""
+    users = [toml(f"user{n}", kernel=guest("probe"), append="test=fp-harts rounds=400", cpus=2, memory="16M")
+             for n in range(2)]
+    others = [toml(f"other{n}", kernel=guest("probe"), append="test=fp-untouched", memory="16M") for n in range(2)]
+    names = ["user0", "user1", "other0", "other1"]
+    result = run([f"wait {name} ended" for name in names], *users, *others)
+    for name in names:
+        assert f"[{name}] PASS fp-" in result.text
+
+
 def test_vms_come_and_go_with_few_vmids(run, toml):
     """One is made and deleted all the time beside others that look at their memory; it gives back what it had."""
     files = [toml(f"vm{n}", kernel=guest("probe"), append=f"test=translate rounds=150 seed={n + 1}", cpus=2, memory="16M")
@@ -101,7 +112,7 @@ def test_guests_that_use_no_fp_registers_move_none(run, toml):
         assert result.text.count("] PASS ") == len(tests)
         return documents(result.err)[0][1]
 
-    without = start(*["test=translate rounds=100"] * 3)
+    without = start(*["test=translate rounds=1000"] * 3)
     assert without["fp_saves"] == 0 and without["fp_loads"] <= 1 < 50 < without["loads"]
-    other = start(*["test=translate rounds=100"] * 2, "test=fp-harts rounds=300")
+    other = start(*["test=translate rounds=1000"] * 2, "test=fp-harts rounds=300")
     assert 0 < other["fp_saves"] <= other["fp_loads"] <= other["loads"]
