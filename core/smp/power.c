@@ -338,6 +338,18 @@ static int start(struct hart *h)
 	return 0;
 }
 
+/* Each hart looks whether the one that it runs belongs to the hart that is back: alone there, it might stay for ever. */
+static void send_home(void)
+{
+	irqflags_t flags = irq_save();
+
+	for (unsigned h = 0; h < hart_count(); h++)
+		if (harts[h].online && h != this_hart()->index)
+			ipi_send(h, IPI_RESCHED);
+	sched_check();
+	irq_restore(flags);
+}
+
 int smp_online(unsigned hart)
 {
 	int error = -EALREADY;
@@ -347,6 +359,8 @@ int smp_online(unsigned hart)
 	change_begin();
 	if (!harts[hart].online)
 		error = start(&harts[hart]);
+	if (!error)
+		send_home();
 	change_end();
 	return error;
 }

@@ -317,6 +317,31 @@ static void B8_tasks_of_a_leaving_hart_go_on_elsewhere(void **state)
 
 static unsigned fired, fired_on;
 
+/* Also one that has a hart to itself meanwhile; there they share it. */
+static void B8_tasks_of_a_hart_that_is_back_go_home(void **state)
+{
+	unsigned done[2] = { 0 }, before[2];
+	struct task *t[2];
+
+	(void)state;
+	stop_tasks = false;
+	for (unsigned i = 0; i < 2; i++)
+		t[i] = spawn(work, &done[i], BIT(1));
+	machine_busy(20 * MACHINE_STEP);
+	assert_int_equal(smp_offline(1), 0);
+	assert_int_equal(smp_online(1), 0);
+	machine_busy(SECOND / 10);
+	memcpy(before, done, sizeof(before));
+	machine_busy(SECOND / 10);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(t[i]->hart, 1);
+		assert_true(done[i] > before[i] + 10);
+	}
+	stop_tasks = true;
+	for (unsigned i = 0; i < 2; i++)
+		task_join(t[i]);
+}
+
 static void fires(struct timer *t)
 {
 	(void)t;
@@ -593,6 +618,7 @@ int main(void)
 		T(B8_ipi_that_the_firmware_would_lose_arrives),
 		T(B8_hart_that_waits_for_another_runs_calls_meanwhile),
 		T(B8_tasks_of_a_leaving_hart_go_on_elsewhere),
+		T(B8_tasks_of_a_hart_that_is_back_go_home),
 		T(B8_timers_of_a_leaving_hart_move),
 		T(B8_calls_that_a_hart_took_are_run_before_it_stops),
 		T(B8_hart_that_does_not_leave_its_task_stays),
