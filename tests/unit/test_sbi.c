@@ -493,6 +493,13 @@ static void H10_legacy_masks_lie_in_guest_memory(void **state)
 	is_fence(0, FENCE_ASID_VA, 0x3000, 5);
 	call(6, 0, ARGS(0x7000, 0x3000, UINT64_MAX - 1));
 	is_fence(1, FENCE_ALL, 0, 0);
+	/* Past the end of the address space: more than it names, here and elsewhere. */
+	m.mask = BIT(0) | BIT(1);
+	mock_live.n_fences = 0;
+	m.synced = 0;
+	call(6, 0, ARGS(0x7000, -PAGE_SIZE, 2 * PAGE_SIZE));
+	is_fence(0, FENCE_ALL, 0, 0);
+	assert_int_equal(m.synced, BIT(0));
 }
 
 int main(void)

@@ -30,6 +30,16 @@ static int read_mask(const struct vcpu *v, uint64_t *vcpus)
 	return error;
 }
 
+/* These calls know no bad addresses: a range over the end of the address space is everything. */
+static void sfence(struct vcpu *v, uint64_t vcpus, bool has_asid)
+{
+	uint64_t start = sbi_arg(v, 1), size = sbi_arg(v, 2);
+
+	if (size && start + size - 1 < start)
+		size = UINT64_MAX;
+	sbi_sfence_mask(v, vcpus, start, size, has_asid, sbi_arg(v, 3));
+}
+
 static enum vcpu_next with_mask(struct vcpu *v, uint64_t eid)
 {
 	uint64_t vcpus;
@@ -44,8 +54,7 @@ static enum vcpu_next with_mask(struct vcpu *v, uint64_t eid)
 		sbi_fence_i_mask(v, vcpus);
 		break;
 	default:
-		sbi_sfence_mask(v, vcpus, sbi_arg(v, 1), sbi_arg(v, 2), eid == REMOTE_SFENCE_VMA_ASID,
-				sbi_arg(v, 3));
+		sfence(v, vcpus, eid == REMOTE_SFENCE_VMA_ASID);
 		break;
 	}
 	return legacy_return(v, SBI_SUCCESS);
