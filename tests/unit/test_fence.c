@@ -165,7 +165,7 @@ static void H10_merging_loses_nothing(void **state)
 			}
 			if (mock_random(&seed) % 8 == 0) {
 				vm_fence_ram(&m.vm);
-				ram = true;
+				ram = insns = true; /* what was copied there may be instructions */
 				continue;
 			}
 			ask((first << PAGE_SHIFT) + offset, (pages << PAGE_SHIFT) - offset, has_asid, asid);

@@ -100,6 +100,20 @@ static void H5_request_finds_the_vcpu_wherever_it_is(void **state)
 		assert_int_equal(m.vcpu[i].requests, VCPU_REQ_STOP);
 }
 
+static void H5_standing_still_wakes_nobody(void **state)
+{
+	(void)state;
+	mock_irq_on = true; /* as a task does it */
+	put_on(&m.vcpu[1], 2);
+	for (unsigned i = 0; i < VCPUS; i++)
+		vcpu_request_still(&m.vcpu[i]);
+	assert_true(mock_irq_on);
+	assert_int_equal(m.kicked, BIT(2));
+	assert_int_equal(m.notified, 0);
+	for (unsigned i = 0; i < VCPUS; i++)
+		assert_int_equal(m.vcpu[i].requests, VCPU_REQ_STILL);
+}
+
 static void H5_serving_leaves_what_needs_task_context(void **state)
 {
 	struct vcpu *v = &m.vcpu[0];
@@ -245,6 +259,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(H5_request_finds_the_vcpu_wherever_it_is),
+		T(H5_standing_still_wakes_nobody),
 		T(H5_serving_leaves_what_needs_task_context),
 		T(H11_lines_of_the_loaded_vcpu_change_at_once),
 		T(H11_lines_of_others_are_asked_for_once),

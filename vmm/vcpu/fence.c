@@ -109,7 +109,8 @@ void vcpu_fence_others(struct vcpu *self, uint64_t vcpus, const struct fence *wh
 
 void vm_fence_ram(struct vm *vm)
 {
-	const struct fence what = { .ram = true, .spaces = FENCE_NO_SPACE };
+	/* A hart's instruction cache goes by frames: of one that the RAM has now it may hold what another use left there. */
+	const struct fence what = { .insns = true, .ram = true, .spaces = FENCE_NO_SPACE };
 	/* Off: whoever finds that something was asked before trusts that the interrupt is on its way. */
 	irqflags_t flags = irq_save();
 	uint64_t kick = 0;

@@ -65,9 +65,12 @@ void vcpu_request(struct vcpu *v, uint64_t req)
 
 void vcpu_request_still(struct vcpu *v)
 {
+	irqflags_t flags = irq_save(); /* as above */
+
 	__atomic_or_fetch(&v->requests, VCPU_REQ_STILL, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST) >= 0)
 		kick(tell(v));
+	irq_restore(flags);
 }
 
 /* lines or soft have changed. Who finds that somebody has asked before has nobody to tell: that one does. */

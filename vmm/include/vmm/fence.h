@@ -78,6 +78,7 @@ void vcpu_fence_serve(struct vcpu *v);
 
 /**
  * Entries of the VM's own page tables have changed: each of its vCPUs, also one that stands still or sleeps,
- * executes nothing more in the guest before it has dropped what a hart kept of them. Does not wait. Any context.
+ * executes nothing more in the guest before it has dropped what a hart kept of them, and instructions: the RAM may stand
+ * in other frames now, which the guest does not know. Does not wait. Any context.
  */
 void vm_fence_ram(struct vm *vm);
