@@ -17,11 +17,11 @@ def stats(monitor, name: str) -> dict:
 @pytest.fixture
 def hog(toml, tmp_path):
     """A description whose RAM leaves the machine too little for one block of 2 MiB, beside VMs of these files."""
-    def make(*files) -> str:
+    def make(*files, harts: int = 1) -> str:
         script = tmp_path / "free"
         script.write_text("mem --json\npoweroff\n")
         small = toml("hog", kernel=guest("tick"), memory="4M", eager=True)
-        free = json.loads(batch("--ram", str(RAM), "--script", script, *files, small, timeout=60).err)["free"]
+        free = json.loads(batch("--ram", str(RAM), "--harts", harts, "--script", script, *files, small, timeout=60).err)["free"]
         size = free + 4 * MiB - 3 * MiB // 2
         return toml("hog", kernel=guest("tick"), memory=size // 4096 * 4096, eager=True)
 
@@ -61,6 +61,23 @@ def test_M1_small_leaves_become_large_ones_under_a_guest_that_writes(spawn, toml
     child.expect(r"every word is what was written: (\d+) wrong")
     assert int(child.match[1]) == 0
     child.expect("PASS rewrite")
+
+
+def test_H9_a_vm_whose_harts_are_its_own_stays_as_it_is(spawn, toml, hog):
+    """It is in small leaves and memory is plentiful: for a large leaf it would have to stand still."""
+    alone = toml("alone", kernel=guest("probe"), append="test=rewrite", memory="32M", cpus=1, harts=[1], exclusive=True, autostart=False)
+    child = spawn("run", "--ram", str(RAM), "--harts", "2", alone, hog(alone, harts=2), timeout=300)
+    monitor = Monitor(child)
+    child.send("vm start alone\r")
+    child.expect(r"\[alone is paused: the machine is out of memory")
+    assert stats(monitor, "alone")["small"] >= 12
+    monitor.order("vm stop hog --now", r"\[hog was stopped")
+    monitor("wait hog ended")
+    monitor("vm delete hog")
+    monitor("sleep 3")  # after 2 s at most its turn would have come
+    after = stats(monitor, "alone")
+    assert after["small"] >= 12 and after["large"] < 12
+    assert (after["folds"], after["stopped"]) == (0, 0)
 
 
 def test_M1_an_eager_vm_has_its_ram_in_leaves_of_a_gigabyte(spawn, toml):

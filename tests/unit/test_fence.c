@@ -186,6 +186,21 @@ static void H10_merging_loses_nothing(void **state)
 	}
 }
 
+/* What stands in other frames now may be instructions, and a hart may have fetched others from there before. */
+static void H10_ram_that_moved_is_fetched_anew_by_all(void **state)
+{
+	(void)state;
+	vm_fence_ram(&m.vm);
+	for (unsigned i = 0; i < VCPUS; i++) {
+		mock_fence_is = 0;
+		serve(&m.vcpu[i]);
+		assert_int_equal(mock_live.n_fences, 1);
+		assert_int_equal(mock_live.fences[0].kind, FENCE_RAM);
+		assert_int_equal(mock_live.fences[0].id, 10 + i);
+		assert_int_equal(mock_fence_is, 1);
+	}
+}
+
 static void H10_near_ranges_stay_ranges(void **state)
 {
 	(void)state;
@@ -322,6 +337,7 @@ int main(void)
 		T(H10_one_range_is_dropped_page_by_page),
 		T(H10_large_ranges_drop_everything),
 		T(H10_merging_loses_nothing),
+		T(H10_ram_that_moved_is_fetched_anew_by_all),
 		T(H10_near_ranges_stay_ranges),
 		T(H10_one_that_does_not_run_is_not_interrupted),
 		T(H10_running_ones_get_one_interrupt_each),

@@ -126,6 +126,20 @@ static void M1_none_is_folded_while_memory_is_short(void **state)
 	assert_int_equal(vm_fold(&vm), 0);
 }
 
+/* Nothing interrupts its harts; whoever looks for a VM to fold does not even find it. */
+static void H9_a_vm_whose_harts_are_its_own_is_never_stopped(void **state)
+{
+	(void)state;
+	assert_true(vm_is_split(&vm));
+	vm.own_harts = BIT(1);
+	assert_false(vm_is_split(&vm));
+	assert_int_equal(vm_fold(&vm), -ENOENT);
+	assert_int_equal(m.moves, 0);
+	assert_int_equal(vm.fold.stopped, 0);
+	vm.own_harts = 0;
+	assert_int_equal(vm_fold(&vm), 0);
+}
+
 static void stop(void)
 {
 	guest_stop_fold(&vm);
@@ -173,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(M1_every_block_that_is_worth_it_is_folded_once),
 		T(M1_none_is_folded_while_memory_is_short),
+		T(H9_a_vm_whose_harts_are_its_own_is_never_stopped),
 		T(M1_a_block_in_use_stays_as_it_is),
 		T(M1_a_record_of_stolen_time_stays_where_it_is),
 	};

@@ -25,7 +25,7 @@ const struct pt_format pt_sv48x4 = { .name = "sv48x4" }, pt_sv57x4 = { .name = "
 static const struct vm_config config = { .name = "vm", .cpus = CPUS, .memory = 32 * MiB };
 static struct {
 	struct task tasks[CPUS];
-	unsigned wakes, notified, joined, mapped, unmapped, sleeps, leave_after;
+	unsigned wakes, notified, joined, mapped, unmapped, sleeps, leave_after, ram_fences;
 	int map_error, place_error, load_error, dt_size, start_error;
 	uint64_t now;
 	bool end_while_loading;
@@ -47,7 +47,7 @@ int guest_isa_choose(const struct vm_config *c, uint64_t *set, char *err, size_t
 }
 void isa_describe(uint64_t set, struct isa_text *out) { (void)set; out->string[0] = '\0'; }
 int vm_partition(struct vm *vm, char *err, size_t n) { (void)vm; (void)err; (void)n; return 0; }
-void vm_fence_ram(struct vm *vm) { (void)vm; }
+void vm_fence_ram(struct vm *vm) { (void)vm; m.ram_fences++; }
 void vm_unpartition(struct vm *vm) { (void)vm; }
 void vm_partition_begin(struct vm *vm) { (void)vm; }
 void vm_partition_log(const struct vm *vm) { (void)vm; }
@@ -422,6 +422,17 @@ static void leave_after_a_while(bool wfi)
 		}
 }
 
+/* Who has not begun gets a new VMID; who runs, or stands still for a moment, keeps its own. */
+static void M1_changed_tables_of_a_vm_that_runs_are_fenced(void **state)
+{
+	(void)state;
+	vm->space.flush(&vm->space, vm->ram_start, 2 * MiB);
+	assert_int_equal(m.ram_fences, 0);
+	run();
+	vm->space.flush(&vm->space, vm->ram_start, 2 * MiB);
+	assert_int_equal(m.ram_fences, 1);
+}
+
 static void H13_standing_still_means_out_of_the_guest(void **state)
 {
 	(void)state;
@@ -491,6 +502,7 @@ int main(void)
 		T(H13_paused_means_out_of_the_guest),
 		T(H13_a_pause_has_an_end),
 		T(H13_an_end_takes_a_pause_away),
+		T(M1_changed_tables_of_a_vm_that_runs_are_fenced),
 		T(H13_standing_still_means_out_of_the_guest),
 		T(H13_memory_ends_only_its_own_pause),
 	};

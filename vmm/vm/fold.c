@@ -18,6 +18,11 @@ bool vm_fold_plentiful(void)
 	return frame_free_count() >= frame_total_count() / SPARE + BLOCK_SIZE / PAGE_SIZE;
 }
 
+bool vm_is_split(const struct vm *vm)
+{
+	return vm->space.split != 0 && !vm->own_harts;
+}
+
 void guest_stop_fold(struct vm *vm)
 {
 	aspace_fold_stop(&vm->space);
@@ -100,7 +105,7 @@ int vm_fold(struct vm *vm)
 
 	if (!vm_fold_plentiful())
 		return -ENOMEM;
-	if (!aspace_fold_next(&vm->space, &vm->fold.next, PAGES_MIN))
+	if (!vm_is_split(vm) || !aspace_fold_next(&vm->space, &vm->fold.next, PAGES_MIN))
 		return -ENOENT;
 	error = aspace_fold_begin(&vm->space, vm->fold.next, &fold);
 	if (error)

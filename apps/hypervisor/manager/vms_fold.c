@@ -25,7 +25,7 @@ static bool find_turn(struct vm *vm, void *arg)
 {
 	struct turn *t = arg;
 
-	if (vm->state != VM_RUNNING || vm->space.split == 0)
+	if (vm->state != VM_RUNNING || !vm_is_split(vm))
 		return true;
 	if (!t->first)
 		t->first = vm;

@@ -3,7 +3,8 @@
  * memory is plentiful, each such block is copied into one piece and becomes one leaf: fewer page tables, shorter walks,
  * and no faults any more for what of it was not there yet. The guest stands still for one block at a time.
  *
- * Never folded: a block that somebody uses just now (a request of a virtio device is under way), and one with a record of stolen time.
+ * Never folded: a block that somebody uses just now (a request of a virtio device is under way), one with a record of stolen
+ * time, and a VM whose harts are its own (vmm/partition.h): nothing interrupts these.
  */
 #pragma once
 
@@ -11,6 +12,8 @@
 
 struct vm;
 
+/** Has it blocks in small leaves that vm_fold would look at? Any context. */
+bool vm_is_split(const struct vm *vm);
 /** Is there more free memory than VMs should be left with? Any context. */
 bool vm_fold_plentiful(void);
 /**
