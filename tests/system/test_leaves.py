@@ -38,10 +38,17 @@ def wait_for(monitor, name: str, what) -> dict:
     raise AssertionError(f"not so after a minute: {got}")
 
 
+@pytest.mark.parametrize("disk", [False, True], ids=["", "disk"])
 @pytest.mark.parametrize("options", [["--harts", "2"], ["--harts", "2", "--debug"], ["--harts", "1"]], ids=" ".join)
-def test_M1_small_leaves_become_large_ones_under_a_guest_that_writes(spawn, toml, hog, options):
-    """RAM touched while no block was free; then there are some. Its two vCPUs write, read and check it all the time."""
-    writer = toml("writer", kernel=guest("probe"), append="test=rewrite", memory="32M", cpus=2, autostart=False)
+def test_M1_small_leaves_become_large_ones_under_a_guest_that_writes(spawn, toml, hog, tmp_path, options, disk):
+    """RAM touched while no block was free; then there are some. Its two vCPUs write, read and check it all the time, or a disk does."""
+    append = "test=rewrite disk=1" if disk else "test=rewrite"
+    writer = toml("writer", kernel=guest("probe"), append=append, memory="32M", cpus=2, autostart=False)
+    if disk:
+        image = tmp_path / "image"
+        image.write_bytes(bytes(4 * MiB))
+        with open(writer, "a") as file:
+            file.write(f'[[disk]]\nfile = "{image}"\n')
     child = spawn("run", "--ram", str(RAM), *options, writer, hog(writer), timeout=300)
     monitor = Monitor(child)
     before = stats(monitor, "writer")
