@@ -144,6 +144,23 @@ static void single_bytes_go_on_as_a_line(void **state)
 	assert_int_equal(m.out_n[0], CONSOLE_GATHER);
 }
 
+/* The timer fires on one hart, which waits for the lock; meanwhile another one sends the bytes, and the VM goes. */
+static void late_timers_find_the_ring_gone(void **state)
+{
+	struct timer *t;
+	void (*fn)(struct timer *);
+
+	(void)state;
+	console_mux_attach(&m.vm[0]);
+	assert_int_equal(console_mux_put(&m.vm[0], 'a'), VDEV_TAKEN);
+	t = m.armed[0];
+	fn = t->fn;
+	console_mux_remove(&m.vm[0]);
+	fn(t);
+	shown(0, "a");
+	assert_int_equal(console_mux_add(&m.vm[0]), 0);
+}
+
 static void a_byte_is_put(void)
 {
 	assert_int_equal(console_mux_put(&m.vm[0], '!'), VDEV_TAKEN);
@@ -489,6 +506,7 @@ int main(void)
 		T(ring_of_the_size_that_is_asked_for),
 		T(single_bytes_go_on_as_a_line),
 		T(single_bytes_of_another_vcpu_do_not_get_lost),
+		T(late_timers_find_the_ring_gone),
 		T(single_bytes_come_before_all_else),
 		T(single_bytes_of_a_hidden_vm_need_no_timer),
 		T(H9_single_bytes_of_a_vm_with_its_own_harts_need_no_timer),

@@ -172,13 +172,26 @@ static void flush(struct vm *vm)
 	spin_unlock_irqrestore(&mux.lock, flags);
 }
 
+/* Lock held. r may be gone: it is only compared. */
+static bool is_there(const struct console_ring *r)
+{
+	for (unsigned i = 0; i < CONSOLE_VMS; i++)
+		if (mux.rings[i] == r)
+			return true;
+	return false;
+}
+
+/*
+ * While this waits for the lock, another hart may flush, arm the timer again and see the VM go: who takes the ring
+ * away waits for the timer's last hart only.
+ */
 static void gathered_long_enough(struct timer *t)
 {
-	struct console_gather *g = container_of(t, struct console_gather, timer);
+	struct console_ring *r = container_of(t, struct console_ring, gather.timer);
 	irqflags_t flags = spin_lock_irqsave(&mux.lock);
 
-	g->armed = false;
-	flush_locked(container_of(g, struct console_ring, gather));
+	if (likely(is_there(r)))
+		flush_locked(r);
 	spin_unlock_irqrestore(&mux.lock, flags);
 }
 
