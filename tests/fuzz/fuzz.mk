@@ -30,7 +30,7 @@ $(FUZZ)/obj/tests/fuzz/ram.o: FUZZ_CFLAGS := $(filter-out -fsanitize% -O1,$(FUZZ
 
 # What the targets of devices share. A target with an entry of its own has none of it but the mocks.
 ALONE   := $(patsubst tests/fuzz/fuzz_%.c,%,$(shell grep -l LLVMFuzzerTestOneInput tests/fuzz/fuzz_*.c))
-MOCKS   := $(addprefix $(FUZZ)/obj/tests/unit/mock/,cpu.o heap.o mem.o)
+MOCKS   := $(addprefix $(FUZZ)/obj/tests/unit/mock/,cpu.o fold.o heap.o mem.o)
 COMMON  := $(patsubst %,$(FUZZ)/obj/%.o,$(patsubst %.c,%,$(filter-out tests/fuzz/fuzz_% tests/fuzz/path_model.c,$(wildcard tests/fuzz/*.c)))) \
 	$(MOCKS)
 
