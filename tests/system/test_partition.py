@@ -114,7 +114,7 @@ def test_H9_two_cpus_two_harts(partitioned):
 def test_H9_pause_and_reset_keep_the_hart(partitioned):
     forever = {"append": "periods=100 rounds=0"}
     result, log = partitioned("exits", "sleep 1", "vm pause rt", "sleep 1", "task --json", "vm resume rt", "vm reset rt",
-                              "wait rt ended", "wait rt running", "sleep 1", "task --json",
+                              "sleep 1", "wait rt running", "sleep 1", "task --json",
                               "vm stop rt", "wait rt stopped", rt=forever)
     assert result.status == 0, result.err
     assert [on_hart(1, tasks) for tasks in documents(result.err)] == [["idle"], ["rt/0"]]
