@@ -43,16 +43,6 @@ static void empty(void)
 	shelves[0].failed_with = shelves[1].failed_with = 0;
 }
 
-static bool is_zero(hpa_t f, uint64_t size)
-{
-	const uint64_t *words = hpa_to_kva(f);
-
-	for (uint64_t i = 0; i < size / sizeof(*words); i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
 static void filling_ends_and_all_of_it_is_free(void **state)
 {
 	uint64_t before = frame_free_count(), in_stock;
@@ -103,7 +93,7 @@ static void zeroed_ones_come_from_the_stock(void **state)
 		assert_int_equal(frame_alloc(orders[i], FRAME_ZERO, &f), 0);
 		assert_int_equal(stock_frames(), in_stock - BIT(orders[i]));
 		assert_int_equal(frame_free_count(), before - BIT(orders[i]));
-		assert_true(is_zero(f, PAGE_SIZE << orders[i]));
+		assert_true(ram_is_zero(f, PAGE_SIZE << orders[i]));
 		assert_true(frame_stock_low());
 		assert_int_equal(fill(), BIT(orders[i]));
 		frame_free(f, orders[i]);

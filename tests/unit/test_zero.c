@@ -93,23 +93,13 @@ static void make_dirty(unsigned order)
 	frame_free(dirty_block(order), order);
 }
 
-static bool is_zero(hpa_t f, uint64_t size)
-{
-	const uint64_t *words = hpa_to_kva(f);
-
-	for (uint64_t i = 0; i < size / sizeof(*words); i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
 static hpa_t zeroed_block(unsigned order)
 {
 	hpa_t f;
 
 	make_dirty(order);
 	assert_int_equal(frame_alloc(order, FRAME_ZERO, &f), 0);
-	assert_true(is_zero(f, PAGE_SIZE << order));
+	assert_true(ram_is_zero(f, PAGE_SIZE << order));
 	return f;
 }
 
@@ -146,13 +136,13 @@ static void only_whole_frames(void **state)
 	(void)state;
 	assert_int_equal(frames_zero(HPA(f.v + 8), MOST), -EINVAL);
 	assert_int_equal(frames_zero(f, MOST + 8), -EINVAL);
-	assert_false(is_zero(f, sizeof(uint64_t)));
+	assert_false(ram_is_zero(f, sizeof(uint64_t)));
 	assert_int_equal(calls, 0);
 	assert_int_equal(frames_zero(f, 0), 0);
 	/* The last piece is too small for the engine. */
 	assert_int_equal(frames_zero(f, MOST + PAGE_SIZE), 0);
-	assert_true(is_zero(f, MOST + PAGE_SIZE));
-	assert_false(is_zero(HPA(f.v + MOST + PAGE_SIZE), sizeof(uint64_t)));
+	assert_true(ram_is_zero(f, MOST + PAGE_SIZE));
+	assert_false(ram_is_zero(HPA(f.v + MOST + PAGE_SIZE), sizeof(uint64_t)));
 	assert_int_equal(asked_bytes, MOST);
 	frame_free(f, BLOCK);
 }
@@ -231,7 +221,7 @@ static void what_is_lost_is_nobodys(void **state)
 	frame_free(f, BLOCK);
 	assert_int_equal(frame_alloc(BLOCK, FRAME_ZERO, &g), 0);
 	assert_int_not_equal(f.v, g.v);
-	assert_true(is_zero(g, PAGE_SIZE << BLOCK));
+	assert_true(ram_is_zero(g, PAGE_SIZE << BLOCK));
 	assert_int_equal(frame_free_count(), before - 2 * BIT(BLOCK));
 	frame_free(g, BLOCK);
 	gone_for_good("does not answer");
@@ -265,7 +255,7 @@ static void the_stock_is_filled_by_it(void **state)
 	assert_int_equal(steps, shelves[0].n * (BIT(BLOCK) / ENGINE_PAGES) + shelves[1].n);
 	assert_int_equal(frame_free_count(), before);
 	assert_int_equal(frame_alloc(BLOCK, FRAME_ZERO, &f), 0);
-	assert_true(is_zero(f, PAGE_SIZE << BLOCK));
+	assert_true(ram_is_zero(f, PAGE_SIZE << BLOCK));
 	frame_free(f, BLOCK);
 	stock_give_back();
 	assert_int_equal(frame_free_count(), before);
@@ -284,7 +274,7 @@ static void the_stock_goes_on_without_it(void **state)
 	assert_true(shelves[0].n > 1);
 	while (shelves[0].n) {
 		assert_int_equal(frame_alloc(BLOCK, FRAME_ZERO, &f), 0);
-		assert_true(is_zero(f, PAGE_SIZE << BLOCK));
+		assert_true(ram_is_zero(f, PAGE_SIZE << BLOCK));
 	}
 	stock_give_back();
 }

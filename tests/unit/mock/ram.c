@@ -59,3 +59,13 @@ bool kva_has_hpa(const void *kva, size_t size)
 
 	return !mock_stack || start + size <= stack || start >= stack + mock_stack_size;
 }
+
+bool ram_is_zero(hpa_t pa, uint64_t size)
+{
+	const uint64_t *words = hpa_to_kva(pa);
+
+	for (uint64_t i = 0; i < size / sizeof(*words); i++)
+		if (words[i])
+			return false;
+	return true;
+}

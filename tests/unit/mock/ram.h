@@ -15,3 +15,6 @@ void mock_ram_reset(void);
 /** kva_has_hpa says no of what overlaps this range. */
 extern const void *mock_stack;
 extern size_t mock_stack_size;
+
+/** Does RAM at physical address pa hold zeros, so many bytes of it? */
+bool ram_is_zero(hpa_t pa, uint64_t size);
